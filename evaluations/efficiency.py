@@ -1,0 +1,57 @@
+"""Efficiency: what a system costs, as training and conversion measured it on the run's device.
+
+Parameters; training seconds and steps; seconds of conversion and of the vocoder per second of speech (real-time factors: below 1 is
+faster than real time). A reference row has no parameters and no training. The device stands in the run's manifest: figures of
+different devices, or of a machine that did other work meanwhile, cannot be compared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vcbench.metric import Column, Score
+
+if TYPE_CHECKING:
+    from vcbench.run import Run
+
+FACTORS = {"conversion_factor": "conversion_seconds", "vocoder_factor": "vocoder_seconds"}
+
+
+class Efficiency:
+    """One row per figure and system, of the condition `all`."""
+
+    name = "efficiency"
+    columns: ClassVar[dict[str, Column]] = {
+        "parameters": Column("Parameters (millions)", False, 2),
+        "training_seconds": Column("Training (s)", False, 0),
+        "training_steps": Column("Training steps", None, 0),
+        "conversion_factor": Column("Conversion, real-time factor", False, 4),
+        "vocoder_factor": Column("Vocoder, real-time factor", False, 4),
+        "peak_memory": Column("Peak memory of training (GiB)", False, 2),
+    }
+    version = 1
+
+    def check(self) -> None:
+        """It needs no model of its own."""
+
+    def settings(self) -> dict[str, Any]:
+        return {"measured": "while training and converting"}
+
+    def evaluate(self, run: Run) -> list[Score]:
+        return [
+            Score(row, column, trial="all", condition="all", value=value)
+            for row in run.rows
+            for column, value in figures(run.efficiency(row)).items()
+        ]
+
+
+def figures(costs: dict[str, float]) -> dict[str, float]:
+    """Columns from what `Run.efficiency` found; what was not measured is left out."""
+    found = {name: float(costs[name]) for name in ("training_seconds", "training_steps") if name in costs}
+    if "parameters" in costs:
+        found["parameters"] = costs["parameters"] / 1e6
+    if "peak_memory" in costs:
+        found["peak_memory"] = costs["peak_memory"] / 2**30
+    if costs.get("audio_seconds"):
+        found |= {factor: costs[name] / costs["audio_seconds"] for factor, name in FACTORS.items() if name in costs}
+    return found

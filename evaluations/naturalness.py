@@ -1,0 +1,135 @@
+"""Predicted naturalness: networks that were trained to guess the opinion of listeners. No listener was asked.
+
+Two metrics, each of the recording alone at 16 kHz:
+
+- `naturalness`: DistillMOS (Stahl and Gamper 2025, "Distillation and pruning for scalable self-supervised
+  representation-based speech quality assessment"), an overall opinion from 1 to 5. It hears windows of 7.68 s, a shorter recording
+  filled up with silence, and scales each to full scale; of a longer recording it takes the mean over windows.
+- `naturalness_dnsmos`: DNSMOS P.835 (Reddy et al. 2022), opinions from 1 to 5 of speech, background and the whole, as of
+  the output of noise suppressors. It hears 9.01 s, a shorter recording repeated as its authors do.
+
+Cost of 3 s of speech on one core: COST
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vcbench import audio, weights
+from vcbench.metric import AudioMetric, Column, Conversion
+
+RATE = 16_000  # Hz, of both models
+HOP = 160  # samples of a frame of DistillMOS
+WINDOW = 122_880  # samples that DistillMOS hears at once
+REACH = 16  # frames: more than a frame of its convolutions sees to either side, and even
+Measured = list[list[tuple[str, float, float, dict[str, Any]]]]
+
+
+class DistilledNaturalness(AudioMetric):
+    """DistillMOS, on a scale from 1 to 5."""
+
+    name = "naturalness"
+    columns: ClassVar[dict[str, Column]] = {"distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2)}
+    version = 1
+    reads = ()
+
+    def check(self) -> None:
+        weights.find("distillmos")
+
+    def settings(self) -> dict[str, Any]:
+        return {"model": weights.revision("distillmos"), "rate": RATE}
+
+    def load(self, device: torch.device) -> None:
+        self._model = DistillMos(load_distillmos()).to(device)
+        self._device = device
+
+    def unload(self) -> None:
+        del self._model
+
+    @torch.inference_mode()
+    def measure(self, conversions: Sequence[Conversion]) -> Measured:
+        waves = [torch.from_numpy(audio.read(conversion.path, RATE)).to(self._device) for conversion in conversions]
+        return [[("distillmos", float(self._model(wave)), 1.0, {})] for wave in waves]
+
+
+def load_distillmos() -> nn.Module:
+    """The package's own model, in evaluation mode."""
+    from distillmos import ConvTransformerSQAModel
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints where it found its weights
+        return ConvTransformerSQAModel().eval()
+
+
+class DistillMos(nn.Module):
+    """DistillMOS with the same values for less: the silence that fills up a short recording is not convolved.
+
+    In that silence the convolutions give one constant, but for the last frames of the window, and both are computed once.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        with torch.inference_mode():
+            silence = model.cnn(torch.zeros(1, 4 * REACH * HOP))
+        self.register_buffer("silence", silence[..., REACH : REACH + 1])  # (1, features, 1)
+        self.register_buffer("end", silence[..., -REACH:])
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """(samples,) at 16 kHz -> a scalar from 1 to 5."""
+        frames = -(-len(wave) // HOP)
+        used = 2 * REACH + frames + frames % 2  # two reaches beyond the recording: what is kept, and what is cut off
+        if used > WINDOW // HOP - 2 * REACH:
+            return self.model(wave[None])[0, 0]
+        scaled = wave / (wave.abs().max() + 1e-8)
+        start = self.model.cnn(nn.functional.pad(scaled, (0, used * HOP - len(wave)))[None])[..., : -REACH // 2]
+        middle = self.silence.expand(-1, -1, WINDOW // HOP // 2 - start.shape[-1] - self.end.shape[-1])
+        features = torch.cat([start, middle, self.end], -1)
+        return 1 + 4 * self.model.transformer_pool_attn(features.transpose(1, 2))[0]
+
+
+class DnsMos(AudioMetric):
+    """DNSMOS P.835, each on a scale from 1 to 5."""
+
+    name = "naturalness_dnsmos"
+    columns: ClassVar[dict[str, Column]] = {
+        "dnsmos_overall": Column("Predicted overall quality (DNSMOS, 1-5)", True, 2),
+        "dnsmos_speech": Column("Predicted speech quality (DNSMOS, 1-5)", True, 2),
+        "dnsmos_background": Column("Predicted background quality (DNSMOS, 1-5)", True, 2),
+    }
+    version = 1
+    reads = ()
+
+    def check(self) -> None:
+        weights.find("dnsmos")
+
+    def settings(self) -> dict[str, Any]:
+        return {"model": weights.revision("dnsmos"), "rate": RATE}
+
+    def load(self, device: torch.device) -> None:
+        from onnxruntime import InferenceSession, SessionOptions
+        from speechmos.dnsmos import DNSMOS
+
+        options = SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        folder = weights.find("dnsmos")
+        self._model = DNSMOS.__new__(DNSMOS)  # its own __init__ takes every core
+        self._model.onnx_sess = InferenceSession(folder / "sig_bak_ovr.onnx", options)
+        self._model.p808_onnx_sess = InferenceSession(folder / "model_v8.onnx", options)
+
+    def unload(self) -> None:
+        del self._model
+
+    def measure(self, conversions: Sequence[Conversion]) -> Measured:
+        return [self._opinions(audio.read(conversion.path, RATE)) for conversion in conversions]
+
+    def _opinions(self, wave: np.ndarray) -> list[tuple[str, float, float, dict[str, Any]]]:
+        found = self._model(np.clip(wave, -1, 1), RATE, is_personalized_MOS=False)
+        keys = {"dnsmos_overall": "ovrl_mos", "dnsmos_speech": "sig_mos", "dnsmos_background": "bak_mos"}
+        return [(column, float(found[key]), 1.0, {}) for column, key in keys.items()]

@@ -1,0 +1,99 @@
+"""Mel reconstruction error: how far a system's output is from an utterance that it converts to its own speaker.
+
+Each utterance is converted with itself as the target's only recording, and compared with its own mel: mean absolute difference of log10
+magnitudes over frames and bands (the L1 of the AGAIN-VC paper, equation 1), at best 0. For the auto-encoders that is the
+reconstruction of the paper; for the flows it is a conversion to the own voice, exact up to rounding where they encode the source, and
+not where they sample the prior. Utterances were never trained on; condition `seen` has speakers that were, `unseen` others.
+
+Systems that write waves have no row. A reconstruction that fails counts in `reconstruction_failed`, and has no error.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from vcbench.corpora.corpus import Speaker, Utterance
+from vcbench.metric import Column, Score
+from vcbench.system import NeuralSystem
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vcbench.run import Run
+
+BATCH = 8  # utterances; a neighbour changes nothing
+
+
+class ReconstructionError:
+    """Args: `utterances`, of each condition at most; `seed`, which ones."""
+
+    name = "reconstruction_error"
+    columns: ClassVar[dict[str, Column]] = {
+        "reconstruction_error": Column("Mel reconstruction error (log10)", False, 3),
+        "reconstruction_failed": Column("Reconstructions that failed (%)", False, 1, percent=True),
+    }
+    version = 1
+
+    def __init__(self, utterances: int = 32, seed: int = 0) -> None:
+        if utterances < 1:
+            raise ValueError(f"utterances is {utterances}; at least 1 is needed.")
+        self._utterances = utterances
+        self._seed = seed
+
+    def check(self) -> None:
+        """It needs no model of its own."""
+
+    def settings(self) -> dict[str, Any]:
+        return {"distance": "L1 of log10 mel", "utterances per condition": self._utterances, "seed": self._seed}
+
+    def evaluate(self, run: Run) -> list[Score]:
+        scores: list[Score] = []
+        for done, row in enumerate(run.systems):
+            system = run.load_system(row)
+            if isinstance(system, NeuralSystem) and system.produces == "mel":
+                for condition, utterances in (("seen", run.split.held_out), ("unseen", run.split.unseen)):
+                    scores += _score(system, row, condition, self._draw(utterances))
+            run.progress(done + 1, len(run.systems))
+        return scores
+
+    def _draw(self, utterances: Sequence[Utterance]) -> list[Utterance]:
+        ordered = sorted(utterances, key=lambda utterance: utterance.id)
+        return random.Random(self._seed).sample(ordered, min(self._utterances, len(ordered)))
+
+
+def _score(system: NeuralSystem, row: str, condition: str, utterances: Sequence[Utterance]) -> list[Score]:
+    scores = []
+    for begin in range(0, len(utterances), BATCH):
+        batch = utterances[begin : begin + BATCH]
+        for utterance, mel in zip(batch, _reconstruct(system, batch), strict=True):
+            where = {"system": row, "trial": utterance.id, "condition": condition, "source_speaker": utterance.speaker}
+            if isinstance(mel, str):
+                scores.append(Score(column="reconstruction_failed", value=1.0, detail={"error": mel}, **where))
+                continue
+            bands = (mel - utterance.mel).abs().mean(1)
+            detail = {"bands": [round(value, 4) for value in bands.tolist()]}
+            scores.append(Score(column="reconstruction_error", value=float(bands.mean()), detail=detail, **where))
+            scores.append(Score(column="reconstruction_failed", value=0.0, **where))
+    return scores
+
+
+@torch.inference_mode()
+def _reconstruct(system: NeuralSystem, utterances: Sequence[Utterance]) -> list[Tensor | str]:
+    """Mels (n_mels, frames), or why there is none. A batch that fails is tried one by one."""
+    try:
+        mels = system.convert_batch(utterances, [Speaker(one.speaker, (one,)) for one in utterances])
+    except Exception as error:
+        if len(utterances) == 1:
+            return [f"{type(error).__name__}: {error}"]
+        return [mel for utterance in utterances for mel in _reconstruct(system, [utterance])]
+    return [_checked(mel.cpu(), utterance) for mel, utterance in zip(mels, utterances, strict=True)]
+
+
+def _checked(mel: Tensor, utterance: Utterance) -> Tensor | str:
+    if mel.shape != utterance.mel.shape:
+        return f"the mel has the shape {tuple(mel.shape)}, the utterance's {tuple(utterance.mel.shape)}"
+    return mel if bool(torch.isfinite(mel).all()) else "the mel has values that are not finite"

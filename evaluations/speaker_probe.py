@@ -1,0 +1,243 @@
+"""Speaker probe: how well a classifier tells the speaker from a system's latents.
+
+The classifier is that of the AGAIN-VC paper (section 4.1): three Conv1d and three ReLU in turn, then a linear layer; here it sees the
+mean over time before the linear layer, and channels normalised by the training latents' mean and deviation. It is
+trained on utterances that the system was trained on, stopped early on some of them, and tested on held-out utterances of
+the same speakers. The accuracy should be at chance on the content, and high on the speaker embedding, which it
+sees as a sequence of length one. Paper: 1.7% on the content at a chance of 1.25%, 93.2% on the speaker.
+
+Two columns say how to read these: `probe_chance`, one over the number of speakers, and `probe_control`, the accuracy on the content of
+the same classifier trained on permuted labels, which must be near chance. Every row is a test utterance; its value is
+the share of the seeds whose classifier was right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vcbench.metric import Column, Score
+from vcbench.system import NeuralSystem, noise_generator, pad
+
+if TYPE_CHECKING:
+    from vcbench.corpora.corpus import Utterance
+    from vcbench.run import Run
+
+HIDDEN = 64  # channels
+KERNEL = 3  # frames
+BATCH = 32  # crops
+CROP = 32  # frames of the latent
+LEARNING_RATE = 3e-3  # Adam
+CHECK_EVERY = 20  # steps between looks at the validation loss
+PATIENCE = 5  # looks that do not find it lower
+LOWER = 0.01  # nats that count as lower
+LONGEST = 600  # steps
+VALIDATION_SHARE = 4  # one of so many utterances of each speaker
+
+
+class SpeakerProbe:
+    """Args: `training_utterances` of each speaker at most; `test_utterances` likewise; `seeds`, how many classifiers."""
+
+    name = "speaker_probe"
+    columns: ClassVar[dict[str, Column]] = {
+        "probe_content": Column("Speaker probe on content (%)", False, 1, percent=True),
+        "probe_speaker": Column("Speaker probe on speaker embedding (%)", True, 1, percent=True),
+        "probe_control": Column("Speaker probe on content, permuted labels (%)", None, 1, percent=True),
+        "probe_chance": Column("Speaker probe, chance (%)", None, 1, percent=True),
+    }
+    version = 1
+
+    def __init__(self, training_utterances: int = 16, test_utterances: int = 8, seeds: int = 1) -> None:
+        if min(training_utterances, test_utterances, seeds) < 1:
+            raise ValueError("training_utterances, test_utterances and seeds must each be at least 1.")
+        self._training_utterances = training_utterances
+        self._test_utterances = test_utterances
+        self._seeds = seeds
+
+    def check(self) -> None:
+        """It needs no model of its own."""
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "classifier": f"3 x Conv1d({HIDDEN}, {KERNEL}) + ReLU, mean, linear",
+            "training utterances per speaker": self._training_utterances,
+            "test utterances per speaker": self._test_utterances,
+            "seeds": self._seeds,
+        }
+
+    def evaluate(self, run: Run) -> list[Score]:
+        training = _first(run.split.training, self._training_utterances)
+        test = _first(run.split.held_out, self._test_utterances)
+        scores: list[Score] = []
+        for done, row in enumerate(run.systems):
+            system = run.load_system(row)
+            if isinstance(system, NeuralSystem):
+                scores += self._probe(system, row, training, test)
+            run.progress(done + 1, len(run.systems))
+        return scores
+
+    def _probe(
+        self, system: NeuralSystem, row: str, training: Sequence[Utterance], test: Sequence[Utterance]
+    ) -> list[Score]:
+        speakers = sorted({utterance.speaker for utterance in training})
+        known = [utterance for utterance in test if utterance.speaker in speakers]
+        shares = {"probe_chance": torch.full((len(known),), 1 / len(speakers))}
+        train_latents, test_latents = _latents(system, training), _latents(system, known)
+        for kind, columns in (("content", ("probe_content", "probe_control")), ("speaker", ("probe_speaker",))):
+            if kind in train_latents[0]:
+                data = prepare(
+                    [latent[kind] for latent in train_latents],
+                    [speakers.index(utterance.speaker) for utterance in training],
+                    [latent[kind] for latent in test_latents],
+                    [speakers.index(utterance.speaker) for utterance in known],
+                )
+                for column in columns:
+                    results = [accuracy(data, seed, column == "probe_control") for seed in range(self._seeds)]
+                    shares[column] = torch.stack(results).float().mean(0)
+        return [
+            Score(row, column, utterance.id, "all", float(share), source_speaker=utterance.speaker)
+            for column, values in shares.items()
+            for utterance, share in zip(known, values, strict=True)
+        ]
+
+
+def _first(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
+    """Of each speaker the first `count`, by id."""
+    taken: dict[str, list[Utterance]] = {}
+    for utterance in sorted(utterances, key=lambda one: one.id):
+        taken.setdefault(utterance.speaker, []).append(utterance)
+    return [utterance for own in taken.values() for utterance in own[:count]]
+
+
+@torch.inference_mode()
+def _latents(system: NeuralSystem, utterances: Sequence[Utterance]) -> list[dict[str, Tensor]]:
+    """By utterance and kind, (channels, frames) on the system's device."""
+    found = []
+    for utterance in utterances:
+        latents = {name: latent if latent.ndim == 2 else latent[:, None] for name, latent in system.latents(utterance).items()}
+        for name, latent in latents.items():
+            if not torch.isfinite(latent).all():
+                raise ValueError(f"{system.name}: the {name} latent of {utterance.id} has values that are not finite.")
+        found.append(latents)
+    return found
+
+
+@dataclass(frozen=True)
+class ProbeData:
+    """Latents normalised and padded, (utterances, channels, frames), with masks (utterances, 1, frames) and labels."""
+
+    training: Tensor
+    training_mask: Tensor
+    training_labels: Tensor
+    test: Tensor
+    test_mask: Tensor
+    test_labels: Tensor
+    speakers: int
+
+
+def prepare(
+    training: Sequence[Tensor], training_labels: Sequence[int], test: Sequence[Tensor], test_labels: Sequence[int]
+) -> ProbeData:
+    """Latents (channels, frames) with their speakers' numbers, each channel normalised as the training latents say."""
+    device = training[0].device
+    frames = torch.cat([latent.float() for latent in training], 1)
+    mean, deviation = frames.mean(1, keepdim=True), frames.std(1, keepdim=True).clamp_min(1e-6)
+    padded = [pad([(latent.float() - mean) / deviation for latent in part], device) for part in (training, test)]
+    labels = [torch.tensor(part, device=device) for part in (training_labels, test_labels)]
+    return ProbeData(*padded[0], labels[0], *padded[1], labels[1], max(training_labels) + 1)
+
+
+class Classifier(nn.Module):
+    """Three convolutions with ReLU, the mean over time, a linear layer."""
+
+    def __init__(self, channels: int, speakers: int) -> None:
+        super().__init__()
+        widths = (channels, HIDDEN, HIDDEN, HIDDEN)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(before, after, KERNEL, padding=KERNEL // 2) for before, after in zip(widths, widths[1:], strict=False)
+        )
+        self.end = nn.Linear(HIDDEN, speakers)
+
+    def forward(self, latent: Tensor, mask: Tensor) -> Tensor:
+        """(batch, channels, frames) and (batch, 1, frames) -> (batch, speakers)."""
+        hidden = latent * mask
+        for convolution in self.convolutions:
+            hidden = convolution(hidden).relu() * mask
+        return self.end(hidden.sum(-1) / mask.sum(-1))
+
+
+@torch.inference_mode(False)
+def accuracy(data: ProbeData, seed: int, permuted: bool = False) -> Tensor:
+    """Train a classifier; (test utterances,) bool on the CPU, whether it was right.
+
+    Args:
+        permuted: train on labels dealt anew to the training utterances: there is nothing to be learned.
+    """
+    generator = noise_generator(seed, "speaker probe")
+    labels = data.training_labels
+    if permuted:
+        labels = labels[torch.randperm(len(labels), generator=generator).to(labels.device)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        classifier = Classifier(data.training.shape[1], data.speakers).to(labels.device)
+    _fit(classifier, data.training.clone(), data.training_mask.clone(), labels.clone(), generator)
+    with torch.no_grad():
+        right = classifier(data.test, data.test_mask).argmax(1) == data.test_labels
+    return right.cpu()
+
+
+def _fit(classifier: Classifier, latents: Tensor, mask: Tensor, labels: Tensor, generator: torch.Generator) -> None:
+    """Adam on random crops until the loss on the validation utterances falls no more; the best state is kept."""
+    learned, kept = _divide(labels)
+    optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE)
+    lowest, best, waited = float("inf"), {}, 0
+    for step in range(1, LONGEST + 1):
+        rows = learned[torch.randint(len(learned), (BATCH,), generator=generator).to(labels.device)]
+        crops, crop_mask = _crop(latents[rows], mask[rows], generator)
+        loss = nn.functional.cross_entropy(classifier(crops, crop_mask), labels[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % CHECK_EVERY == 0:
+            with torch.no_grad():
+                now = float(nn.functional.cross_entropy(classifier(latents[kept], mask[kept]), labels[kept]))
+            waited = 0 if now < lowest - LOWER else waited + 1
+            if now < lowest:
+                lowest = now
+                best = {name: value.clone() for name, value in classifier.state_dict().items()}
+            if waited == PATIENCE:
+                break
+    classifier.load_state_dict(best)
+
+
+def _divide(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows to learn from, and rows to stop by: the last of every `VALIDATION_SHARE` of each label.
+
+    Where no label has so many, all rows are both.
+    """
+    seen: dict[int, int] = {}
+    kept = []
+    for row, label in enumerate(labels.tolist()):
+        seen[label] = seen.get(label, 0) + 1
+        if seen[label] % VALIDATION_SHARE == 0:
+            kept.append(row)
+    rows = torch.arange(len(labels), device=labels.device)
+    if not kept:
+        return rows, rows
+    held = torch.zeros(len(labels), dtype=torch.bool, device=labels.device)
+    held[kept] = True
+    return rows[~held], rows[held]
+
+
+def _crop(latents: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(batch, channels, CROP or less) from random places within each utterance, and its mask."""
+    lengths = mask.sum((1, 2)).long()
+    size = min(CROP, latents.shape[-1])
+    room = (lengths - size).clamp_min(0)
+    start = (torch.rand(len(lengths), generator=generator).to(room.device) * (room + 1)).long()
+    index = (start[:, None] + torch.arange(size, device=start.device))[:, None]
+    return latents.gather(2, index.expand(-1, latents.shape[1], -1)), mask.gather(2, index)

@@ -1,0 +1,203 @@
+"""Speaker similarity: the cosine of speaker embeddings, by two encoders in columns of their own.
+
+Encoders differ in scale: 0.6 is much for one and little for another. That is why each has its own columns, and beside them what
+the numbers mean on this corpus. Per recording:
+
+- `similarity_*`: cosine to the mean of the target's enrolment recordings, none of which the system was given.
+- `similarity_single_*`: cosine to one recording of the target, the first of the enrolment; older tables report this one.
+- `leakage_*`: cosine to the source recording; 1 for the row `source` by construction. How much of the source speaker is left
+  reads off the distance to the row `target`.
+- `accepted_*`: the share of recordings that a speaker verification system would take for the target: those whose similarity
+  reaches the threshold of equal error rate of the corpus's own recordings. These are scored like the conversions, each
+  against the mean of as many other recordings of its speaker, and against that of every other speaker.
+
+Cosines are from -1 to 1 (GE2E's embeddings have no negative value, so that its cosines are not negative). Waves go in at the
+encoders' own 16 kHz; recordings below it are refused when they are read. Encoders: `evaluations.speaker_encoders`.
+
+Cost of 3 s of speech on one core: COST
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+
+from evaluations.speaker_encoders import RATE, Ecapa, Ge2e
+from vcbench import audio, weights
+from vcbench.files import hash_json, write_json
+from vcbench.metric import AudioMetric, Column, Conversion, Score
+
+if TYPE_CHECKING:
+    from vcbench.corpora.corpus import Utterance
+    from vcbench.run import Run
+
+RECORDINGS = 6  # of each speaker, at most, that the threshold is found on
+
+
+def _columns(key: str, encoder: str) -> dict[str, Column]:
+    return {
+        f"similarity_{key}": Column(f"Cosine to target ({encoder})", True, 3),
+        f"similarity_single_{key}": Column(f"Cosine to one recording of target ({encoder})", True, 3),
+        f"leakage_{key}": Column(f"Cosine to source recording ({encoder})", False, 3),
+        f"accepted_{key}": Column(f"Accepted as target ({encoder}, %)", True, 1, percent=True),
+    }
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How well an encoder tells the corpus's own speakers apart.
+
+    Attributes:
+        same, different: cosines of a recording to the mean of other recordings, of the same and of another speaker.
+        error_rate: where as many of `same` are refused as of `different` are accepted.
+        threshold: the cosine where that is.
+    """
+
+    same: tuple[float, ...]
+    different: tuple[float, ...]
+    error_rate: float
+    threshold: float
+
+
+class SpeakerSimilarity(AudioMetric):
+    """Base of the metrics of one encoder each.
+
+    Args:
+        path: the folder that holds the encoder's weights; by default where this machine keeps them.
+    """
+
+    key: ClassVar[str]  # of the encoder, in the table of weights and in columns
+    encoder: ClassVar[Callable[..., Callable[[np.ndarray], np.ndarray]]]
+    version = 1
+    reads = ("source", "enrolment")
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self._path = path
+
+    def check(self) -> None:
+        weights.find(self.key, self._path)
+
+    def settings(self) -> dict[str, Any]:
+        return {"model": weights.revision(self.key, self._path), "rate": RATE, "recordings for the threshold": RECORDINGS}
+
+    def load(self, device: torch.device) -> None:
+        self._encode = self.encoder(device, self._path)
+        self._embeddings: dict[str, np.ndarray] = {}  # of the corpus's recordings, by utterance
+
+    def unload(self) -> None:
+        del self._encode, self._embeddings
+
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
+        return [self._score(conversion) for conversion in conversions]
+
+    def _score(self, conversion: Conversion) -> list[tuple[str, float, float, dict[str, Any]]]:
+        converted = self._encode(audio.read(conversion.path, RATE))
+        enrolment = [self._embed(utterance) for utterance in conversion.enrolment]
+        return [
+            (f"similarity_{self.key}", cosine(converted, np.mean(enrolment, axis=0)), 1.0, {}),
+            (f"similarity_single_{self.key}", cosine(converted, enrolment[0]), 1.0, {}),
+            (f"leakage_{self.key}", cosine(converted, self._embed(conversion.source)), 1.0, {}),
+        ]
+
+    def _embed(self, utterance: Utterance) -> np.ndarray:
+        if utterance.id not in self._embeddings:
+            wave = audio.resample(utterance.wave.numpy(), utterance.sampling_rate, RATE)
+            self._embeddings[utterance.id] = self._encode(wave)
+        return self._embeddings[utterance.id]
+
+    def evaluate(self, run: Run) -> list[Score]:
+        scores = super().evaluate(run)
+        found = self.verification(run)
+        if found is None:
+            return scores
+        detail = {"threshold": found.threshold, "equal error rate": found.error_rate}
+        return scores + [
+            replace(score, column=f"accepted_{self.key}", value=float(score.value >= found.threshold), detail=detail)
+            for score in scores
+            if score.column == f"similarity_{self.key}"
+        ]
+
+    def verification(self, run: Run) -> Verification | None:
+        """The corpus's own recordings as verification trials; None with fewer than two speakers who have enough of them."""
+        enrolment = len(run.conversions[0].enrolment) if run.conversions else 1
+        speakers = _recordings(run, enrolment)
+        if len(speakers) < 2:
+            return None
+        hashes = [[run.store.content_hash(one) for one in own] for own in speakers]
+        key = hash_json([self.name, self.version, self.settings(), enrolment, hashes])
+        path = run.score_cache / self.name / "verification" / f"{key}.json"
+        if not path.is_file():
+            self.load(run.device)
+            embedded = [np.stack([self._embed(one) for one in own]) for own in speakers]
+            self.unload()
+            same, different = verification_cosines(embedded, enrolment)
+            write_json(path, {"same": same, "different": different})
+        content = json.loads(path.read_text())
+        error_rate, threshold = equal_error_rate(content["same"], content["different"])
+        return Verification(tuple(content["same"]), tuple(content["different"]), error_rate, threshold)
+
+
+class Ge2eSimilarity(SpeakerSimilarity):
+    """By GE2E, in the wheel of resemblyzer."""
+
+    name = "speaker_similarity_ge2e"
+    key = "ge2e"
+    encoder = Ge2e
+    columns: ClassVar[dict[str, Column]] = _columns("ge2e", "GE2E")
+
+
+class EcapaSimilarity(SpeakerSimilarity):
+    """By ECAPA-TDNN, from the hub."""
+
+    name = "speaker_similarity_ecapa"
+    key = "ecapa"
+    encoder = Ecapa
+    columns: ClassVar[dict[str, Column]] = _columns("ecapa", "ECAPA")
+
+
+def cosine(first: np.ndarray, second: np.ndarray) -> float:
+    """Of two vectors of any length."""
+    return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
+
+
+def _recordings(run: Run, enrolment: int) -> list[list[Utterance]]:
+    """By speaker, recordings that nothing was trained on; only speakers with more of them than an enrolment has."""
+    by_speaker: dict[str, list[Utterance]] = {}
+    for utterance in sorted([*run.split.held_out, *run.split.unseen], key=lambda one: one.id):
+        by_speaker.setdefault(utterance.speaker, []).append(utterance)
+    return [own[: max(RECORDINGS, enrolment + 1)] for _, own in sorted(by_speaker.items()) if len(own) > enrolment]
+
+
+def verification_cosines(speakers: Sequence[np.ndarray], enrolment: int) -> tuple[list[float], list[float]]:
+    """Cosines of each recording to the mean of `enrolment` others of its speaker, and of every other speaker.
+
+    Args:
+        speakers: (recordings, channels) of each speaker, more recordings than `enrolment`.
+    """
+    same, different = [], []
+    for row, own in enumerate(speakers):
+        for index, recording in enumerate(own):
+            others = np.roll(own, -index - 1, axis=0)[:enrolment]
+            same.append(cosine(recording, others.mean(axis=0)))
+            different += [
+                cosine(recording, other[:enrolment].mean(axis=0)) for at, other in enumerate(speakers) if at != row
+            ]
+    return same, different
+
+
+def equal_error_rate(same: Sequence[float], different: Sequence[float]) -> tuple[float, float]:
+    """The error rate at which as many of `same` lie below the threshold as of `different` reach it, and the threshold.
+
+    Scores of finitely many trials seldom have that point: the rate is the mean of both where they are nearest.
+    """
+    candidates = np.unique(np.concatenate([same, different]))
+    refused = np.searchsorted(np.sort(same), candidates, side="left") / len(same)
+    accepted = 1 - np.searchsorted(np.sort(different), candidates, side="left") / len(different)
+    best = int(np.argmin(np.abs(refused - accepted)))
+    return float((refused[best] + accepted[best]) / 2), float(candidates[best])

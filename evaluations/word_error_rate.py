@@ -1,0 +1,148 @@
+"""Word and character error rate: what a speech recogniser hears, against what should be heard.
+
+Whisper transcribes the recording; transcript and reference pass openai-whisper's English normaliser (numbers, contractions,
+spelling, punctuation, case); jiwer aligns them. Two references, in columns of their own, never mixed:
+
+- the text of the corpus (`wer`, `cer`): only for recordings whose corpus gives a text;
+- what the same recogniser hears in the real recording of the same words (`wer_recognised`, `cer_recognised`): for all. It measures
+  what the conversion changed, and forgives what the recogniser gets wrong anyway. By construction 0 for `source` and `target`.
+
+An error rate is (substitutions + deletions + insertions) / words of the reference: at best 0, above 1 when more is heard than was
+said. Its weight is the reference's length, so that a mean over recordings is the pooled rate; `wer_mean` gives each recording the
+same weight. A reference without a word has no rate, and no row. `loops` is the share of recordings in which the
+recogniser repeats itself (`vcbench.asr.Transcript.loops`): their error rate says little of the speech.
+
+Cost of 3 s of speech on one core: COST
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jiwer
+import torch
+
+from vcbench import asr, audio
+from vcbench.metric import AudioMetric, Column, Conversion
+
+if TYPE_CHECKING:
+    from vcbench.corpora.corpus import Utterance
+
+Measured = list[tuple[str, float, float, dict[str, Any]]]
+
+
+class WordErrorRate(AudioMetric):
+    """Args: those of `vcbench.asr.Transcriber`.
+
+    `device` "auto" is the run's for openai-whisper and the CPU for faster-whisper, whose CUDA libraries are of another version
+    than PyTorch's.
+    """
+
+    name = "word_error_rate"
+    columns: ClassVar[dict[str, Column]] = {
+        "wer": Column("WER to the text (%)", False, 1, percent=True),
+        "wer_mean": Column("WER to the text, mean over recordings (%)", False, 1, percent=True),
+        "cer": Column("CER to the text (%)", False, 1, percent=True),
+        "wer_recognised": Column("WER to what is recognised in the unconverted recording (%)", False, 1, percent=True),
+        "cer_recognised": Column("CER to what is recognised in the unconverted recording (%)", False, 1, percent=True),
+        "loops": Column("Recogniser caught in a loop (%)", False, 1, percent=True),
+    }
+    version = 1
+    reads = ("text", "spoken")
+
+    def __init__(
+        self,
+        engine: str = "faster-whisper",
+        model: str = "tiny.en",
+        path: Path | str | None = None,
+        beam: int = 1,
+        window: float = asr.FULL_WINDOW,
+        precision: str = "float32",
+        device: str = "auto",
+    ) -> None:
+        asr.check_settings(engine, model, beam, window, precision)
+        self._engine, self._model, self._path = engine, model, path
+        self._beam, self._window, self._precision, self._device = beam, window, precision, device
+
+    def check(self) -> None:
+        asr.find_model(self._engine, self._model, self._path)
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "engine": f"{self._engine} {version(self._engine)}",
+            "model": asr.model_revision(self._engine, self._model, self._path),
+            "beam": self._beam,
+            "window": f"{self._window:g} s",
+            "precision": self._precision,
+            "normaliser": f"EnglishTextNormalizer of openai-whisper {version('openai-whisper')}",
+            "alignment": f"jiwer {version('jiwer')}",
+        }
+
+    def load(self, device: torch.device) -> None:
+        from whisper.normalizers import EnglishTextNormalizer
+
+        where = self._device
+        if where == "auto":
+            where = device.type if self._engine == "openai-whisper" else "cpu"
+        self._transcriber = asr.Transcriber(
+            self._engine, self._model, where, self._path, self._beam, self._window, self._precision
+        )
+        self._normalise = EnglishTextNormalizer()
+        self._recognised: dict[str, str] = {}  # by utterance
+
+    def unload(self) -> None:
+        del self._transcriber
+
+    def measure(self, conversions: Sequence[Conversion]) -> list[Measured]:
+        self._recognise([conversion.spoken for conversion in conversions])
+        heard = self._transcriber.transcribe([audio.read(conversion.path, asr.RATE) for conversion in conversions])
+        return [self._score(conversion, found) for conversion, found in zip(conversions, heard, strict=True)]
+
+    def _recognise(self, utterances: Sequence[Utterance]) -> None:
+        new = {utterance.id: utterance for utterance in utterances if utterance.id not in self._recognised}
+        waves = [audio.resample(one.wave.numpy(), one.sampling_rate, asr.RATE) for one in new.values()]
+        for identity, found in zip(new, self._transcriber.transcribe(waves), strict=True):
+            self._recognised[identity] = found.text
+
+    def _score(self, conversion: Conversion, heard: asr.Transcript) -> Measured:
+        detail = {"transcript": heard.text, "compression_ratio": round(heard.compression_ratio, 3), "loops": heard.loops}
+        scores: Measured = [("loops", float(heard.loops), 1.0, {})]
+        if conversion.spoken.text is not None:
+            words, characters = self._rates(conversion.spoken.text, heard.text)
+            scores += _rows("wer", words, detail) + _rows("cer", characters, {})
+            scores += [("wer_mean", value, 1.0, {}) for _, value, _, _ in _rows("wer", words, {})]
+        recognised = self._recognised[conversion.spoken.id]
+        words, characters = self._rates(recognised, heard.text)
+        return scores + _rows("wer_recognised", words, detail) + _rows("cer_recognised", characters, {})
+
+    def _rates(self, reference: str, heard: str) -> tuple[ErrorCounts, ErrorCounts]:
+        return error_counts(self._normalise(reference), self._normalise(heard))
+
+
+ErrorCounts = dict[str, Any]
+
+
+def error_counts(reference: str, heard: str) -> tuple[ErrorCounts, ErrorCounts]:
+    """Counts over words and over characters (spaces are characters) of two normalised texts.
+
+    Each has `reference`, `heard` (the texts), `length` (of the reference), `substitutions`, `deletions`, `insertions`.
+    """
+    counts = []
+    for align, length in ((jiwer.process_words, len(reference.split())), (jiwer.process_characters, len(reference.strip()))):
+        found: ErrorCounts = {"reference": reference, "heard": heard, "length": length}
+        if length:
+            aligned = align(reference, heard)
+            found |= {kind: getattr(aligned, kind) for kind in ("substitutions", "deletions", "insertions")}
+        counts.append(found)
+    return counts[0], counts[1]
+
+
+def _rows(column: str, counts: ErrorCounts, detail: dict[str, Any]) -> Measured:
+    """The column's row, or none where the reference has no word."""
+    if not counts["length"]:
+        return []
+    errors = counts["substitutions"] + counts["deletions"] + counts["insertions"]
+    return [(column, errors / counts["length"], float(counts["length"]), counts | detail)]

@@ -1,0 +1,3 @@
+from systems.adain_vc.system import AdaINConfig, AdaINVC
+
+__all__ = ["AdaINConfig", "AdaINVC"]

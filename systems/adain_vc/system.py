@@ -1,0 +1,59 @@
+"""AdaIN-VC: an encoder for the content and another for the speaker."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from systems.adain_vc.original import OriginalAutoencoder, OriginalConfig
+from systems.layers.autoencoder import Autoencoder, AutoencoderConfig
+from systems.layers.one_shot import OneShotSystem
+from vcbench.features.settings import MelSettings
+from vcbench.system import TrainingSettings
+
+RECIPES = {
+    "2-enc": TrainingSettings(steps=100_000, amsgrad=True, weight_decay=1e-4),
+    "original": TrainingSettings(steps=200_000, batch_size=128, amsgrad=True, weight_decay=1e-4, clip=5.0),
+}
+
+
+class AdaINConfig(AutoencoderConfig):
+    """Settings of both recipes.
+
+    Attributes:
+        recipe: "2-enc", the comparison of the AGAIN-VC paper (section 4.2), whose sizes are the fields beside this one;
+            or "original", Chou and Lee 2019, whose sizes are in `original`.
+        training: what is left out is the recipe's own.
+    """
+
+    recipe: Literal["2-enc", "original"] = "2-enc"
+    activation: Literal["none", "relu", "elu", "tanh", "sigmoid"] = "none"
+    original: OriginalConfig = OriginalConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_training(cls, values: Any) -> Any:
+        recipe = RECIPES.get(values.get("recipe", "2-enc")) if isinstance(values, dict) else None
+        if recipe is None:
+            return values
+        given = values.get("training", {})
+        if isinstance(given, dict):
+            # What a validator returns is checked as Python, not as JSON, where an array is a tuple.
+            given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+            given = recipe.model_dump() | given
+        return values | {"training": given}
+
+
+class AdaINVC(OneShotSystem):
+    """Two encoders with weights of their own, in the AGAIN-VC paper's form or the original's. See README.md."""
+
+    name = "adain_vc"
+    Config = AdaINConfig
+
+    def __init__(self, config: AdaINConfig, mel: MelSettings, seed: int = 0) -> None:
+        super().__init__(config, mel, seed)
+        if config.recipe == "original":
+            self.model = OriginalAutoencoder(config.original, mel.n_mels)
+        else:
+            self.model = Autoencoder(config, mel.n_mels, encoders=2)

@@ -1,0 +1,3 @@
+from systems.ae_flow.system import AEFlow
+
+__all__ = ["AEFlow"]

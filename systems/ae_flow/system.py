@@ -1,0 +1,35 @@
+"""AE-Flow: likelihood and reconstruction from samples of the prior."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field
+
+from systems.mel_flow import MelFlow, SamplingConfig
+from vcbench.features.settings import MelSettings
+
+
+class AEFlowConfig(SamplingConfig):
+    """
+    Attributes:
+        lambda_: weight of the reconstruction, written ``lambda`` in TOML (``lambda_`` is accepted too); 0 trains as FlowVC does,
+            1 as ND-Flow does.
+        skip_encoding: convert by decoding a sample of the prior; otherwise by encoding the source first.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    lambda_: float = Field(0.9, ge=0, le=1, alias="lambda")
+    skip_encoding: bool = True
+
+
+class AEFlow(MelFlow):
+    """(1 - lambda) NLL + lambda reconstruction. See README.md."""
+
+    name = "ae_flow"
+    Config = AEFlowConfig
+
+    def __init__(self, config: AEFlowConfig, mel: MelSettings, seed: int = 0) -> None:
+        super().__init__(config, mel, seed)
+        self.reconstruction_weight = config.lambda_
+        self.reconstruction_loss = config.reconstruction_loss
+        self.skip_encoding = config.skip_encoding

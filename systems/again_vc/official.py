@@ -1,0 +1,104 @@
+"""Checkpoints of AGAIN-VC's published code (github.com/KimythAnly/AGAIN-VC) as checkpoints of this system."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from systems.again_vc.system import AgainConfig, AgainVC
+from vcbench.features.settings import MelSettings
+from vcbench.system import CheckpointError
+
+# Patterns of the published code's state dict, and what stands for them here.
+NAMES = (
+    (r"^encoder\.conv1d_first\.conv\.", "encoder.first."),
+    (r"^encoder\.conv1d_blocks\.(\d+)\.seq\.", r"encoder.blocks.\1."),
+    (r"^encoder\.out_layer\.conv\.", "encoder.last."),
+    (r"^decoder\.in_layer\.conv\.", "decoder.first."),
+    (r"^decoder\.conv_blocks\.(\d+)\.dec_block\.", r"decoder.blocks.\1.0."),
+    (r"^decoder\.conv_blocks\.(\d+)\.gen_block\.", r"decoder.blocks.\1.1."),
+    (r"^decoder\.rnn\.", "decoder.recurrence."),
+    (r"^decoder\.out_layer\.", "decoder.last."),
+    (r"(blocks\.\d+(?:\.\d)?)\.0\.conv\.", r"\1.first."),
+    (r"(blocks\.\d+(?:\.\d)?)\.3\.conv\.", r"\1.second."),
+    (r"(blocks\.\d+(?:\.[01])?)\.1\.(weight|bias|running_mean|running_var|num_batches_tracked)$", r"\1.norm.\2"),
+)
+
+
+def import_official(path: Path, out_dir: Path, **settings: Any) -> Path:
+    """Write ``out_dir/checkpoint.safetensors`` from a published checkpoint; `settings` as in `convert_official`."""
+    checkpoint = out_dir / "checkpoint.safetensors"
+    convert_official(path, **settings).save(checkpoint)
+    return checkpoint
+
+
+def convert_official(
+    path: Path, gru_over_batch: bool = True, activation: str = "sigmoid", alpha: float = 0.1
+) -> AgainVC:
+    """Read a published checkpoint of any width, in evaluation mode.
+
+    The file holds the state dict itself, or a dict with it under "model" (what the published trainer saves, beside
+    "optimizer" and "steps"). What it does not hold are arguments: the activation, and that its GRU ran over the batch.
+
+    Raises:
+        CheckpointError: the file is not a checkpoint of that model, or needs code to be run to be read.
+    """
+    state = {rename(name): value for name, value in read_state(path).items()}
+    return from_state(state, path, gru_over_batch, activation, alpha)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"There is no file {path}.") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a PyTorch checkpoint without running code from it ({error}). "
+            "It must be the file that AGAIN-VC's trainer saved, or a state dict saved with torch.save."
+        ) from error
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("model"), Mapping):
+        loaded = loaded["model"]
+    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
+        keys = ", ".join(map(str, loaded)) if isinstance(loaded, Mapping) else type(loaded).__name__
+        raise CheckpointError(f"{path} holds no state dict, neither itself nor under 'model'; it holds: {keys[:200]}.")
+    return dict(loaded)
+
+
+def rename(name: str) -> str:
+    for pattern, replacement in NAMES:
+        name = re.sub(pattern, replacement, name)
+    return f"model.{name}"
+
+
+def from_state(state: Mapping[str, Tensor], path: Path, gru_over_batch: bool, activation: str, alpha: float) -> AgainVC:
+    """Build the system whose sizes are those of the weights, and give it the weights."""
+    try:
+        hidden, n_mels = state["model.encoder.first.weight"].shape[:2]
+        config = AgainConfig(
+            hidden=hidden,
+            content_channels=state["model.encoder.last.weight"].shape[0],
+            blocks=count(state, r"model\.encoder\.blocks\.(\d+)\."),
+            activation=activation,
+            alpha=alpha,
+            gru_hidden=state["model.decoder.last.weight"].shape[1],
+            gru_layers=count(state, r"model\.decoder\.recurrence\.weight_hh_l(\d+)$"),
+            gru_over_batch=gru_over_batch,
+        )
+        system = AgainVC(config, MelSettings(n_mels=n_mels))
+        system.load_state_dict(state)
+    except (KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint of AGAIN-VC's published model: {error}") from error
+    return system.eval()
+
+
+def count(state: Mapping[str, Tensor], pattern: str) -> int:
+    """One more than the highest number that `pattern` captures."""
+    numbers = [int(match[1]) for match in map(re.compile(pattern).match, state) if match]
+    return max(numbers, default=-1) + 1

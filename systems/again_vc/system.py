@@ -1,0 +1,25 @@
+"""AGAIN-VC: one encoder for content and speaker, with activation guidance."""
+
+from __future__ import annotations
+
+from systems.layers.autoencoder import Autoencoder, AutoencoderConfig
+from systems.layers.one_shot import OneShotSystem
+from vcbench.features.settings import MelSettings
+from vcbench.system import TrainingSettings
+
+
+class AgainConfig(AutoencoderConfig):
+    """The recipe of section 3.2; clipping, amsgrad and weight decay are those of the published configuration."""
+
+    training: TrainingSettings = TrainingSettings(steps=100_000, amsgrad=True, weight_decay=1e-4)
+
+
+class AgainVC(OneShotSystem):
+    """The proposed model of the AGAIN-VC paper, 1-Enc. See README.md."""
+
+    name = "again_vc"
+    Config = AgainConfig
+
+    def __init__(self, config: AgainConfig, mel: MelSettings, seed: int = 0) -> None:
+        super().__init__(config, mel, seed)
+        self.model = Autoencoder(config, mel.n_mels, encoders=1)

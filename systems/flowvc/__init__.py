@@ -1,0 +1,3 @@
+from systems.flowvc.system import FlowVC
+
+__all__ = ["FlowVC"]

@@ -1,0 +1,100 @@
+"""Convolution over time, for tensors (frames, batch, channels).
+
+With frames outermost, a frame of the whole batch is one contiguous block: shifting in time is an offset, an utterance's
+statistics are a sum over the first axis, and a recurrent layer reads its steps in order. The same memory is a
+channels-last image (1, channels, frames, batch), which convolution and batch normalisation take without a copy.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from systems.layers.winograd import convolve_three
+
+
+def as_image(x: Tensor) -> Tensor:
+    """View (frames, batch, channels) as (1, channels, frames, batch) in channels-last memory."""
+    return x[None].permute(0, 3, 1, 2)
+
+
+def from_image(image: Tensor) -> Tensor:
+    """Undo `as_image`."""
+    return image[0].permute(1, 2, 0)
+
+
+def runs_own_kernels(x: Tensor) -> bool:
+    """Whether the CPU functions of this package serve `x`: in training, in full precision.
+
+    They are faster than PyTorch's on a CPU only; without gradients PyTorch's convolution is exact to the last digits,
+    and autocast knows PyTorch's operators alone.
+    """
+    return x.device.type == "cpu" and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+
+
+class Convolution(nn.Conv1d):
+    """nn.Conv1d (same weights, same result) on (frames, batch, channels), giving ceil(frames / stride) frames.
+
+    An odd kernel is padded with zeros; `padded=True` says that the caller has padded `x`, by kernel // 2 frames before
+    and (kernel - 1) // 2 after.
+    """
+
+    def forward(self, x: Tensor, padded: bool = False) -> Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        if kernel == 1 and stride == 1:
+            return F.linear(x, self.weight[:, :, 0], self.bias)
+        if kernel == 3 and stride == 1 and not padded and runs_own_kernels(x):
+            return convolve_three(x, self.weight, self.bias)
+        padding = (0 if padded else kernel // 2, 0)
+        image = F.conv2d(as_image(x), self.weight[..., None], self.bias, stride=(stride, 1), padding=padding)
+        return from_image(image)
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """nn.BatchNorm1d on (frames, batch, channels). In training, padded frames do not count.
+
+    `mask` is (frames, batch, 1), 1 where real, or ``None`` where every frame is.
+    """
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is not None and self.training:
+            real = mask[..., 0].bool()
+            normal = torch.zeros_like(x)
+            normal[real] = super().forward(x[real]).to(x.dtype)
+            return normal
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        image = F.batch_norm(
+            as_image(x),
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+        return from_image(image)
+
+
+def reflect_index(positions: Tensor, length: Tensor | int) -> Tensor:
+    """Where a signal of `length` frames, continued by reflection without repeating its ends, has its frames.
+
+    A signal of one frame is continued with that frame.
+    """
+    last = torch.as_tensor(length, device=positions.device) - 1
+    wrapped = positions % (2 * last).clamp(min=1)
+    return torch.where(last > 0, torch.minimum(wrapped, 2 * last - wrapped), 0)
+
+
+def reflect_frames(x: Tensor, before: int, after: int, mask: Tensor | None = None) -> Tensor:
+    """Continue every utterance of (frames, batch, channels) by reflection at its own ends.
+
+    Returns before + frames + after frames; those beyond an utterance's `after` carry no meaning.
+    """
+    positions = torch.arange(-before, x.shape[0] + after, device=x.device)
+    if mask is None:
+        return x.index_select(0, reflect_index(positions, x.shape[0]))
+    lengths = mask[..., 0].sum(0).long()
+    return x[reflect_index(positions[:, None], lengths), torch.arange(x.shape[1], device=x.device)]

@@ -1,0 +1,72 @@
+"""A gated WaveNet, not causal, that sees a condition in every layer (WaveGlow, Prenger et al. 2019, section 2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class WaveNet(nn.Module):
+    """Dilated convolutions with tanh and sigmoid gates, residual and skip connections.
+
+    The condition is projected apart, by `project`, so that passing through the network a second time, in a flow's other
+    direction, does not compute it again. The output layer starts at zero.
+
+    Args:
+        inputs, outputs, condition: channels.
+        width: channels of the hidden layers.
+        layers: gated layers.
+        kernel: width of the gated convolutions in frames, odd.
+        dilation: layer i has dilation ``dilation ** i``.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, condition: int, width: int, layers: int, kernel: int, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        self.start = nn.Conv1d(inputs, width, 1)
+        # One small convolution per layer: a single one for all is slower, its output being larger than a CPU's cache.
+        self.projections = nn.ModuleList(nn.Conv1d(condition, 2 * width, 1) for _ in range(layers))
+        self.gates = nn.ModuleList(
+            # No bias: the projected condition brings it.
+            nn.Conv1d(
+                width,
+                2 * width,
+                kernel,
+                padding=dilation**layer * (kernel // 2),
+                dilation=dilation**layer,
+                bias=False,
+            )
+            for layer in range(layers)
+        )
+        # The last layer has no next one to hand a residual to.
+        self.mixes = nn.ModuleList(
+            nn.Conv1d(width, width if layer == layers - 1 else 2 * width, 1) for layer in range(layers)
+        )
+        self.end = nn.Conv1d(width, outputs, 1)
+        for parameter in self.end.parameters():
+            nn.init.zeros_(parameter)
+
+    def project(self, condition: Tensor) -> list[Tensor]:
+        """(batch, condition, frames) -> one (batch, 2 * width, frames) per layer."""
+        return [projection(condition) for projection in self.projections]
+
+    def forward(self, inputs: Tensor, mask: Tensor, projected: Sequence[Tensor]) -> Tensor:
+        """(batch, inputs, frames) -> (batch, outputs, frames); what stands at masked frames is not defined.
+
+        Args:
+            mask: (batch, 1, frames), 1 where real.
+            projected: what `project` returned.
+        """
+        hidden = self.start(inputs) * mask
+        skipped = torch.zeros_like(hidden)
+        for gate, mix, bias in zip(self.gates, self.mixes, projected, strict=True):
+            signal, opening = (gate(hidden) + bias).chunk(2, 1)
+            mixed = mix(torch.tanh(signal) * torch.sigmoid(opening))
+            if mix.out_channels > hidden.shape[1]:
+                residual, mixed = mixed.chunk(2, 1)
+                hidden = (hidden + residual) * mask
+            skipped = skipped + mixed
+        return self.end(skipped)

@@ -1,0 +1,89 @@
+"""What the flow is told of every pair of frames: phones, melody, voicing, and whose voice."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from systems.layers.flow import squeeze
+from systems.mel_flow.settings import MelFlowConfig
+from vcbench.system import Batch
+
+POSITIONS = 3  # channels of `phone_positions`
+
+
+def phone_positions(phones: Tensor, mask: Tensor) -> Tensor:
+    """Where in its phone each frame lies: (batch, 3, frames).
+
+    The channels are the position from -1 (the phone's begin) to 1 (its end), the same squared, and the natural logarithm
+    of the phone's length in frames. A run of equal indices is one phone.
+
+    Args:
+        phones: (batch, frames) int64.
+        mask: (batch, 1, frames); padding belongs to no phone.
+    """
+    frames = phones.shape[-1]
+    indices = torch.where(mask[:, 0] > 0, phones, -1)
+    changes = indices[:, 1:] != indices[:, :-1]
+    edge = changes.new_ones(len(phones), 1)
+    time = torch.arange(frames, device=phones.device).expand_as(phones)
+    begins = torch.where(torch.cat([edge, changes], 1), time, 0).cummax(1).values
+    ends = torch.where(torch.cat([changes, edge], 1), time, frames - 1).flip(1).cummin(1).values.flip(1)
+    lengths = (ends - begins + 1).to(mask)
+    position = 2 * (time - begins + 0.5) / lengths - 1
+    return torch.stack([position, position.square(), lengths.log()], 1) * mask
+
+
+class ConditionEncoder(nn.Module):
+    """Phones, melody, voicing and speaker to (batch, condition_channels, pairs), at the flow's frame rate.
+
+    An embedding per phone and a linear map of the scalars per frame, two frames side by side, the speaker added, then
+    residual dilated convolutions, in which phones see their neighbours and the speaker. What is switched off has no parameter.
+    """
+
+    def __init__(self, config: MelFlowConfig, speaker_channels: int) -> None:
+        super().__init__()
+        channels = config.condition_channels
+        self.use_phones, self.use_pitch, self.use_voicing = config.use_phones, config.use_pitch, config.use_voicing
+        scalars = POSITIONS * config.use_phones + config.use_pitch + config.use_voicing
+        self.phones = nn.Embedding(config.phones, channels) if config.use_phones else None
+        # One more channel, constant, keeps the layer there when all is switched off.
+        self.scalars = nn.Conv1d(scalars + 1, channels, 1, bias=False)
+        self.speaker = nn.Linear(speaker_channels, channels) if config.use_speaker else None
+        self.pairs = nn.Conv1d(2 * channels, channels, 1)
+        self.blocks = nn.ModuleList(
+            nn.Conv1d(channels, channels, 5, padding=2 * 2**layer, dilation=2**layer)
+            for layer in range(config.condition_layers)
+        )
+
+    def forward(self, batch: Batch, speaker: Tensor | None) -> Tensor:
+        """`speaker` is (batch, speaker_channels), None where the condition has no speaker."""
+        frames = self._frames(batch)
+        pairs, mask = squeeze(frames, batch.mask)
+        hidden = self.pairs(pairs)
+        if self.speaker is not None:
+            hidden = hidden + self.speaker(speaker)[..., None]
+        hidden = hidden * mask
+        for block in self.blocks:
+            hidden = (hidden + block(nn.functional.leaky_relu(hidden, 0.1))) * mask
+        return hidden
+
+    def _frames(self, batch: Batch) -> Tensor:
+        scalars = [batch.mask]
+        if self.use_pitch:
+            scalars.append(_required(batch.log_f0, "log_f0"))
+        if self.use_voicing:
+            scalars.append(_required(batch.voiced, "voiced"))
+        if self.phones is None:
+            return self.scalars(torch.cat(scalars, 1))
+        phones = _required(batch.phones, "phones")
+        scalars.append(phone_positions(phones, batch.mask))
+        return self.scalars(torch.cat(scalars, 1)) + self.phones(phones).transpose(1, 2)
+
+
+def _required(value: Tensor | None, name: str) -> Tensor:
+    if value is None:
+        raise ValueError(
+            f"The batch has no {name}, which this flow is conditioned on. Add it, or switch use_{name} off."
+        )
+    return value

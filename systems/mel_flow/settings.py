@@ -1,0 +1,81 @@
+"""Settings that the flow systems share."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from vcbench.system import SystemConfig, TrainingSettings
+
+
+def _inventory_size() -> int:
+    from vcbench.features.phones import INVENTORY
+
+    return len(INVENTORY)
+
+
+class MelFlowConfig(SystemConfig):
+    """Sizes and switches of the conditioned flow. The defaults are the published sizes of a Glow-TTS decoder.
+
+    Attributes:
+        steps: of the flow; each is ActNorm, invertible 1x1 convolution, affine coupling.
+        width, layers, kernel, dilation: of each coupling's WaveNet; layer i has dilation ``dilation ** i``.
+        log_scale_limit: largest absolute log-scale of a coupling.
+        condition_channels, condition_layers: of the encoder of phones, melody, voicing and speaker.
+        phones: size of the phone inventory; index 0 is padding and unknown.
+        use_phones, use_pitch, use_voicing, use_speaker: which parts of the condition there are.
+        speaker_embedding: "learned" with the system, or "ge2e", pretrained (Resemblyzer).
+        speaker_channels: of the speaker embedding that the condition gets.
+        speaker_width: hidden channels of the learned speaker encoder.
+        temperature: deviation of the prior's samples at decoding; without effect where conversion encodes the source.
+        noise: deviation of the Gaussian noise added to the normalised mel in training. It bounds the likelihood where
+            a band is constant, e.g. above a recording's own bandwidth, as dequantisation does for images.
+    """
+
+    steps: int = Field(12, ge=1)
+    width: int = Field(192, ge=1)
+    layers: int = Field(4, ge=1)
+    kernel: int = Field(5, ge=1)
+    dilation: int = Field(1, ge=1)
+    log_scale_limit: float = Field(2.0, gt=0)
+    condition_channels: int = Field(192, ge=1)
+    condition_layers: int = Field(4, ge=1)
+    phones: int = Field(default_factory=_inventory_size, ge=1)
+    use_phones: bool = True
+    use_pitch: bool = True
+    use_voicing: bool = True
+    use_speaker: bool = True
+    speaker_embedding: Literal["learned", "ge2e"] = "learned"
+    speaker_channels: int = Field(128, ge=1)
+    speaker_width: int = Field(192, ge=1)
+    temperature: float = Field(0.3, ge=0)
+    noise: float = Field(0.05, ge=0)
+    training: TrainingSettings = TrainingSettings(
+        steps=100_000, frames=128, learning_rate=5e-4, schedule="one-cycle", reference_frames=128
+    )
+
+    @property
+    def learns_speaker(self) -> bool:
+        return self.use_speaker and self.speaker_embedding == "learned"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, so that a frame stays in the middle; received {self.kernel}")
+        if self.learns_speaker and self.training.reference_frames < 1:
+            raise ValueError(
+                "the learned speaker encoder reads another recording of the speaker in training: set "
+                "training.reference_frames (e.g. 128), or use_speaker = false"
+            )
+        return self
+
+
+class SamplingConfig(MelFlowConfig):
+    """For the systems that learn from samples of the prior.
+
+    Attributes:
+        reconstruction_loss: "l1" or "l2", of the normalised mel.
+    """
+
+    reconstruction_loss: Literal["l1", "l2"] = "l1"

@@ -1,0 +1,80 @@
+"""Whose voice: an embedding of recordings, learned with the system, or GE2E's, pretrained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from systems.layers.flow import squeeze
+from vcbench.corpora.corpus import Utterance
+
+GE2E_CHANNELS = 256
+GE2E_RATE = 16000  # Hz
+GE2E_TRAINING_UTTERANCES = 8  # per speaker; their mean is what training is given
+
+
+class SpeakerEncoder(nn.Module):
+    """A normalised mel of any length to an embedding of constant norm.
+
+    Convolutions over pairs of frames, then attentive statistics pooling (Okabe et al. 2018), the pooling of ECAPA-TDNN:
+    a weighted mean and deviation over time, each channel with weights of its own.
+    """
+
+    def __init__(self, n_mels: int, width: int, channels: int) -> None:
+        super().__init__()
+        self.start = nn.Conv1d(2 * n_mels, width, 5, padding=2)
+        self.blocks = nn.ModuleList(nn.Conv1d(width, width, 3, padding=1) for _ in range(2))
+        self.attention = nn.Conv1d(width, width, 1)
+        self.end = nn.Linear(2 * width, channels)
+
+    def forward(self, mel: Tensor, mask: Tensor) -> Tensor:
+        """(batch, n_mels, frames) and mask (batch, 1, frames) -> (batch, channels), of norm sqrt(channels)."""
+        hidden, mask = squeeze(mel, mask)
+        hidden = nn.functional.relu(self.start(hidden)) * mask
+        for block in self.blocks:
+            hidden = (hidden + nn.functional.relu(block(hidden))) * mask
+        weights = self.attention(hidden).float().masked_fill(mask == 0, -torch.inf).softmax(-1)
+        mean = (weights * hidden).sum(-1)
+        variance = (weights * hidden.square()).sum(-1) - mean.square()
+        embedding = self.end(torch.cat([mean, variance.clamp_min(1e-5).sqrt()], 1))
+        return unit(embedding)
+
+
+def unit(embedding: Tensor) -> Tensor:
+    """(..., channels) scaled to the norm sqrt(channels), so that its values are about one."""
+    return nn.functional.normalize(embedding, dim=-1) * embedding.shape[-1] ** 0.5
+
+
+@lru_cache(maxsize=1)
+def _ge2e() -> Any:
+    try:
+        from resemblyzer import VoiceEncoder
+    except ImportError as error:
+        raise RuntimeError(
+            f"speaker_embedding = \"ge2e\" needs the package resemblyzer ({error}): pip install 'vcbench[offline]', "
+            'or set speaker_embedding = "learned".'
+        ) from error
+    return VoiceEncoder("cpu", verbose=False)
+
+
+@torch.inference_mode(False)
+def ge2e_embedding(utterances: Sequence[Utterance]) -> Tensor:
+    """(256,) on the CPU: GE2E's embedding of a speaker (Wan et al. 2018), the mean over utterances, scaled by `unit`."""
+    from vcbench import audio
+
+    waves = [audio.resample(utterance.wave.numpy(), utterance.sampling_rate, GE2E_RATE) for utterance in utterances]
+    embeddings = torch.stack([torch.tensor(_ge2e().embed_utterance(wave)) for wave in waves])
+    return unit(embeddings.mean(0))
+
+
+def ge2e_table(utterances: Sequence[Utterance]) -> Tensor:
+    """(speakers, 256): a row per speaker of these utterances, in the order of their sorted ids, as `Batch.speaker` counts."""
+    rows = []
+    for speaker in sorted({utterance.speaker for utterance in utterances}):
+        own = [utterance for utterance in utterances if utterance.speaker == speaker]
+        rows.append(ge2e_embedding(own[:GE2E_TRAINING_UTTERANCES]))
+    return torch.stack(rows)

@@ -1,0 +1,218 @@
+"""The conditioned flow as a system: what it learns from, and two ways to convert."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from systems.layers.flow import Flow, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
+from systems.mel_flow.condition import ConditionEncoder
+from systems.mel_flow.settings import MelFlowConfig
+from systems.mel_flow.speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
+from vcbench.corpora.corpus import Speaker, Utterance
+from vcbench.features.settings import MelSettings
+from vcbench.system import Batch, NeuralSystem, collate, noise_generator
+
+Projected = list[list[Tensor]]  # what Flow.project returns
+
+SMALLEST_DEVIATION = 0.1  # log10; a band that hardly moves is not scaled up to unit deviation
+LARGEST_MEL = 10.0  # log10 magnitude; speech lies between -5 and 2, so that more is an inverse that exploded
+
+
+class ConversionError(ValueError):
+    """One trial's conversion has no usable result."""
+
+
+class MelFlow(NeuralSystem):
+    """Base of the three flow systems, which differ in these attributes alone.
+
+    Attributes:
+        reconstruction_weight: lambda: the loss is (1 - lambda) NLL + lambda reconstruction.
+        reconstruction_loss: "l1" or "l2".
+        skip_encoding: convert by decoding a sample of the prior instead of the source's latent.
+    """
+
+    needs = ("mel", "pitch", "phones")
+    config: MelFlowConfig
+    mel_mean: Tensor
+    mel_deviation: Tensor
+    reconstruction_weight: float = 0.0
+    reconstruction_loss: str = "l1"
+    skip_encoding: bool = False
+
+    def __init__(self, config: MelFlowConfig, mel: MelSettings, seed: int = 0) -> None:
+        super().__init__(config, mel, seed)
+        learned = config.speaker_embedding == "learned"
+        speaker_channels = config.speaker_channels if learned else GE2E_CHANNELS
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.condition = ConditionEncoder(config, speaker_channels)
+            self.flow = Flow(
+                2 * mel.n_mels,
+                config.condition_channels,
+                config.steps,
+                config.width,
+                config.layers,
+                config.kernel,
+                config.dilation,
+                config.log_scale_limit,
+            )
+            if config.learns_speaker:
+                self.speaker = SpeakerEncoder(mel.n_mels, config.speaker_width, speaker_channels)
+        self.register_buffer("mel_mean", torch.zeros(mel.n_mels, 1))
+        self.register_buffer("mel_deviation", torch.ones(mel.n_mels, 1))
+        self.ge2e_tables: dict[bool, Tensor] = {}  # by `training`: rows for the training and the held-out batches
+
+    def initialise(self, mel_mean: Tensor, mel_deviation: Tensor, batch: Batch) -> None:
+        self.mel_mean.copy_(mel_mean[:, None])
+        self.mel_deviation.copy_(mel_deviation[:, None].clamp_min(SMALLEST_DEVIATION))
+        pairs, _ = squeeze(self._noisy(batch), batch.mask)
+        self.flow.initialise(pairs, whole_pairs(batch.mask), self._projected(batch, self._training_speaker(batch)))
+
+    def fit(
+        self,
+        training: Sequence[Utterance],
+        held_out: Sequence[Utterance],
+        folder: Path,
+        seed: int,
+        report: Callable[[int, dict[str, float]], None] | None = None,
+    ) -> None:
+        if self.config.use_speaker and not self.config.learns_speaker:
+            self.ge2e_tables = {
+                mode: ge2e_table(utterances).to(self.device)
+                for mode, utterances in ((True, training), (False, held_out))
+                if utterances
+            }
+        super().fit(training, held_out, folder, seed, report)
+
+    def normalise(self, mel: Tensor, mask: Tensor) -> Tensor:
+        """log10 mel to zero mean and unit deviation per band of the training corpus."""
+        return (mel - self.mel_mean) / self.mel_deviation * mask
+
+    def _noisy(self, batch: Batch) -> Tensor:
+        normalised = self.normalise(batch.mel, batch.mask)
+        return normalised + self.config.noise * torch.randn_like(normalised) * batch.mask
+
+    def _training_speaker(self, batch: Batch) -> Tensor | None:
+        """(batch, channels) from another recording of the speaker, so that no content can leak through it."""
+        if not self.config.use_speaker:
+            return None
+        if not self.config.learns_speaker:
+            return self.ge2e_tables[self.training][batch.speaker]
+        if batch.reference is None or batch.reference_mask is None:
+            raise ValueError("The batch has no reference recordings: set training.reference_frames, e.g. to 128.")
+        return self.speaker(self.normalise(batch.reference, batch.reference_mask), batch.reference_mask)
+
+    def _speaker(self, groups: Sequence[Sequence[Utterance]]) -> Tensor | None:
+        """(groups, channels): each the mean over a group of one speaker's recordings."""
+        if not self.config.use_speaker:
+            return None
+        if not self.config.learns_speaker:
+            return torch.stack([ge2e_embedding(group) for group in groups]).to(self.device)
+        recordings = collate([utterance for group in groups for utterance in group], ("mel",), self.device)
+        embeddings = self.speaker(self.normalise(recordings.mel, recordings.mask), recordings.mask)
+        return torch.stack([unit(group.mean(0)) for group in embeddings.split([len(group) for group in groups])])
+
+    def _projected(self, batch: Batch, speaker: Tensor | None) -> Projected:
+        """The condition as all couplings read it; computed once, whichever ways the flow is then walked."""
+        return self.flow.project(self.condition(batch, speaker))
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """`nll` (nats) and `bits_per_dimension`, per value of the normalised mel; `reconstruction`, in its deviations."""
+        projected = self._projected(batch, self._training_speaker(batch))
+        losses, total = {}, torch.zeros((), device=self.device)
+        if self.reconstruction_weight < 1:
+            nats, values = self.likelihood(self._noisy(batch), batch.mask, projected)
+            losses["nll"] = nats.sum() / values.sum()
+            losses["bits_per_dimension"] = losses["nll"].detach() / math.log(2)
+            total = total + (1 - self.reconstruction_weight) * losses["nll"]
+        if self.reconstruction_weight > 0:
+            losses["reconstruction"] = self.reconstruction(batch, projected)
+            total = total + self.reconstruction_weight * losses["reconstruction"]
+        return {"total": total, **losses}
+
+    def likelihood(self, normalised: Tensor, mask: Tensor, projected: Projected) -> tuple[Tensor, Tensor]:
+        """Negative log-likelihood (batch,) in nats of the normalised mel, and of how many values, (batch,).
+
+        Values are counted in whole pairs of frames: the last frame of an odd utterance counts for nothing.
+        """
+        pairs, _ = squeeze(normalised, mask)
+        pair_mask = whole_pairs(mask)
+        latent, log_determinant = self.flow(pairs * pair_mask, pair_mask, projected)
+        values = pair_mask.sum((1, 2)) * latent.shape[1]
+        return negative_log_likelihood(latent, pair_mask, log_determinant), values
+
+    def reconstruction(self, batch: Batch, projected: Projected) -> Tensor:
+        """Mean distance between the mel and a decoded sample of the prior, given the utterance's own condition."""
+        latent = torch.randn_like(squeeze(batch.mel, batch.mask)[0])
+        difference = self._decode_normalised(latent, batch.mask, projected) - self.normalise(batch.mel, batch.mask)
+        distances = difference.abs() if self.reconstruction_loss == "l1" else difference.square()
+        return distances.sum() / (batch.mask.sum() * batch.mel.shape[1])
+
+    def encode(self, mel: Tensor, mask: Tensor, projected: Projected) -> Tensor:
+        """log10 mel (batch, n_mels, frames) -> latent (batch, 2 * n_mels, ceil(frames / 2))."""
+        return self.flow(*squeeze(self.normalise(mel, mask), mask), projected)[0]
+
+    def decode(self, latent: Tensor, mask: Tensor, projected: Projected) -> Tensor:
+        """Latent -> log10 mel; `mask` (batch, 1, frames) is that of the frames."""
+        return (self._decode_normalised(latent, mask, projected) * self.mel_deviation + self.mel_mean) * mask
+
+    def _decode_normalised(self, latent: Tensor, mask: Tensor, projected: Projected) -> Tensor:
+        pair_mask = nn.functional.pad(mask, (0, mask.shape[-1] % 2))[..., ::2]
+        return unsqueeze(self.flow.inverse(latent * pair_mask, pair_mask, projected)[0], mask)
+
+    @torch.no_grad()
+    def convert_batch(self, sources: Sequence[Utterance], targets: Sequence[Speaker]) -> list[Tensor]:
+        """Converted log10 mels (n_mels, frames).
+
+        Raises:
+            ConversionError: a target without recordings, or a result that is not finite or far beyond speech.
+        """
+        for target in targets:
+            if not target.utterances:
+                raise ConversionError(f"Target speaker {target.id!r} has no reference recording; give at least one.")
+        batch = collate(sources, self.needs, self.device)
+        if self.skip_encoding:
+            latent = self._samples(sources, targets, batch.mask)
+        else:
+            own = self._projected(batch, self._speaker([[source] for source in sources]))
+            latent = self.encode(batch.mel, batch.mask, own)
+        projected = self._projected(batch, self._speaker([target.utterances for target in targets]))
+        mels = self.decode(latent, batch.mask, projected)
+        return [
+            _sound(mel[:, :length], source, target)
+            for mel, length, source, target in zip(mels, batch.lengths.tolist(), sources, targets, strict=True)
+        ]
+
+    def _samples(self, sources: Sequence[Utterance], targets: Sequence[Speaker], mask: Tensor) -> Tensor:
+        """Samples of the prior that depend on the seed, the source and the target alone."""
+        channels, pairs = 2 * self.mel_settings.n_mels, math.ceil(mask.shape[-1] / 2)
+        latent = torch.zeros(len(sources), channels, pairs)
+        for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
+            own = math.ceil(int(mask[row].sum()) / 2)
+            latent[row, :, :own] = torch.randn(
+                channels, own, generator=noise_generator(self.seed, source.id, target.id)
+            )
+        return self.config.temperature * latent.to(self.device)
+
+    @torch.no_grad()
+    def latents(self, utterance: Utterance) -> dict[str, Tensor]:
+        """ "content" (2 * n_mels, ceil(frames / 2)), the latent; "speaker" (channels,), absent without a speaker condition."""
+        batch = collate([utterance], self.needs, self.device)
+        speaker = self._speaker([[utterance]])
+        latents = {"content": self.encode(batch.mel, batch.mask, self._projected(batch, speaker))[0]}
+        return latents if speaker is None else {**latents, "speaker": speaker[0]}
+
+
+def _sound(mel: Tensor, source: Utterance, target: Speaker) -> Tensor:
+    largest = float(mel.abs().max())
+    if not largest <= LARGEST_MEL:  # NaN too
+        raise ConversionError(
+            f"Converting {source.id!r} to {target.id!r}: the flow's inverse exploded (largest log10 magnitude {largest:g}; at most "
+            f"{LARGEST_MEL:g} is possible). Train longer or with a lower learning rate, or lower temperature or log_scale_limit."
+        )
+    return mel

@@ -1,0 +1,3 @@
+from systems.nd_flow.system import NDFlow
+
+__all__ = ["NDFlow"]

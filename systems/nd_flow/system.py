@@ -1,0 +1,19 @@
+"""ND-Flow: a flow trained to reconstruct from samples of the prior, with no likelihood and no encoding."""
+
+from __future__ import annotations
+
+from systems.mel_flow import MelFlow, SamplingConfig
+from vcbench.features.settings import MelSettings
+
+
+class NDFlow(MelFlow):
+    """AE-Flow with lambda 1. See README.md."""
+
+    name = "nd_flow"
+    Config = SamplingConfig
+    reconstruction_weight = 1.0
+    skip_encoding = True
+
+    def __init__(self, config: SamplingConfig, mel: MelSettings, seed: int = 0) -> None:
+        super().__init__(config, mel, seed)
+        self.reconstruction_loss = config.reconstruction_loss

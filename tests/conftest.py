@@ -1,0 +1,56 @@
+"""Fixtures that several tests share: real speech of the embedded corpus, with its features cached once a session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from vcbench.corpora.split import Split, SplitSettings, split
+
+from vcbench.corpora import load_corpus
+from vcbench.corpora.corpus import Corpus, Speaker
+from vcbench.features.store import FeatureStore
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests neither read nor fill the user's cache; child processes inherit this."""
+    os.environ["VCBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
+    return FeatureStore(tmp_path_factory.mktemp("features"))
+
+
+@pytest.fixture(scope="session")
+def small_corpus(store: FeatureStore) -> Corpus:
+    """Six speakers of `mini`, two of them unseen, sixteen sentences each, eight of them held out."""
+    mini = load_corpus("mini")
+    seen = [speaker for speaker in mini.speakers if speaker.seen][::3]
+    unseen = [speaker for speaker in mini.speakers if not speaker.seen][:2]
+    return Corpus(mini.name, mini.root, tuple(_fewer(s, store) for s in [*seen, *unseen]), mini.licence, True, True)
+
+
+def _fewer(speaker: Speaker, store: FeatureStore) -> Speaker:
+    held_out = [utterance for utterance in speaker.utterances if utterance.held_out][:8]
+    training = [utterance for utterance in speaker.utterances if not utterance.held_out][:8]
+    kept = tuple(utterance.with_features(store) for utterance in [*training, *held_out])
+    return Speaker(speaker.id, kept, speaker.sex, speaker.seen)
+
+
+@pytest.fixture(scope="session")
+def small_split(small_corpus: Corpus) -> Split:
+    return split(small_corpus, SplitSettings(), 0)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real speech and golden tensors for development; not part of the product."""
+    folder = Path(__file__).parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("no development corpora beside the repository")
+    return folder

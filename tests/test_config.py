@@ -1,0 +1,66 @@
+"""Configurations: strict, with errors that name the key and what is near."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vcbench import config
+from vcbench.command import select
+from vcbench.config import ConfigError
+from vcbench.registry import RegistryError
+
+
+@pytest.mark.parametrize("preset", config.presets())
+def test_every_preset_is_valid_and_has_the_five_systems(preset: str) -> None:
+    assert set(config.parse(config.resolve(preset)).systems) == {"flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc"}
+
+
+def test_settings_are_laid_over_in_order(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("seed = 3\n[trials]\nper_condition = 5\n")
+    values = config.resolve("quick", [file], ["trials.per_condition=7", "name=other"])
+    parsed = config.parse(values)
+    assert (parsed.seed, parsed.trials.per_condition, parsed.name) == (3, 7, "other")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("trials.per_conditon=3", r"Unknown key 'trials.per_conditon'. Did you mean 'per_condition'"),
+        ("trials.per_condition=0", r"trials.per_condition = 0: .*greater than or equal to 1"),
+        ("trials.per_condition=many", r"trials.per_condition = 'many': .*integer"),
+        ("sede=3", r"Unknown key 'sede'. Did you mean 'seed'"),
+        ("systems.again_vc.hiden=64", r"systems.again_vc.hiden.*Did you mean 'hidden'"),
+        ("systems.again_vc.training.step=64", r"systems.again_vc.training.step'. Did you mean 'steps'"),
+        ("metrics.word_error_rate.modle=base.en", r"metrics.word_error_rate: .*modle"),
+        ("corpus.name=min", r"corpus.*'min'"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_the_nearest(assignment: str, message: str) -> None:
+    with pytest.raises((ConfigError, ValueError), match=message):
+        config.parse(config.resolve("quick", None, [assignment]))
+
+
+def test_unknown_names_are_told_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no preset 'quik'\. Did you mean 'quick'"):
+        config.resolve("quik")
+    with pytest.raises(RegistryError, match=r"no system 'again-vc'\. Did you mean 'again_vc'"):
+        select("quick", None, None, "again-vc")
+    with pytest.raises(RegistryError, match=r"no metric 'word_eror_rate'\. Did you mean 'word_error_rate'"):
+        config.parse(config.resolve("quick", None, ["metrics.word_eror_rate={}"]))
+    with pytest.raises(RegistryError, match="does not exist"):
+        select("quick", None, None, "./nowhere.py:Mine")
+
+
+def test_a_file_that_is_not_toml_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text("seed = = 3")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        config.resolve("quick", [file])
+
+
+def test_what_conditions_a_system_never_scores_it() -> None:
+    with pytest.raises(ConfigError, match="must not be scored by what it was given"):
+        config.parse(config.resolve("quick", None, ["systems.flowvc.speaker_embedding=ge2e"]))

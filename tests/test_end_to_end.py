@@ -1,0 +1,141 @@
+"""The main job on three real-format speakers: two systems trained, converted, scored; killed, resumed, run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from vcbench.corpora.corpus import Corpus
+
+TINY = ["--preset", "tiny", "--systems", "flowvc,again_vc"]
+
+
+def vcbench(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vcbench", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "140"}, check=False)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def corpus_folder(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seen speakers and two unseen ones in the layout of `folder`, as a user would have them."""
+    root = tmp_path_factory.mktemp("speech")
+    seen = [speaker for speaker in small_corpus.speakers if speaker.seen][:3]
+    unseen = [speaker for speaker in small_corpus.speakers if not speaker.seen]
+    for part, speakers in (("train", seen), ("eval", unseen)):
+        for speaker in speakers:
+            for utterance in speaker.utterances[:12]:
+                copy = root / part / speaker.id / utterance.path.name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(utterance.path, copy)
+                copy.with_suffix(".txt").write_text(utterance.text or "")
+    return root
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def finished(corpus_folder: Path, runs: Path) -> tuple[Path, str]:
+    """An uninterrupted run, and what it printed."""
+    done = vcbench("run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs)
+    return runs / "whole", done.stdout
+
+
+def measured(folder: Path) -> pd.DataFrame:
+    """The leaderboard less what depends on the clock."""
+    table = pd.read_csv(folder / "leaderboard.csv")
+    clocked = table["column"].str.contains("seconds|real_time|factor")
+    return table[~clocked].reset_index(drop=True)
+
+
+def test_a_run_leaves_a_leaderboard_with_every_row_and_condition(finished: tuple[Path, str]) -> None:
+    folder, printed = finished
+    table = pd.read_csv(folder / "leaderboard.csv")
+    assert set(table["system"]) == {"flowvc", "again_vc", "source", "oracle", "target", "world"}
+    assert {"seen->seen", "seen->unseen", "unseen->unseen"} <= set(table["condition"])
+    for name in ("leaderboard.md", "leaderboard.json", "leaderboard.tex", "manifest.json", "trials.parquet", "run.toml"):
+        assert (folder / name).stat().st_size > 0
+    assert "again_vc" in printed
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert set(manifest["weights"]) == {"flowvc", "again_vc"}
+    assert manifest["versions"]["torch"] == torch.__version__.split("+")[0]
+
+
+def test_every_conversion_is_audio_of_its_sources_length(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    trials = pd.read_parquet(folder / "trials.parquet")
+    for row in ("flowvc", "again_vc", "world"):
+        for trial in trials.itertuples():
+            converted, rate = soundfile.read(folder / "converted" / row / f"{trial.trial}.flac")
+            original, _ = soundfile.read(folder / "converted" / "source" / f"{trial.trial}.flac")
+            assert rate == 22050
+            assert abs(len(converted) - len(original)) <= 512
+            assert np.abs(converted).max() > 1e-3
+
+
+def test_a_finished_run_computes_nothing_again(finished: tuple[Path, str], corpus_folder: Path, runs: Path) -> None:
+    folder, _ = finished
+    kept = [*folder.glob("converted/*/*.flac"), *folder.glob("systems/*/*"), *folder.glob("scores/*.parquet")]
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    vcbench("run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs)
+    assert {path: path.stat().st_mtime_ns for path in kept} == before
+
+
+@pytest.mark.parametrize("waits_for", ["systems/*/training.safetensors", "converted/*/t0003.flac"])
+def test_killed_and_started_again_gives_the_same_table(
+    finished: tuple[Path, str], corpus_folder: Path, runs: Path, waits_for: str
+) -> None:
+    name = "killed-" + waits_for.split("/")[0]
+    options = ["run", *TINY, "--corpus", "folder", "--corpus-root", str(corpus_folder), "--name", name, "--runs", str(runs)]
+    process = subprocess.Popen([sys.executable, "-m", "vcbench", *options], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not any((runs / name).glob(waits_for)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert process.poll() is None, "it ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(2)  # its workers notice within a second
+    vcbench(*options)
+    pd.testing.assert_frame_equal(measured(finished[0]), measured(runs / name))
+    whole = sorted(path.relative_to(finished[0]) for path in finished[0].glob("converted/*/*.flac"))
+    for path in whole:
+        assert (runs / name / path).read_bytes() == (finished[0] / path).read_bytes(), path
+
+
+def test_other_settings_for_the_same_folder_are_refused(finished: tuple[Path, str], corpus_folder: Path, runs: Path) -> None:
+    options = ["run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs]
+    done = vcbench(*options, "--set", "seed=5", check=False)
+    assert done.returncode == 2
+    assert "other settings: seed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_converting_two_recordings_writes_the_sources_length(finished: tuple[Path, str], corpus_folder: Path, tmp_path: Path) -> None:
+    files = sorted(corpus_folder.rglob("*.ogg"))
+    source, targets, output = files[0], files[-2:], tmp_path / "out.wav"
+    vcbench("convert", "--system", "again_vc", "--run", finished[0], source, "--target", *targets, "-o", output)
+    assert soundfile.info(output).samplerate == 22050
+    assert soundfile.info(output).duration == pytest.approx(soundfile.info(source).duration, abs=0.7)
+
+
+def test_errors_are_messages_with_an_exit_code() -> None:
+    done = vcbench("run", "--systems", "again-vc", check=False)
+    assert done.returncode == 2
+    assert "Did you mean 'again_vc'" in done.stderr
+    assert "Traceback" not in done.stderr

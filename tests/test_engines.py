@@ -1,0 +1,68 @@
+"""Jobs run the same here and in processes; errors and deaths are told, and nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from vcbench.engines import Job, JobFailed, run_jobs
+from vcbench.errors import UserError
+
+
+def threads_and_sum(numbers: list[int], progress) -> tuple[int, int]:
+    progress(len(numbers), len(numbers), "done")
+    return torch.get_num_threads(), sum(numbers)
+
+
+def wrong(progress) -> None:
+    raise UserError("the corpus is empty")
+
+
+def broken(progress) -> None:
+    raise KeyError("lost")
+
+
+def killed(progress) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slow_mark(path: str, progress) -> None:
+    time.sleep(60)
+    Path(path).touch()
+
+
+def ignore(*_: object) -> None:
+    pass
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_progress_and_threads(workers: int) -> None:
+    seen = []
+    jobs = [Job(name, threads_and_sum, {"numbers": numbers}) for name, numbers in (("a", [1, 2]), ("b", [3, 4, 5]))]
+    results = run_jobs(jobs, workers, 1, lambda *message: seen.append(message))
+    assert results == {"a": (1, 3), "b": (1, 12)}
+    assert sorted(seen) == [("a", 2, 2, "done"), ("b", 3, 3, "done")]
+
+
+def test_a_users_error_keeps_its_message_and_the_others_end(tmp_path: Path) -> None:
+    jobs = [Job("wrong", wrong), Job("slow", slow_mark, {"path": str(tmp_path / "mark")})]
+    started = time.perf_counter()
+    with pytest.raises(UserError, match="the corpus is empty"):
+        run_jobs(jobs, 2, 1, ignore)
+    assert time.perf_counter() - started < 50
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_broken_job_is_told_with_its_traceback() -> None:
+    with pytest.raises(JobFailed, match=r"(?s)broken failed.*KeyError"):
+        run_jobs([Job("broken", broken), Job("fine", threads_and_sum, {"numbers": []})], 2, 1, ignore)
+
+
+def test_a_killed_job_is_told_with_its_exit_code() -> None:
+    with pytest.raises(JobFailed, match="exit code -9"):
+        run_jobs([Job("killed", killed), Job("fine", threads_and_sum, {"numbers": []})], 2, 1, ignore)

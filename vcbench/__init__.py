@@ -1,0 +1,3 @@
+"""vcbench: a benchmark of voice conversion (VC) systems."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,247 @@
+"""Speech recognition by Whisper (Radford et al. 2023), in two engines, greedy and reproducible.
+
+Every recording is transcribed for itself: log-mel spectrogram, encoder, then the likeliest token at each step, without
+timestamps, without the text before it, and with those symbols suppressed that openai-whisper suppresses. There is no voice
+activity detection and no second attempt at a higher temperature. What lies beyond the window is transcribed window by window.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vcbench import weights
+from vcbench.errors import UserError
+from vcbench.metric import MetricUnavailable
+
+ENGINES = ("faster-whisper", "openai-whisper")
+PRECISIONS = ("float32", "float16", "int8")
+
+RATE = 16_000  # Hz
+HOP = 160  # samples between frames of Whisper's log-mel spectrogram
+FULL_WINDOW = 30.0  # seconds that Whisper's encoder was trained on
+MAXIMUM_TOKENS = 224  # of a window: half of the decoder's context, as in openai-whisper
+COMPRESSIBLE = 2.4  # above it openai-whisper takes a text for a loop
+SHORTEST_LOOP = 3  # words that say the same twice running, where people seldom do
+FASTEST = 7.0  # words a second; auctioneers reach it
+BATCH = 16  # windows at once on a GPU
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was heard.
+
+    Attributes:
+        compression_ratio: bytes of the text by its bytes compressed, as openai-whisper computes it.
+        loops: whether the recogniser repeats itself: the text compresses too well, has three words or more twice running,
+            or more words than can be said in the time.
+    """
+
+    text: str
+    compression_ratio: float
+    loops: bool
+
+
+class Decoder(Protocol):
+    n_mels: int
+
+    def __call__(self, mels: Sequence[Tensor]) -> list[str]: ...
+
+
+class Transcriber:
+    """Whisper by name.
+
+    Args:
+        engine: "faster-whisper" (CTranslate2), or "openai-whisper" (PyTorch), which also reads the former's weights.
+        model: "tiny.en" ... "large-v3".
+        device: "cpu" or "cuda".
+        path: the folder that holds the model; by default where this machine keeps it.
+        beam: 1 is greedy.
+        window: seconds that the encoder reads at once; what is shorter is filled up with silence. Less than 30 is
+            quicker, and only faster-whisper can do it; what then looks like a loop is heard again in 30 s.
+        precision: of the arithmetic; "int8" is faster-whisper's alone, "float16" needs a GPU.
+
+    Raises:
+        MetricUnavailable: the model or the engine is not on this machine.
+        UserError: an engine, model or setting that does not exist.
+    """
+
+    def __init__(
+        self,
+        engine: str = "faster-whisper",
+        model: str = "tiny.en",
+        device: str = "cpu",
+        path: Path | str | None = None,
+        beam: int = 1,
+        window: float = FULL_WINDOW,
+        precision: str = "float32",
+    ) -> None:
+        check_settings(engine, model, beam, window, precision)
+        folder = find_model(engine, model, path)
+        self.window = window
+        build = FasterWhisper if engine == "faster-whisper" else OpenAIWhisper
+        self._decode: Decoder = build(folder, model, device, beam, precision)
+
+    def transcribe(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
+        """One transcript for each wave (samples,) at 16 kHz; no wave changes another's."""
+        transcripts = self._transcribe(waves, self.window)
+        doubtful = [row for row, transcript in enumerate(transcripts) if transcript.loops]
+        if self.window < FULL_WINDOW and doubtful:
+            again = self._transcribe([waves[row] for row in doubtful], FULL_WINDOW)
+            for row, transcript in zip(doubtful, again, strict=True):
+                transcripts[row] = transcript
+        return transcripts
+
+    def _transcribe(self, waves: Sequence[np.ndarray], window: float) -> list[Transcript]:
+        size = round(window * RATE)
+        pieces = [[wave[begin : begin + size] for begin in range(0, max(len(wave), 1), size)] for wave in waves]
+        mels = [self._mel(piece, size) for own in pieces for piece in own]
+        texts = iter(self._decode(mels))
+        return [
+            transcript(" ".join(next(texts).strip() for _ in own).strip(), len(wave) / RATE)
+            for own, wave in zip(pieces, waves, strict=True)
+        ]
+
+    def _mel(self, wave: np.ndarray, size: int) -> Tensor:
+        """(n_mels, frames) of a wave filled up with silence, as Whisper was trained."""
+        from whisper import log_mel_spectrogram, pad_or_trim
+
+        return log_mel_spectrogram(pad_or_trim(wave.astype(np.float32, copy=False), size), self._decode.n_mels)
+
+
+def transcript(text: str, seconds: float) -> Transcript:
+    """A transcript with what tells whether the recogniser was caught in a loop."""
+    encoded = text.encode()
+    ratio = len(encoded) / len(zlib.compress(encoded))
+    words = re.findall(r"[\w']+", text.lower())
+    repeated = any(
+        words[begin : begin + length] == words[begin + length : begin + 2 * length]
+        for length in range(SHORTEST_LOOP, len(words) // 2 + 1)
+        for begin in range(len(words) - 2 * length + 1)
+    )
+    return Transcript(text, ratio, ratio > COMPRESSIBLE or repeated or len(words) > FASTEST * max(seconds, 1.0))
+
+
+def check_settings(engine: str, model: str, beam: int, window: float, precision: str) -> None:
+    """Raise UserError for what cannot be."""
+    if engine not in ENGINES:
+        raise UserError(f"There is no speech recognition engine {engine!r}. Available: {', '.join(ENGINES)}.")
+    weights.get(f"{engine}/{model}")
+    if beam < 1:
+        raise UserError(f"beam is {beam}; it must be 1 (greedy) or more.")
+    if precision not in PRECISIONS:
+        raise UserError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
+    if engine == "openai-whisper" and (window != FULL_WINDOW or precision == "int8"):
+        raise UserError(
+            'The engine "openai-whisper" has window = 30.0 and precision "float32" or "float16"; received '
+            f"{window} and {precision!r}. Use these, or the engine faster-whisper."
+        )
+    if not 5.0 <= window <= FULL_WINDOW:
+        raise UserError(f"window is {window} s; allowed are 5 to 30.")
+
+
+def find_model(engine: str, model: str, path: Path | str | None = None) -> Path:
+    """The folder of a model's weights.
+
+    Raises:
+        MetricUnavailable: the model or the engine is not on this machine.
+        WeightsError: there is no such model, or `path` does not hold it.
+    """
+    if engine == "faster-whisper" and find_spec("faster_whisper") is None:
+        raise MetricUnavailable("The engine faster-whisper is not installed. Get it with: pip install faster-whisper")
+    return weights.find(_name(engine, model, path), path)
+
+
+def model_revision(engine: str, model: str, path: Path | str | None = None) -> str:
+    """Which weights an engine reads, for a table's foot."""
+    return weights.revision(_name(engine, model, path), path)
+
+
+def _name(engine: str, model: str, path: Path | str | None) -> str:
+    """The model's name in the table of weights: openai-whisper's own file, or else faster-whisper's, if that is here."""
+    own, other = f"{engine}/{model}", f"faster-whisper/{model}"
+    weights.get(own)
+    return other if path is None and weights.look(own) is None and weights.look(other) is not None else own
+
+
+class FasterWhisper:
+    """CTranslate2: one window at a time, on as many threads as PyTorch is given, so that threads change no result."""
+
+    def __init__(self, folder: Path, model: str, device: str, beam: int, precision: str) -> None:
+        from faster_whisper import WhisperModel
+        from faster_whisper.tokenizer import Tokenizer
+        from faster_whisper.transcribe import get_suppressed_tokens
+
+        self._threads = torch.get_num_threads() if device == "cpu" else 1
+        whisper = WhisperModel(
+            str(folder), device=device, compute_type=precision, cpu_threads=1, num_workers=self._threads, local_files_only=True
+        )
+        self._model = whisper.model
+        self.n_mels = self._model.n_mels
+        self._tokenizer = Tokenizer(
+            whisper.hf_tokenizer, self._model.is_multilingual, task="transcribe", language="en"
+        )
+        self._prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
+        self._options = {
+            "beam_size": beam,
+            "max_length": len(self._prompt) + MAXIMUM_TOKENS,
+            "suppress_blank": True,
+            "suppress_tokens": get_suppressed_tokens(self._tokenizer, [-1]),
+        }
+
+    def __call__(self, mels: Sequence[Tensor]) -> list[str]:
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(self._decode, mels))
+
+    def _decode(self, mel: Tensor) -> str:
+        from ctranslate2 import StorageView
+
+        encoded = self._model.encode(StorageView.from_array(mel[None].contiguous().numpy()))
+        (result,) = self._model.generate(encoded, [self._prompt], **self._options)
+        return self._tokenizer.decode(result.sequences_ids[0])
+
+
+class OpenAIWhisper:
+    """PyTorch: on a GPU in batches of one size, filled up with silence, so that a neighbour changes no rounding."""
+
+    def __init__(self, folder: Path, model: str, device: str, beam: int, precision: str) -> None:
+        from whisper import DecodingOptions
+
+        self._model = _load_openai_whisper(folder, model).to(device).eval()
+        self.n_mels = self._model.dims.n_mels
+        self._batch = 1 if device == "cpu" else BATCH
+        self._device = device
+        self._options = DecodingOptions(
+            language="en", temperature=0.0, beam_size=None if beam == 1 else beam, without_timestamps=True, fp16=precision == "float16"
+        )
+
+    @torch.inference_mode()
+    def __call__(self, mels: Sequence[Tensor]) -> list[str]:
+        from whisper import decode
+
+        texts: list[str] = []
+        for begin in range(0, len(mels), self._batch):
+            group = torch.stack(list(mels[begin : begin + self._batch])).to(self._device)
+            silence = group.new_full((self._batch - len(group), *group.shape[1:]), float(group.min()))
+            texts += [result.text for result in decode(self._model, torch.cat([group, silence]), self._options)[: len(group)]]
+        return texts
+
+
+def _load_openai_whisper(folder: Path, model: str) -> Any:
+    """openai-whisper's own file, checked against its published hash, or faster-whisper's converted."""
+    from whisper import load_model
+
+    from vcbench.asr_weights import load_openai_whisper
+
+    file = folder / f"{model}.pt"
+    return load_model(str(file), device="cpu") if file.is_file() else load_openai_whisper(folder / "model.bin")

@@ -1,0 +1,195 @@
+"""A run's configuration: TOML in, checked strictly, resolved TOML out."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vcbench import registry
+from vcbench.corpora.split import SplitSettings
+from vcbench.errors import UserError
+from vcbench.features.settings import MelSettings, PitchSettings
+from vcbench.trials import TrialSettings
+from vcbench.vocoders import VocoderSettings
+
+REFERENCE_ROWS = ("source", "oracle", "target", "world")
+
+
+class ConfigError(UserError):
+    """A configuration that is not valid; the message names the key and what is allowed."""
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class CorpusSettings(Strict):
+    """Which speech; `root` is where it lies (the embedded `mini` needs none)."""
+
+    name: str = "mini"
+    root: Path | None = None
+    split: SplitSettings = SplitSettings()
+
+
+class FeatureSettings(Strict):
+    mel: MelSettings = MelSettings()
+    pitch: PitchSettings = PitchSettings()
+
+
+class RunConfig(Strict):
+    """Everything that decides a run's numbers, and `device` and `workers`, which decide only where it runs.
+
+    `systems` and `metrics` map a row's or metric's name to its settings; a system's table may hold ``system = "NAME"``
+    to run one system under several settings.
+    """
+
+    name: str = Field("quick", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    seed: int = Field(0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = Field(0, ge=0)  # processes at once on a CPU; 0 is one per core
+    corpus: CorpusSettings = CorpusSettings()
+    features: FeatureSettings = FeatureSettings()
+    trials: TrialSettings = TrialSettings()
+    vocoder: VocoderSettings = VocoderSettings()
+    reference_rows: tuple[Literal["source", "oracle", "target", "world"], ...] = REFERENCE_ROWS
+    systems: dict[str, dict[str, Any]]
+    metrics: dict[str, dict[str, Any]]
+
+
+def presets() -> list[str]:
+    return sorted(
+        path.name.removesuffix(".toml")
+        for path in resources.files("vcbench.presets").iterdir()
+        if path.name.endswith(".toml")
+    )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ConfigError(f"The configuration file {path} does not exist.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+
+
+def resolve(preset: str, files: list[Path] | None = None, assignments: list[str] | None = None) -> dict[str, Any]:
+    """A preset, with files laid over it in order, then ``key.key=value`` assignments (values as in TOML, or bare text)."""
+    if preset not in presets():
+        raise ConfigError(f"There is no preset {preset!r}.{registry.did_you_mean(preset, presets())}")
+    values = tomllib.loads((resources.files("vcbench.presets") / f"{preset}.toml").read_text())
+    for path in files or []:
+        values = merge(values, read_toml(path))
+    for assignment in assignments or []:
+        values = merge(values, _assignment(assignment))
+    return values
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`, table by table."""
+    merged = dict(below)
+    for key, value in above.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both_tables else value
+    return merged
+
+
+def _assignment(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set takes KEY=VALUE, e.g. systems.again_vc.hidden=64; received {text!r}.")
+    try:
+        return tomllib.loads(f"{key} = {value}")
+    except tomllib.TOMLDecodeError:
+        try:
+            return tomllib.loads(f"{key} = {json.dumps(value)}")
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"--set takes KEY=VALUE with a dotted key; received {text!r} ({error}).") from error
+
+
+def parse(values: dict[str, Any]) -> RunConfig:
+    """Check everything, each system's and metric's own settings too.
+
+    Raises:
+        ConfigError: an unknown key or a value out of range, with the nearest key or what is allowed.
+    """
+    config = validate(RunConfig, values, "")
+    for row, settings in config.systems.items():
+        system_config(row, settings)
+    for name, options in config.metrics.items():
+        build_metric(name, options)
+    for name in ("ge2e", "ecapa"):
+        conditioned = [row for row, settings in config.systems.items() if settings.get("speaker_embedding") == name]
+        if conditioned and f"speaker_similarity_{name}" in config.metrics:
+            raise ConfigError(
+                f"{', '.join(conditioned)} is conditioned on {name} embeddings, and {name} also scores the run: a system must not be "
+                f'scored by what it was given. Drop the metric speaker_similarity_{name}, or set speaker_embedding = "learned".'
+            )
+    return config
+
+
+def system_class(row: str, settings: dict[str, Any]) -> Any:
+    return registry.load("systems", settings.get("system", row))
+
+
+def system_config(row: str, settings: dict[str, Any]) -> BaseModel | None:
+    """The validated settings of one system's row; None for a system without a Config.
+
+    `system` says which class; `training` may be given in part, the rest is the system's own recipe.
+    """
+    config_class = getattr(system_class(row, settings), "Config", None)
+    own = {key: value for key, value in settings.items() if key != "system"}
+    if config_class is None:
+        if own:
+            raise ConfigError(f"systems.{row} takes no settings; received {', '.join(own)}.")
+        return None
+    defaults = config_class().model_dump(mode="json")
+    if "training" in own:
+        own["training"] = merge(defaults["training"], own["training"])
+    return validate(config_class, own, f"systems.{row}.")
+
+
+def build_metric(name: str, options: dict[str, Any]) -> Any:
+    metric_class = registry.load("metrics", name)
+    try:
+        return metric_class(**options)
+    except (TypeError, ValidationError, ValueError) as error:
+        raise ConfigError(f"metrics.{registry.row_name(name)}: {error}") from error
+
+
+def validate(model: type[BaseModel], values: dict[str, Any], where: str) -> Any:
+    """Values of a TOML file as `model`; strict, except that TOML's arrays may be tuples and its strings paths."""
+    try:
+        return model.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(model, issue, where) for issue in error.errors())) from error
+
+
+def _explain(model: type[BaseModel], issue: Any, where: str) -> str:
+    key = where + ".".join(str(part) for part in issue["loc"])
+    if issue["type"] == "extra_forbidden":
+        fields = _fields_at(model, issue["loc"][:-1])
+        return f"Unknown key {key!r}.{registry.did_you_mean(str(issue['loc'][-1]), fields)}"
+    if issue["type"] == "missing":
+        return f"The key {key!r} is missing."
+    return f"{key} = {issue['input']!r}: {issue['msg']}."
+
+
+def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Names of the fields of the nested model at `location`."""
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return sorted(model.model_fields)
+
+
+def plain_json(settings: BaseModel) -> dict[str, Any]:
+    """Settings as JSON holds them, for hashes and manifests."""
+    return settings.model_dump(mode="json")

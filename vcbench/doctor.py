@@ -1,0 +1,86 @@
+"""What is on this machine: device, versions, weights, and what each missing thing costs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from vcbench import registry, weights
+from vcbench.corpora import MODULES
+from vcbench.manifest import device_name, versions
+from vcbench.metric import MetricUnavailable
+from vcbench.run import cache_root, pick_device
+
+# What a run lacks without a model; models of other names are choices that a configuration makes.
+COSTS = {
+    "ecapa": "the columns of speaker_similarity_ecapa are n/a",
+    "ge2e": "the columns of speaker_similarity_ge2e are n/a",
+    "faster-whisper/tiny.en": "WER and CER are n/a, and utterances without text get their phones by recognition",
+    "distillmos": "predicted naturalness is n/a",
+    "hifigan": 'vocoder.kind = "hifigan" needs vocoder.path',
+}
+
+
+def examine() -> Iterator[Table]:
+    """Tables for the terminal: the machine, versions, weights, metrics, corpora."""
+    yield _machine()
+    yield _versions()
+    yield _weights()
+    yield _metrics()
+    yield _corpora()
+
+
+def _machine() -> Table:
+    table = Table("machine", "", show_header=True)
+    table.add_row("device", device_name(pick_device("auto")))
+    table.add_row("CUDA", torch.version.cuda if torch.cuda.is_available() else "not available: everything runs on the CPU")
+    table.add_row("cores", str(len(os.sched_getaffinity(0))))
+    cache = cache_root()
+    existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    table.add_row("cache", f"{cache} ({shutil.disk_usage(existing).free / 2**30:.0f} GiB free)")
+    return table
+
+
+def _versions() -> Table:
+    table = Table("package", "version")
+    for package, version in versions().items():
+        table.add_row(package, version)
+    return table
+
+
+def _weights() -> Table:
+    table = Table("weights", "here", "without them")
+    for name, cost in COSTS.items():
+        try:
+            table.add_row(name, f"yes, {_short(weights.find(name))}", "")
+        except MetricUnavailable as error:
+            table.add_row(name, "no", f"{cost}\n{error}")
+    return table
+
+
+def _short(path: Path) -> str:
+    return str(path).replace(str(Path.home()), "~")
+
+
+def _metrics() -> Table:
+    table = Table("metric", "ready")
+    for name in registry.names("metrics"):
+        try:
+            registry.load("metrics", name)().check()
+            table.add_row(name, "yes")
+        except MetricUnavailable as error:
+            table.add_row(name, f"no: {error}")
+    return table
+
+
+def _corpora() -> Table:
+    table = Table("corpus", "here")
+    for name in MODULES:
+        here = "yes, embedded (synthetic)" if name == "mini" else "where --corpus-root says"
+        table.add_row(name, here)
+    return table

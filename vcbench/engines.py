@@ -1,0 +1,144 @@
+"""Where jobs run: in this process, or several at once in processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import Queue
+from typing import Any
+
+from vcbench.errors import UserError
+
+Progress = Callable[[str, int, int, str], None]  # job, done, total, a word on how it goes
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Job:
+    """A module-level function and its picklable arguments; it is called with `progress` beside them.
+
+    `cost` orders jobs: the dearest start first, so that the last to end is a short one.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: dict[str, Any] = field(default_factory=dict)
+    cost: float = 1.0
+
+
+class JobFailed(RuntimeError):
+    """A job raised; the message holds its traceback."""
+
+
+def run_jobs(jobs: Sequence[Job], workers: int, threads: int, progress: Progress) -> dict[str, Any]:
+    """Run every job; results by name. `workers` 1 runs them here, in order; more runs them in processes.
+
+    Each job gets `threads` threads, also with one worker, so that its result does not depend on how many run beside it.
+
+    Raises:
+        UserError: as raised by a job.
+        JobFailed: a job raised anything else, or its process died. The others are ended; what they wrote stays.
+    """
+    ordered = sorted(jobs, key=lambda job: -job.cost)
+    if workers <= 1 or len(jobs) <= 1:
+        return {job.name: _here(job, threads, progress) for job in ordered}
+    return _in_processes(ordered, workers, threads, progress)
+
+
+def _here(job: Job, threads: int, progress: Progress) -> Any:
+    with torch_threads(threads):
+        return job.function(
+            **job.arguments, progress=lambda done, total, note="": progress(job.name, done, total, note)
+        )
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _in_processes(jobs: list[Job], workers: int, threads: int, progress: Progress) -> dict[str, Any]:
+    context = multiprocessing.get_context("spawn")
+    messages: Queue[Any] = context.Queue()
+    waiting, running, results = list(jobs), dict[str, SpawnProcess](), dict[str, Any]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                job = waiting.pop(0)
+                running[job.name] = context.Process(target=_child, args=(job, threads, messages), daemon=False)
+                running[job.name].start()
+            try:
+                name, kind, content = messages.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                _require_alive(running, messages)
+                continue
+            if kind == "progress":
+                progress(name, *content)
+            elif kind == "result":
+                results[name] = content
+                running.pop(name).join()
+            else:
+                _raise(name, *content)
+    finally:
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.join()
+    return results
+
+
+def _require_alive(running: dict[str, SpawnProcess], messages: Queue[Any]) -> None:
+    for name, process in running.items():
+        if not process.is_alive() and messages.empty():
+            time.sleep(POLL_SECONDS)  # its last message may still be on its way
+            if messages.empty():
+                raise JobFailed(
+                    f"The process of {name} ended with exit code {process.exitcode} (-9 is what a machine out of memory does). "
+                    "Start the same command again: it goes on from what was computed; fewer processes need less memory (--workers 1)."
+                )
+
+
+def _raise(name: str, message: str, is_user_error: bool, trace: str) -> None:
+    if is_user_error:
+        raise UserError(message)
+    raise JobFailed(f"{name} failed: {message}\n{trace}")
+
+
+def _child(job: Job, threads: int, messages: Queue[Any]) -> None:
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+
+    def report(done: int, total: int, note: str = "") -> None:
+        messages.put((job.name, "progress", (done, total, note)))
+
+    try:
+        result = job.function(**job.arguments, progress=report)
+    except Exception as error:
+        messages.put((job.name, "error", (str(error), isinstance(error, UserError), traceback.format_exc())))
+    else:
+        messages.put((job.name, "result", result))
+
+
+def _end_with_parent(parent: int) -> None:
+    """A killed parent leaves no process behind that writes into its run."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

@@ -1,0 +1,148 @@
+"""Where features are kept: in memory up to a limit, and on disk, a safetensors file each."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import OrderedDict
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from vcbench.files import hash_file, write_bytes
+
+Feature = tuple[dict[str, Tensor], dict[str, str]]  # tensors and notes, as a safetensors file holds them
+logger = logging.getLogger(__name__)
+
+
+class CacheError(RuntimeError):
+    """The cache's folder cannot be written, e.g. because the disk is full."""
+
+
+class FeatureCache:
+    """Features by kind and key (64 hexadecimal digits). What it returns is shared: do not write into it.
+
+    Args:
+        folder: made when first written to.
+        memory_limit: bytes kept in memory; the least recently used features leave first.
+    """
+
+    def __init__(self, folder: Path, memory_limit: int) -> None:
+        self.folder = folder
+        self.memory_limit = memory_limit
+        self._memory: OrderedDict[str, Feature] = OrderedDict()
+        self._memory_bytes = 0
+
+    def path(self, kind: str, key: str) -> Path:
+        return self.folder / kind / key[:2] / f"{key}.safetensors"
+
+    def holds(self, kind: str, key: str) -> bool:
+        return key in self._memory or self.path(kind, key).exists()
+
+    def get(self, kind: str, key: str) -> Feature | None:
+        """The feature, or None where it is not cached or its file is damaged (which is said in the log)."""
+        if (feature := self.recall(key)) is not None:
+            return feature
+        path = self.path(kind, key)
+        try:
+            with safe_open(path, "pt") as file:
+                feature = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        except FileNotFoundError:
+            return None
+        except SafetensorError as error:
+            logger.warning("The cached feature %s is damaged (%s); it is computed anew.", path, error)
+            return None
+        self.remember(key, feature)
+        return feature
+
+    def notes(self, kind: str, key: str) -> dict[str, str] | None:
+        """A feature's notes alone: only the file's header is read."""
+        if key in self._memory or not self.path(kind, key).exists():
+            feature = self.get(kind, key)
+            return feature and feature[1]
+        try:
+            with safe_open(self.path(kind, key), "pt") as file:
+                return file.metadata() or {}
+        except SafetensorError:
+            return None  # `get` says so when the feature itself is asked for
+
+    def put(self, kind: str, key: str, feature: Feature) -> None:
+        """Write to disk, whole or not at all, and remember.
+
+        Raises:
+            CacheError: the file cannot be written.
+        """
+        _write(self.path(kind, key), save(feature[0], feature[1] or None))
+        self.remember(key, feature)
+
+    def recall(self, key: str) -> Feature | None:
+        """What is in memory."""
+        if key in self._memory:
+            self._memory.move_to_end(key)
+        return self._memory.get(key)
+
+    def remember(self, key: str, feature: Feature) -> None:
+        """Keep in memory alone."""
+        if key in self._memory:
+            self._memory_bytes -= _size(self._memory.pop(key))
+        self._memory[key] = feature
+        self._memory_bytes += _size(feature)
+        while self._memory_bytes > self.memory_limit:
+            _, forgotten = self._memory.popitem(last=False)
+            self._memory_bytes -= _size(forgotten)
+
+
+class ContentHashes:
+    """SHA-256 of files, remembered by path, size and time of change, so that a large corpus is read only once."""
+
+    def __init__(self, memo: Path) -> None:
+        self.memo = memo
+        self._known: dict[str, list[int | str]] | None = None
+        self._new: dict[str, list[int | str]] = {}
+
+    def __call__(self, path: Path) -> str:
+        """Hexadecimal digest.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if self._known is None:
+            self._known = self._load()
+        name = str(path.absolute())
+        state = path.stat()
+        known = self._known.get(name)
+        if known is None or known[:2] != [state.st_size, state.st_mtime_ns]:
+            known = [state.st_size, state.st_mtime_ns, hash_file(path)]
+            self._known[name] = self._new[name] = known
+        return str(known[2])
+
+    def save(self) -> None:
+        """Write what is new, beside what other processes have written meanwhile."""
+        if self._new:
+            _write(self.memo, json.dumps(self._load() | self._new).encode())
+            self._new = {}
+
+    def _load(self) -> dict[str, list[int | str]]:
+        try:
+            return json.loads(self.memo.read_text())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            logger.warning("%s is damaged (%s); files are hashed anew.", self.memo, error)
+            return {}
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_bytes(path, content)
+    except OSError as error:
+        raise CacheError(
+            f"The feature cache {path.parent} cannot be written: {error.strerror}. Free space there, or put the cache "
+            "elsewhere with the environment variable VCBENCH_CACHE."
+        ) from error
+
+
+def _size(feature: Feature) -> int:
+    return sum(tensor.nbytes for tensor in feature[0].values()) + 1024  # and Python's own objects, roughly

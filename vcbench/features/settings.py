@@ -1,0 +1,44 @@
+"""Constants of the signal representation, in one place. A checkpoint carries them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class MelSettings(BaseModel):
+    """Mel spectrogram as in MelGAN (Kumar et al. 2019), which AGAIN-VC uses (section 3.1)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    sampling_rate: int = 22050  # Hz
+    fft_size: int = 1024  # samples, also the Hann window's length
+    hop: int = 256  # samples
+    n_mels: int = 80
+    low: float = 0.0  # Hz
+    high: float = 11025.0  # Hz
+    floor: float = 1e-5  # magnitude, before log10
+
+
+class PitchSettings(BaseModel):
+    """F0 by WORLD (Morise et al. 2016).
+
+    Attributes:
+        method: "dio" is DIO refined by StoneMask; "harvest" (Morise 2017) is several times slower, and calls more frames voiced.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    method: Literal["dio", "harvest"] = "dio"
+    low: float = 60.0  # Hz
+    high: float = 600.0  # Hz
+
+
+class TranscriptSettings(BaseModel):
+    """The speech recogniser whose transcript is aligned where a corpus gives no text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    engine: Literal["faster-whisper", "openai-whisper"] = "faster-whisper"
+    model: str = "tiny.en"

@@ -1,0 +1,316 @@
+"""Features of utterances: computed when first asked for, cached by what they are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from vcbench import audio
+from vcbench.corpora.corpus import Utterance
+from vcbench.features import phones
+from vcbench.features.cache import ContentHashes, Feature, FeatureCache
+from vcbench.features.mel import mel_spectrogram
+from vcbench.features.pitch import pitch
+from vcbench.features.settings import MelSettings, PitchSettings, TranscriptSettings
+from vcbench.files import hash_json
+from vcbench.metric import MetricUnavailable
+
+if TYPE_CHECKING:
+    from vcbench.asr import Transcriber
+
+# Raise a kind's version when its code gives other results; what is computed from it is computed anew too.
+VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 1, "transcript": 1}
+PREPARABLE = ("mel", "pitch", "phones")
+MEMORY_LIMIT = 512 * 2**20  # bytes
+UTTERANCES_PER_WORKER = 16  # fewer are not worth the seconds that a process takes to start
+TRANSCRIPTION_BATCH = 16  # recordings handed to the speech recogniser at once
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What came of preparing utterances.
+
+    Attributes:
+        rejected: (utterance id, reason) of what cannot be used.
+        fallbacks: (utterance id, how) of what has phones that are not an alignment to the corpus's own text.
+    """
+
+    rejected: list[tuple[str, str]]
+    fallbacks: list[tuple[str, str]]
+
+
+class FeatureStore:
+    """Where an utterance's features come from: memory, else the cache on disk, else the recording.
+
+    A feature's key is a hash of the recording's content, the span, the settings and the code's version. Waves are kept
+    in memory only: decoding the recording again costs no more than reading a copy back. What is returned is
+    shared with the cache: do not write into it. Pickling keeps the settings alone.
+
+    Args:
+        cache: folder; made when first written to.
+        transcript_settings: the speech recogniser that serves utterances without text.
+        device: where that recogniser computes.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        mel_settings: MelSettings = MelSettings(),  # noqa: B008 (immutable)
+        pitch_settings: PitchSettings = PitchSettings(),  # noqa: B008
+        transcript_settings: TranscriptSettings = TranscriptSettings(),  # noqa: B008
+        device: str = "cpu",
+    ) -> None:
+        self.mel_settings = mel_settings
+        self.pitch_settings = pitch_settings
+        self.transcript_settings = transcript_settings
+        self.device = device
+        self._cache = FeatureCache(cache, MEMORY_LIMIT)
+        self._contents = ContentHashes(cache / "contents.json")
+        self._transcriber: Transcriber | MetricUnavailable | None = None  # the error once it is known to be absent
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        settings = (self.mel_settings, self.pitch_settings, self.transcript_settings, self.device)
+        return FeatureStore, (self._cache.folder, *settings)
+
+    def wave(self, utterance: Utterance) -> Tensor:
+        """(samples,) float32: mono, at the mel's sampling rate, silence trimmed at both ends.
+
+        Raises:
+            AudioError: the recording cannot be used.
+        """
+        key = self._key("wave", utterance)
+        feature = self._cache.recall(key)
+        if feature is None:
+            rate = self.mel_settings.sampling_rate
+            trimmed = audio.trim_silence(audio.read(utterance.path, rate, utterance.span), rate)
+            feature = {"wave": torch.from_numpy(trimmed.copy())}, {}
+            self._cache.remember(key, feature)
+        return feature[0]["wave"]
+
+    def mel(self, utterance: Utterance) -> Tensor:
+        """(n_mels, frames) float32: log10 magnitude."""
+        return self._feature("mel", utterance)[0]["mel"]
+
+    def pitch(self, utterance: Utterance) -> tuple[Tensor, Tensor]:
+        """log-F0 (frames,) float32, 0 where unvoiced; and voicing (frames,) bool."""
+        tensors, _ = self._feature("pitch", utterance)
+        return tensors["log_f0"], tensors["voiced"]
+
+    def phones(self, utterance: Utterance) -> Tensor:
+        """(frames,) int64: index in `vcbench.features.phones.INVENTORY`."""
+        return self._feature("phones", utterance)[0]["ids"]
+
+    def phones_how(self, utterance: Utterance) -> str:
+        """How the phones were found: "aligned", or what was done instead, and why."""
+        notes = self._cache.notes("phones", self._key("phones", utterance))
+        return (notes or self._feature("phones", utterance)[1])["how"]
+
+    def transcript(self, utterance: Utterance) -> str | None:
+        """What the speech recogniser hears; None where its model is not on this machine."""
+        notes = self._cache.notes("transcript", self._key("transcript", utterance))
+        if notes is None and not isinstance(self._recogniser(), MetricUnavailable):
+            notes = self._transcribe([utterance])[0]
+        return notes and notes["text"]
+
+    def prepare(
+        self,
+        utterances: Sequence[Utterance],
+        needs: Sequence[str],
+        workers: int = 1,
+        report: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Prepared:
+        """Compute in parallel what is not cached yet. An interrupted call, made again, goes on where it was.
+
+        Args:
+            needs: of "mel", "pitch" and "phones".
+            report: called with the number of utterances done, and of all.
+
+        Raises:
+            CacheError: the cache cannot be written. (What is wrong with an utterance stands in `Prepared.rejected`.)
+        """
+        if unknown := sorted(set(needs) - set(PREPARABLE)):
+            raise ValueError(f"Features to prepare are {', '.join(PREPARABLE)}; received {', '.join(unknown)}.")
+        pending = [utterance for utterance in utterances if not self._is_cached(utterance, needs)]
+        self._contents.save()
+        unheard = [utterance for utterance in pending if "phones" in needs and self._is_unheard(utterance)]
+        total = len(utterances) + len(unheard)
+        done = len(utterances) - len(pending)
+        reasons: dict[str, str] = {}
+
+        def finished(identities: Sequence[str], reason: str = "") -> None:
+            nonlocal done
+            done += len(identities)
+            reasons.update(dict.fromkeys(identities, reason) if reason else {})
+            report(done, total)
+
+        report(done, total)
+        self._transcribe_in_batches(unheard, finished)
+        self._compute_all(pending, needs, workers, finished)
+        usable = [utterance for utterance in utterances if utterance.id not in reasons]
+        how = [(utterance.id, self.phones_how(utterance)) for utterance in usable] if "phones" in needs else []
+        return Prepared(
+            rejected=[(utterance.id, reasons[utterance.id]) for utterance in utterances if utterance.id in reasons],
+            fallbacks=[(identity, way) for identity, way in how if way != phones.ALIGNED],
+        )
+
+    def content_hash(self, utterance: Utterance) -> str:
+        """Hash of the recording, the span and the rate: the same speech has the same hash, wherever it lies."""
+        return self._key("wave", utterance)
+
+    def _key(self, kind: str, utterance: Utterance) -> str:
+        """Hash of all that the feature depends on.
+
+        Raises:
+            AudioError: there is no such file.
+        """
+        if kind == "wave":
+            try:
+                content = self._contents(utterance.path)
+            except OSError as error:
+                raise audio.AudioError(f"{utterance.path} cannot be read: {error.strerror}.") from error
+            basis: list[Any] = [content, utterance.span, self.mel_settings.sampling_rate]
+        else:
+            basis = [self._key("wave", utterance)]
+        if kind == "mel":
+            basis.append(self.mel_settings.model_dump(mode="json"))
+        elif kind == "pitch":
+            basis += [self.mel_settings.hop, self.pitch_settings.model_dump(mode="json")]
+        elif kind == "transcript":
+            basis.append(self.transcript_settings.model_dump(mode="json"))
+        elif kind == "phones":
+            basis += [self.mel_settings.hop, *self._words(utterance)]
+        return hash_json([kind, VERSIONS[kind], *basis])
+
+    def _words(self, utterance: Utterance) -> tuple[str | None, str]:
+        """What is said, and who says so: empty for the corpus."""
+        if utterance.text:
+            return utterance.text, ""
+        return self.transcript(utterance), f"{self.transcript_settings.engine} {self.transcript_settings.model}"
+
+    def _feature(self, kind: str, utterance: Utterance) -> Feature:
+        key = self._key(kind, utterance)
+        feature = self._cache.get(kind, key)
+        if feature is None:
+            compute = {"mel": self._compute_mel, "pitch": self._compute_pitch, "phones": self._compute_phones}[kind]
+            feature = compute(utterance)
+            self._cache.put(kind, key, feature)
+        return feature
+
+    def _compute_mel(self, utterance: Utterance) -> Feature:
+        return {"mel": mel_spectrogram(self.wave(utterance), self.mel_settings)}, {}
+
+    def _compute_pitch(self, utterance: Utterance) -> Feature:
+        wave = self.wave(utterance).double().numpy()
+        log_f0, voiced = pitch(wave, self.pitch_settings, self.mel_settings)
+        return {"log_f0": torch.from_numpy(log_f0), "voiced": torch.from_numpy(voiced)}, {}
+
+    def _compute_phones(self, utterance: Utterance) -> Feature:
+        text, recogniser = self._words(utterance)
+        wave = self.wave(utterance)
+        wave16k = audio.resample(wave.numpy(), self.mel_settings.sampling_rate, phones.RATE)
+        frames = len(wave) // self.mel_settings.hop
+        if text is None:
+            found = phones.recognise(wave16k, self.mel_settings, frames, "there is no text, and " + str(self._recogniser()))
+        else:
+            found = phones.align(wave16k, text, self.mel_settings, frames)
+        how = found.how
+        if recogniser and text is not None:
+            how = f"{how}, to what {recogniser} heard"
+        return {"ids": torch.from_numpy(found.ids)}, {"how": how}
+
+    def _recogniser(self) -> Transcriber | MetricUnavailable:
+        """The speech recogniser, or the error that says why there is none."""
+        if self._transcriber is None:
+            from vcbench.asr import Transcriber
+
+            settings = self.transcript_settings
+            try:
+                self._transcriber = Transcriber(settings.engine, settings.model, self.device)
+            except MetricUnavailable as error:
+                self._transcriber = error
+        return self._transcriber
+
+    def _is_unheard(self, utterance: Utterance) -> bool:
+        """Whether the recogniser has to hear the utterance: it has no text, and is not transcribed yet."""
+        if utterance.text or not utterance.path.is_file():
+            return False
+        cached = self._cache.holds("transcript", self._key("transcript", utterance))
+        return not cached and not isinstance(self._recogniser(), MetricUnavailable)
+
+    def _is_cached(self, utterance: Utterance, needs: Sequence[str]) -> bool:
+        try:
+            if "phones" in needs and self._is_unheard(utterance):
+                return False
+            return all(self._cache.holds(kind, self._key(kind, utterance)) for kind in needs)
+        except audio.AudioError:
+            return False  # computing it finds the same, and reports it
+
+    def _transcribe(self, utterances: Sequence[Utterance]) -> list[str]:
+        recogniser = self._recogniser()
+        if isinstance(recogniser, MetricUnavailable):
+            raise recogniser
+        rate = self.mel_settings.sampling_rate
+        waves = [audio.resample(self.wave(utterance).numpy(), rate, phones.RATE) for utterance in utterances]
+        texts = [transcript.text for transcript in recogniser.transcribe(waves)]
+        for utterance, text in zip(utterances, texts, strict=True):
+            self._cache.put("transcript", self._key("transcript", utterance), ({}, {"text": text}))
+        return texts
+
+    def _transcribe_in_batches(self, utterances: Sequence[Utterance], finished: Callable[..., None]) -> None:
+        """Here rather than in the workers: the recogniser computes in batches, and on the accelerator if there is one."""
+        for start in range(0, len(utterances), TRANSCRIPTION_BATCH):
+            batch = utterances[start : start + TRANSCRIPTION_BATCH]
+            self._transcribe([utterance for utterance in batch if not self._fault(utterance)])
+            finished([utterance.id for utterance in batch])
+
+    def _fault(self, utterance: Utterance, needs: Sequence[str] = ()) -> str:
+        """Compute features; what is wrong with the utterance, or nothing."""
+        try:
+            self.wave(utterance)
+            for kind in needs:
+                self._feature(kind, utterance)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _compute_all(
+        self, utterances: Sequence[Utterance], needs: Sequence[str], workers: int, finished: Callable[..., None]
+    ) -> None:
+        workers = min(workers, len(utterances) // UTTERANCES_PER_WORKER)
+        if workers <= 1:
+            for utterance in utterances:
+                finished([utterance.id], self._fault(utterance, needs))
+            return
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (self,))
+        try:
+            jobs = {pool.submit(_work, replace(utterance, features=None), needs): utterance for utterance in utterances}
+            for job in as_completed(jobs):
+                finished([jobs[job].id], job.result())
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "A process that computed features died, most likely for want of memory. What it had done is kept: "
+                "run the command again, with fewer workers."
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_worker_store: FeatureStore
+
+
+def _start_worker(store: FeatureStore) -> None:
+    global _worker_store
+    torch.set_num_threads(1)
+    _worker_store = store
+
+
+def _work(utterance: Utterance, needs: Sequence[str]) -> str:
+    return _worker_store._fault(utterance, needs)

@@ -1,0 +1,164 @@
+"""Scores to tables: means with intervals, counts, failures, ranks, in Markdown, CSV, JSON, LaTeX and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from vcbench.files import write_json, write_text
+from vcbench.metric import Column
+from vcbench.statistics import compare_pairs, ranks, weighted_mean_interval
+
+if TYPE_CHECKING:
+    from vcbench.leaderboard_terminal import TerminalBoard
+    from vcbench.run import Run
+
+ALL = "all"  # the condition that pools the others, and that of what has none
+COMPARISON_FIELDS = ["condition", "column", "first", "second", "difference", "low", "high", "p", "p_holm", "better"]
+COMPARISON_FIELDS += ["common", "detectable"]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What the tables are made of.
+
+    Attributes:
+        systems, references: the rows, in order; reference rows are neither ranked nor compared.
+        cells: one row per condition, system and column with values: `condition, system, column, mean, low, high, count,
+            rank, best`; `rank` is missing where there is no better, `best` says that it is better than every other.
+        counts: `condition, system, trials, failures`, for the conditions that have trials.
+        comparisons: of `vcbench.statistics.compare_pairs`, with `condition` and `column`.
+        unavailable: by column, why no row has a value.
+        notes: which columns (none: all) and what is said of them.
+    """
+
+    name: str
+    corpus: str
+    synthetic: bool
+    systems: tuple[str, ...]
+    references: tuple[str, ...]
+    columns: dict[str, Column]
+    cells: pd.DataFrame
+    counts: pd.DataFrame
+    comparisons: pd.DataFrame
+    unavailable: dict[str, str]
+    notes: tuple[tuple[tuple[str, ...], str], ...]
+
+    @property
+    def conditions(self) -> list[str]:
+        """`ALL`, then those with trials, then the others that scores have."""
+        found = [*self.counts["condition"], *self.cells["condition"]]
+        return list(dict.fromkeys([ALL, *found]))
+
+
+def build(
+    run: Run,
+    scores: pd.DataFrame,
+    columns: Mapping[str, Column],
+    notes: Iterable[tuple[Sequence[str], str]] = (),
+    unavailable: Mapping[str, str] | None = None,
+) -> Leaderboard:
+    """Tabulate a run's scores, over all conditions and in each.
+
+    Args:
+        run: its name, corpus, rows, trials, failures and seed are read.
+        scores: a row per score: `system, column, trial, condition, value, weight, source_speaker, target_speaker`.
+        columns: what the metrics fill, in the order of the table.
+        notes: columns (none: the whole table) and a footnote on them, e.g. model, revision and settings.
+        unavailable: by column, why it has no values.
+
+    Raises:
+        ValueError: a score of a row or column that is not in the table, or a value that is not finite.
+    """
+    _refuse_unknown(scores, "column", columns)
+    _refuse_unknown(scores, "system", run.rows)
+    cells, comparisons = [], []
+    for column, about in columns.items():
+        table = scores[scores["column"] == column]
+        conditions = [name for name in dict.fromkeys(table["condition"]) if name != ALL]
+        for condition in [ALL, *conditions] if len(table) else []:
+            part = table if condition == ALL else table[table["condition"] == condition]
+            made, compared = _column(part, about, run.rows, run.systems, run.config.seed)
+            cells.append(made.assign(condition=condition, column=column))
+            comparisons.append(compared.assign(condition=condition, column=column))
+    fields = ["condition", "system", "column", "mean", "low", "high", "count", "rank", "best"]
+    return Leaderboard(
+        name=run.config.name,
+        corpus=run.corpus.name,
+        synthetic=run.corpus.synthetic,
+        systems=tuple(run.systems),
+        references=tuple(row for row in run.rows if row not in run.systems),
+        columns=dict(columns),
+        cells=_stack(cells, fields),
+        counts=_counts(run.trials, run.failures, run.rows),
+        comparisons=_stack(comparisons, COMPARISON_FIELDS),
+        unavailable=dict(unavailable or {}),
+        notes=tuple((tuple(about), text) for about, text in notes),
+    )
+
+
+def write(board: Leaderboard, folder: Path) -> None:
+    """Write leaderboard.md, .csv, .json and .tex, each whole or not at all."""
+    from vcbench.leaderboard_formats import latex, long_table, markdown, plain
+
+    write_text(folder / "leaderboard.md", markdown(board))
+    write_text(folder / "leaderboard.tex", latex(board))
+    write_text(folder / "leaderboard.csv", long_table(board).to_csv(index=False))
+    write_json(folder / "leaderboard.json", plain(board))
+
+
+def render(board: Leaderboard) -> TerminalBoard:
+    """What rich prints; as many columns beside each other as the terminal is wide."""
+    from vcbench.leaderboard_terminal import TerminalBoard
+
+    return TerminalBoard(board)
+
+
+def _column(
+    table: pd.DataFrame, about: Column, rows: Sequence[str], systems: Sequence[str], seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cells and comparisons of one column in one condition."""
+    records: list[dict[str, Any]] = []
+    by_row = dict(tuple(table.groupby("system", sort=False)))
+    for row in (name for name in rows if name in by_row):
+        part = by_row[row]
+        speakers = part["source_speaker"].tolist(), part["target_speaker"].tolist()
+        interval = weighted_mean_interval(part["value"], part["weight"], *speakers, seed=seed)
+        records.append({"system": row, **asdict(interval)})
+    compared = [name for name in systems if name in by_row]
+    comparisons = compare_pairs(table[table["system"].isin(compared)], about.higher_is_better, compared, seed=seed)
+    means = {record["system"]: record["mean"] for record in records if record["system"] in compared}
+    ranked = {}
+    if about.higher_is_better is not None and len(means) > 1 and comparisons["p"].notna().any():
+        ranked = ranks(comparisons, means, about.higher_is_better)
+    for record in records:
+        rank = ranked.get(record["system"])
+        record["rank"] = rank
+        record["best"] = rank == 1 and sum(other == 1 for other in ranked.values()) == 1
+    return pd.DataFrame(records), comparisons
+
+
+def _stack(tables: Sequence[pd.DataFrame], fields: Sequence[str]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True)[list(fields)] if filled else pd.DataFrame(columns=list(fields))
+
+
+def _counts(trials: pd.DataFrame, failures: pd.DataFrame, rows: Sequence[str]) -> pd.DataFrame:
+    records = []
+    for condition in [ALL, *dict.fromkeys(trials["condition"])]:
+        tried = len(trials) if condition == ALL else int((trials["condition"] == condition).sum())
+        failed = failures if condition == ALL else failures[failures["condition"] == condition]
+        for row in rows:
+            count = int((failed["system"] == row).sum())
+            records.append({"condition": condition, "system": row, "trials": tried, "failures": count})
+    return pd.DataFrame(records, columns=["condition", "system", "trials", "failures"])
+
+
+def _refuse_unknown(scores: pd.DataFrame, field: str, known: Iterable[str]) -> None:
+    unknown = sorted(set(scores[field]) - set(known))
+    if unknown:
+        raise ValueError(f"Scores of an unknown {field}: {', '.join(unknown)}. Known: {', '.join(known)}.")

@@ -1,0 +1,151 @@
+"""A leaderboard as Markdown, LaTeX, a long table for CSV, and JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from vcbench.leaderboard import ALL, Leaderboard
+from vcbench.sheets import NO_BREAK_SPACE, Cell, Heading, Sheet, footnotes, part, plain_notes, sheets, superscript
+
+LATEX_COLUMNS = 5  # with their intervals, what a page is wide
+
+
+def markdown(board: Leaderboard) -> str:
+    lines = [f"# Leaderboard of {board.name}", "", *(f"{note}\n" for note in plain_notes(board))]
+    for sheet in sheets(board):
+        titles = [superscript(f"{head.title} {head.arrow}".strip(), head.marks) for head in sheet.headings]
+        table = [["system", *sheet.count_titles, *titles]]
+        for row in sheet.rows:
+            name = f"*{row.system}*" if row.reference else row.system
+            table.append([name, *row.counts, *(_markdown_cell(cell) for cell in row.cells)])
+        lines += [f"## {sheet.title}", "", *_markdown_table(table), ""]
+    for mark, note in enumerate(footnotes(board), start=1):
+        lines.append(f"{mark}. {note.text}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    mean = superscript(f"**{cell.mean}**" if cell.best else cell.mean, cell.marks)
+    return " ".join(part for part in (mean, cell.rank, cell.interval, cell.extra) if part)
+
+
+def _markdown_table(table: Sequence[Sequence[str]]) -> list[str]:
+    """Padded, so that the source is as readable as the page."""
+    escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in table]
+    widths = [max(len(row[index]) for row in escaped) for index in range(len(escaped[0]))]
+    lines = [
+        "| " + " | ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)) + " |" for row in escaped
+    ]
+    rule = "|" + "|".join("-" * (width + 1) + ("-" if index == 0 else ":") for index, width in enumerate(widths)) + "|"
+    return [lines[0], rule, *lines[1:]]
+
+
+TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\to$", "±": r"$\pm$", "\u00d7": r"$\times$", "≤": r"$\leq$",
+    "≥": r"$\geq$", "Δ": r"$\Delta$", "\u2013": "--", NO_BREAK_SPACE: "~",
+}  # fmt: skip
+
+
+def latex(board: Leaderboard) -> str:
+    """A booktabs table per condition; needs \\usepackage{booktabs} alone."""
+    lines = [f"% Leaderboard of {board.name}; needs \\usepackage{{booktabs}}"]
+    notes = [escape_tex(note) for note in plain_notes(board)]
+    notes += [f"\\textsuperscript{{{k}}}~{escape_tex(note.text)}" for k, note in enumerate(footnotes(board), start=1)]
+    for sheet in sheets(board):
+        lines += ["", *_latex_table(sheet, board.name)]
+    return "\n".join([*lines, "", r"{\footnotesize\raggedright", "\n\n".join(notes), r"\par}", ""])
+
+
+def _latex_table(sheet: Sheet, name: str) -> list[str]:
+    """A float; its columns in tabulars of `LATEX_COLUMNS` below each other."""
+    lines = [r"\begin{table*}[t]", r"\centering\small\setlength{\tabcolsep}{4pt}"]
+    lines.append(rf"\caption{{{escape_tex(f'{name}: {sheet.title}')}}}")
+    indices = range(len(sheet.headings))
+    for start in range(0, len(sheet.headings), LATEX_COLUMNS):
+        lines += [*_tabular(part(sheet, indices[start : start + LATEX_COLUMNS])), r"\par\medskip"]
+    return [*lines[:-1], r"\end{table*}"]
+
+
+def _tabular(sheet: Sheet) -> list[str]:
+    body = []
+    for index, row in enumerate(sheet.rows):
+        if row.reference and index and not sheet.rows[index - 1].reference:
+            body.append(r"\midrule")
+        title = rf"\textit{{{escape_tex(row.system)}}}" if row.reference else escape_tex(row.system)
+        body.append(" & ".join([title, *row.counts, *(_latex_cell(cell) for cell in row.cells)]) + r" \\")
+    titles = ["system", *sheet.count_titles, *(_latex_title(heading) for heading in sheet.headings)]
+    begin = rf"\begin{{tabular}}{{l{'r' * (len(titles) - 1)}}}"
+    head = " & ".join(titles) + r" \\"
+    return [begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+
+
+def _latex_title(heading: Heading) -> str:
+    wrapped = textwrap.wrap(f"{heading.title} {heading.arrow}".strip(), 16)
+    stacked = r" \\ ".join(escape_tex(line) for line in wrapped)
+    return _tex_superscript(rf"\shortstack[r]{{{stacked}}}", heading.marks)
+
+
+def _latex_cell(cell: Cell) -> str:
+    mean = escape_tex(cell.mean)
+    mean = _tex_superscript(rf"\textbf{{{mean}}}" if cell.best else mean, cell.marks)
+    small = escape_tex(" ".join(part for part in (cell.interval, cell.extra) if part))
+    return rf"{mean} {{\scriptsize {small}}}" if small else mean
+
+
+def _tex_superscript(escaped: str, marks: str) -> str:
+    return rf"{escaped}\textsuperscript{{{marks}}}" if marks else escaped
+
+
+def escape_tex(text: str) -> str:
+    return "".join(TEX.get(character, character) for character in text.replace("->", "→"))
+
+
+def long_table(board: Leaderboard) -> pd.DataFrame:
+    """One row per condition, system and column, in full precision; columns without values say why."""
+    missing = pd.DataFrame(
+        [
+            {"condition": ALL, "system": row, "column": column, "count": 0, "unavailable": reason}
+            for column, reason in board.unavailable.items()
+            for row in (*board.systems, *board.references)
+        ],
+        columns=["condition", "system", "column", "count", "unavailable"],
+    )
+    table = pd.concat([board.cells.astype({"best": object}), missing], ignore_index=True)
+    table = table.merge(board.counts, on=["condition", "system"], how="left")
+    table["title"] = table["column"].map(lambda name: board.columns[name].title)
+    table["higher_is_better"] = table["column"].map(lambda name: board.columns[name].higher_is_better).astype(object)
+    table["reference"] = table["system"].isin(board.references)
+    for whole in ("rank", "count", "trials", "failures"):
+        table[whole] = table[whole].astype("Int64")
+    order = ["condition", "system", "reference", "column", "title", "higher_is_better", "mean", "low", "high", "count"]
+    return table[[*order, "trials", "failures", "rank", "best", "unavailable"]]
+
+
+def plain(board: Leaderboard) -> dict[str, Any]:
+    """The board as JSON holds it; NaN and missing become null."""
+    return {
+        "name": board.name,
+        "corpus": board.corpus,
+        "synthetic": board.synthetic,
+        "systems": list(board.systems),
+        "references": list(board.references),
+        "conditions": board.conditions,
+        "columns": {name: asdict(column) for name, column in board.columns.items()},
+        "rows": _records(long_table(board)),
+        "counts": _records(board.counts),
+        "comparisons": _records(board.comparisons),
+        "notes": [*plain_notes(board)]
+        + [{"columns": list(about), "text": text} for about, text in board.notes if about],
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return json.loads(table.to_json(orient="records", double_precision=15))

@@ -1,0 +1,90 @@
+"""A leaderboard on the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from vcbench.leaderboard import Leaderboard
+from vcbench.sheets import NO_BREAK_SPACE, Cell, Heading, Sheet, footnotes, part, plain_notes, sheets, superscript
+
+
+class TerminalBoard:
+    """What rich prints: the interval under its mean, and as many columns beside each other as there is room for.
+
+    The sheet over all conditions comes last: a terminal shows the end.
+    """
+
+    def __init__(self, board: Leaderboard) -> None:
+        self.board = board
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        first, *others = sheets(self.board)
+        for sheet in (*others, first):
+            yield Text(sheet.title, style="bold")
+            for columns in _groups(sheet, options.max_width):
+                yield _terminal_table(part(sheet, columns))
+        for line in plain_notes(self.board):
+            yield Text(line, style="dim")
+        for mark, note in enumerate(footnotes(self.board), start=1):
+            yield Text(f"{superscript('', str(mark))} {note.text}", style="dim")
+
+
+def _column_width(sheet: Sheet, index: int) -> int:
+    """Room for every value, and for a title in about three lines."""
+    title = _terminal_title(sheet.headings[index])
+    longest = max(len(word) for word in title.split(" "))
+    cells = [line for row in sheet.rows for line in _terminal_cell(row.cells[index]).plain.split("\n")]
+    return max([longest, math.ceil(len(title) / 3), *(len(line) for line in cells)])
+
+
+def _groups(sheet: Sheet, width: int) -> Iterator[list[int]]:
+    """Indices of the columns of each table; the counts stand in the first."""
+    names = max(len(row.system) for row in sheet.rows) + 2
+    used = names + sum(len(title) + 3 for title in sheet.count_titles)
+    group: list[int] = []
+    for index in range(len(sheet.headings)):
+        needed = _column_width(sheet, index) + 3
+        if group and used + needed > width:
+            yield group
+            group, used = [], names
+        group.append(index)
+        used += needed
+    if group:
+        yield group
+
+
+def _terminal_table(sheet: Sheet) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("system", no_wrap=True)
+    for title in sheet.count_titles:
+        table.add_column(title, justify="right")
+    for index, heading in enumerate(sheet.headings):
+        table.add_column(_terminal_title(heading), justify="right", width=_column_width(sheet, index))
+    for index, row in enumerate(sheet.rows):
+        if row.reference and index and not sheet.rows[index - 1].reference:
+            table.add_section()
+        name = Text(row.system, style="italic dim" if row.reference else "")
+        table.add_row(name, *row.counts, *(_terminal_cell(cell) for cell in row.cells))
+    return table
+
+
+def _terminal_title(heading: Heading) -> str:
+    return superscript(
+        f"{heading.title}{NO_BREAK_SPACE}{heading.arrow}" if heading.arrow else heading.title, heading.marks
+    )
+
+
+def _terminal_cell(cell: Cell) -> Text:
+    text = Text(superscript(cell.mean, cell.marks), style="bold green" if cell.best else "")
+    if cell.rank:
+        text.append(f" {cell.rank}", style="not bold dim")
+    for below in (cell.interval, cell.extra):
+        if below:
+            text.append(f"\n{below}", style="not bold dim")
+    return text

@@ -1,0 +1,207 @@
+"""The stages, one function each: prepare, train, convert, score, publish. Each leaves files and skips what is there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from vcbench import config, leaderboard, registry
+from vcbench.conversion import conversion_key, convert_row, is_converted
+from vcbench.corpora.check import check_corpus
+from vcbench.corpora.corpus import Utterance
+from vcbench.corpora.split import split
+from vcbench.engines import Job, Progress, run_jobs
+from vcbench.files import hash_json, whole_file, write_json
+from vcbench.manifest import write_manifest
+from vcbench.metric import MetricUnavailable
+from vcbench.run import Run, cache_root
+from vcbench.scoring import scores_to_frame
+from vcbench.system import NeuralSystem
+from vcbench.trials import build_trials
+
+Report = Callable[..., None]
+
+
+def prepare(run: Run, progress: Progress) -> None:
+    """Check every file, split, compute features, freeze the trial list."""
+    needs = _needs(run)
+    settings = {
+        "corpus": config.plain_json(run.config.corpus),
+        "features": config.plain_json(run.config.features),
+        "seed": run.config.seed,
+        "needs": needs,
+    }
+    path = run.folder / "prepared.json"
+    if not (path.is_file() and json.loads(path.read_text())["settings"] == settings):
+        checked = check_corpus(run.corpus, run.workers, _named(progress, "check recordings"), cache_root() / "checked.json")
+        parts = split(checked.corpus, run.config.corpus.split, run.config.seed)
+        groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
+        everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
+        made = run.store.prepare(everything, needs, run.workers, _named(progress, "features"))
+        unusable = {identity for identity, _ in made.rejected}
+        kept = {name: [u for u in group if u.id not in unusable] for name, group in groups.items()}
+        usable = [utterance for utterance in everything if utterance.id not in unusable]
+        heard = {utterance.speaker for utterance in usable}
+        content = {
+            "settings": settings,
+            "rejected": [*checked.rejected, *parts.rejected, *made.rejected],
+            "fallbacks": made.fallbacks,
+            "corpus_hash": hash_json([[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]),
+            "split": {name: [_storable(u, run.corpus.root) for u in group] for name, group in kept.items()}
+            | {"speakers": [{"id": s.id, "sex": s.sex, "seen": s.seen} for s in parts.speakers.values() if s.id in heard]},
+        }
+        write_json(path, content)
+    if not (run.folder / "trials.parquet").is_file():
+        trials = build_trials(run.split, run.config.trials, run.config.seed)
+        with whole_file(run.folder / "trials.parquet") as temporary:
+            trials.to_parquet(temporary)
+
+
+def _storable(utterance: Utterance, root: Path) -> dict[str, Any]:
+    """An utterance as JSON holds it, its path relative to the corpus so that a run's folder can be moved."""
+    names = ("id", "speaker", "text", "span", "held_out")
+    path = utterance.path.relative_to(root).as_posix()
+    return {name: getattr(utterance, name) for name in names} | {"path": path}
+
+
+def _needs(run: Run) -> list[str]:
+    needs = {"mel"}
+    for row, settings in run.config.systems.items():
+        needs |= set(getattr(config.system_class(row, settings), "needs", ()))
+    return sorted(needs)
+
+
+def _named(progress: Progress, name: str) -> Report:
+    return lambda done, total, note="": progress(name, done, total, note)
+
+
+def check_metrics(run: Run, strict: bool) -> dict[str, str]:
+    """Metrics whose model is not here, with the reason; looked at before any long work.
+
+    Raises:
+        MetricUnavailable: there is one and `strict` is set.
+    """
+    missing = {}
+    for name, options in run.config.metrics.items():
+        try:
+            config.build_metric(name, options).check()
+        except MetricUnavailable as error:
+            if strict:
+                raise
+            missing[registry.row_name(name)] = str(error)
+    return missing
+
+
+def train(run: Run, rows: Sequence[str], progress: Progress) -> None:
+    """Train what is not trained; several systems at once on a CPU, a thread each."""
+    jobs = []
+    for row in rows:
+        system = run.build_system(row)
+        if isinstance(system, NeuralSystem) and _trained_hash(run, row) != hash_json(system.description()):
+            recipe = system.config.training
+            size = sum(parameter.numel() for parameter in system.parameters())
+            cost = size * recipe.steps * recipe.batch_size * recipe.frames
+            jobs.append(Job(row, train_system, {"folder": run.folder, "row": row}, cost))
+    run_jobs(jobs, run.workers, _threads(run), progress)
+
+
+def _threads(run: Run) -> int:
+    """One thread a job on a CPU: then a result does not depend on how many cores there are."""
+    return 1 if run.device.type == "cpu" else torch.get_num_threads()
+
+
+def _trained_hash(run: Run, row: str) -> str | None:
+    folder = run.system_folder(row)
+    if not (folder / "checkpoint.safetensors").is_file() or not (folder / "training.json").is_file():
+        return None
+    return json.loads((folder / "training.json").read_text())["settings_hash"]
+
+
+def train_system(folder: Path, row: str, progress: Report) -> None:
+    """Train one system of a run, from its last checkpoint if there is one, and save it."""
+    run = Run.open(folder)
+    system = run.build_system(row)
+    steps = system.config.training.steps
+    target = run.system_folder(row)
+    parts = run.split
+
+    def report(step: int, losses: dict[str, float]) -> None:
+        progress(step, steps, f"loss {losses['total']:.3f}")
+
+    system.fit(parts.training, parts.held_out, target, run.config.seed, report)
+    system.save(target / "checkpoint.safetensors")
+    log = [json.loads(line) for line in (target / "train.jsonl").read_text().splitlines()]
+    costs = {
+        "parameters": sum(parameter.numel() for parameter in system.parameters()),
+        "training_seconds": log[-1]["seconds"],
+        "training_steps": log[-1]["step"],
+    }
+    write_json(target / "training.json", {"settings_hash": hash_json(system.description()), "costs": costs})
+
+
+def convert(run: Run, progress: Progress) -> None:
+    """Have every system and reference row convert the trial list."""
+    jobs = [Job(row, convert_row, {"folder": run.folder, "row": row}) for row in run.rows if not is_converted(run, row)]
+    run_jobs(jobs, run.workers, _threads(run), progress)
+
+
+def score(run: Run, missing: dict[str, str], progress: Progress) -> None:
+    """Score every recording by every metric that is here; scores/<metric>.parquet, a row per score."""
+    jobs = [
+        Job(registry.row_name(name), score_metric, {"folder": run.folder, "name": name})
+        for name in run.config.metrics
+        if registry.row_name(name) not in missing and not _scored(run, name)
+    ]
+    run_jobs(jobs, run.workers, _threads(run), progress)
+
+
+def _score_key(run: Run, name: str) -> str:
+    metric = config.build_metric(name, run.config.metrics[name])
+    keys = {row: conversion_key(run, row) for row in run.rows}
+    return hash_json({"settings": metric.settings(), "version": getattr(metric, "version", 1), "rows": keys})
+
+
+def _scored(run: Run, name: str) -> bool:
+    path = run.folder / "scores" / f"{registry.row_name(name)}.json"
+    return path.is_file() and json.loads(path.read_text())["key"] == _score_key(run, name)
+
+
+def score_metric(folder: Path, name: str, progress: Report) -> None:
+    """Score a run by one metric; its settings stand beside the table."""
+    run = Run.open(folder)
+    run.progress = progress
+    metric = config.build_metric(name, run.config.metrics[name])
+    started = time.perf_counter()
+    table = scores_to_frame(metric.evaluate(run))
+    path = run.folder / "scores" / f"{registry.row_name(name)}.parquet"
+    with whole_file(path) as temporary:
+        table.to_parquet(temporary)
+    content = {"key": _score_key(run, name), "settings": metric.settings(), "seconds": time.perf_counter() - started}
+    write_json(path.with_suffix(".json"), content)
+
+
+def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> leaderboard.Leaderboard:
+    """Write the manifest and the leaderboard in every format."""
+    write_manifest(run, wall_times)
+    tables, columns, notes, unavailable = [], {}, [], {}
+    for name, options in run.config.metrics.items():
+        row = registry.row_name(name)
+        metric = config.build_metric(name, options)
+        columns |= metric.columns
+        if row in missing:
+            unavailable |= dict.fromkeys(metric.columns, missing[row])
+            continue
+        tables.append(pd.read_parquet(run.folder / "scores" / f"{row}.parquet"))
+        settings = json.loads((run.folder / "scores" / f"{row}.json").read_text())["settings"]
+        notes.append(
+            (tuple(metric.columns), f"{row}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
+        )
+    board = leaderboard.build(run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable)
+    leaderboard.write(board, run.folder)
+    return board

@@ -1,0 +1,67 @@
+"""Where systems and metrics are found: entry points, or a class in a file (``./my_system.py:MySystem``)."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+from vcbench.errors import UserError
+
+Kind = Literal["systems", "metrics"]
+
+
+class RegistryError(UserError):
+    """A system or metric that is not there or cannot be loaded."""
+
+
+def names(kind: Kind) -> list[str]:
+    """The installed systems or metrics, sorted."""
+    return sorted({entry.name for entry in entry_points(group=f"vcbench.{kind}")})
+
+
+def load(kind: Kind, name: str) -> Any:
+    """The class behind an installed name, or behind ``path/to/file.py:Class``.
+
+    Raises:
+        RegistryError: nothing of that name, with the nearest names; or the file has no such class.
+    """
+    if ".py:" in name:
+        return _from_file(kind, name)
+    for entry in entry_points(group=f"vcbench.{kind}"):
+        if entry.name == name:
+            return entry.load()
+    raise RegistryError(f"There is no {kind[:-1]} {name!r}.{did_you_mean(name, names(kind))}")
+
+
+def did_you_mean(wrong: str, allowed: list[str]) -> str:
+    """A sentence with the nearest allowed name, and all of them."""
+    near = difflib.get_close_matches(wrong, allowed, n=1, cutoff=0.5)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{guess} Available: {', '.join(allowed) or 'none'}."
+
+
+def row_name(name: str) -> str:
+    """The leaderboard's row for a system: ``./my_system.py:MySystem`` is ``MySystem``."""
+    return name.rsplit(":", 1)[-1]
+
+
+def _from_file(kind: Kind, name: str) -> Any:
+    file, _, attribute = name.rpartition(":")
+    path = Path(file).expanduser().resolve()
+    if not path.is_file():
+        raise RegistryError(f"{name!r} names the file {path}, which does not exist.")
+    module_name = f"vcbench_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    if not hasattr(module, attribute):
+        classes = [
+            key for key, value in vars(module).items() if isinstance(value, type) and value.__module__ == module_name
+        ]
+        raise RegistryError(f"{path} has no {attribute!r}.{did_you_mean(attribute, classes)}")
+    return getattr(module, attribute)

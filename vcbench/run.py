@@ -1,0 +1,245 @@
+"""A run and its folder: what every stage reads and writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tomli_w
+import torch
+
+from vcbench import config as configuration
+from vcbench.config import RunConfig
+from vcbench.corpora import load_corpus
+from vcbench.corpora.corpus import Corpus, Speaker, Utterance
+from vcbench.corpora.split import Split
+from vcbench.errors import UserError
+from vcbench.features.store import FeatureStore
+from vcbench.files import write_text
+from vcbench.metric import Conversion
+from vcbench.system import NeuralSystem, VoiceConverter
+
+WHERE_ONLY = ("device", "workers", "name")  # keys that decide where a run computes, not what
+GROWING = ("systems", "metrics", "reference_rows")  # tables that may gain rows in a run that exists
+
+
+class RunError(UserError):
+    """A run's folder that does not fit what was asked for."""
+
+
+def cache_root() -> Path:
+    """Where features and scores are cached: $VCBENCH_CACHE, else ~/.cache/vcbench."""
+    return Path(os.environ.get("VCBENCH_CACHE", "~/.cache/vcbench")).expanduser()
+
+
+def pick_device(wanted: str) -> torch.device:
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError('device = "cuda", but PyTorch sees no CUDA device here. Use device = "auto" or "cpu".')
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+class Run:
+    """One run, opened from its folder; everything is loaded when first asked for."""
+
+    def __init__(self, folder: Path, config: RunConfig) -> None:
+        self.folder = folder
+        self.config = config
+        self.progress: Callable[..., None] = lambda done, total, note="": None
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """A run that exists."""
+        path = folder / "run.toml"
+        if not path.is_file():
+            raise RunError(f"{folder} is no run: it has no run.toml. Make one with `vcbench run`.")
+        return cls(folder, configuration.parse(configuration.read_toml(path)))
+
+    @classmethod
+    def create(cls, folder: Path, config: RunConfig) -> Run:
+        """Make a run's folder, or go on with one of the same settings; systems, metrics and rows may be added.
+
+        Raises:
+            RunError: the folder was made with other settings, with the keys that differ.
+        """
+        if (folder / "run.toml").is_file():
+            config = _extend(cls.open(folder).config, config, folder)
+        write_text(folder / "run.toml", tomli_w.dumps(plain(config)))
+        return cls(folder, config)
+
+    @cached_property
+    def device(self) -> torch.device:
+        return pick_device(self.config.device)
+
+    @property
+    def workers(self) -> int:
+        """Processes at once on a CPU; a GPU is one process's."""
+        if self.device.type == "cuda":
+            return 1
+        return self.config.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def score_cache(self) -> Path:
+        return cache_root() / "scores"
+
+    @cached_property
+    def store(self) -> FeatureStore:
+        features = self.config.features
+        return FeatureStore(cache_root() / "features", features.mel, features.pitch)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return load_corpus(self.config.corpus.name, self.config.corpus.root)
+
+    @cached_property
+    def prepared(self) -> dict[str, Any]:
+        """What `prepare` found: rejected utterances, how phones were found, the corpus's hash."""
+        path = self.folder / "prepared.json"
+        if not path.is_file():
+            raise RunError(f"{self.folder} is not prepared. Run `vcbench run` or `vcbench prepare` first.")
+        return json.loads(path.read_text())
+
+    @cached_property
+    def split(self) -> Split:
+        """The split that `prepare` froze, features attached."""
+        stored = self.prepared["split"]
+        groups = {name: tuple(self._stored(row) for row in stored[name]) for name in ("training", "held_out", "unseen")}
+        by_speaker: dict[str, list[Utterance]] = {}
+        for utterance in (u for group in groups.values() for u in group):
+            by_speaker.setdefault(utterance.speaker, []).append(utterance)
+        speakers = {row["id"]: Speaker(**row, utterances=tuple(by_speaker[row["id"]])) for row in stored["speakers"]}
+        return Split(**groups, speakers=speakers)
+
+    def _stored(self, row: dict[str, Any]) -> Utterance:
+        path, span = self.corpus.root / row["path"], row["span"]
+        return Utterance(**row | {"path": path, "span": tuple(span) if span else None}, features=self.store)
+
+    @cached_property
+    def _utterances(self) -> dict[str, Utterance]:
+        return {u.id: u for group in (self.split.training, self.split.held_out, self.split.unseen) for u in group}
+
+    def utterance(self, identity: str) -> Utterance:
+        return self._utterances[identity]
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        return pd.read_parquet(self.folder / "trials.parquet")
+
+    def target(self, trial: Any) -> Speaker:
+        """The target speaker of a trial, with the recordings that a system is given."""
+        references = tuple(self.utterance(identity) for identity in trial.references)
+        return Speaker(trial.target_speaker, references, self.split.speakers[trial.target_speaker].sex)
+
+    @property
+    def systems(self) -> list[str]:
+        return list(self.config.systems)
+
+    @property
+    def rows(self) -> list[str]:
+        """Rows of the leaderboard: systems, then reference rows."""
+        return [*self.systems, *self.config.reference_rows]
+
+    def system_folder(self, row: str) -> Path:
+        return self.folder / "systems" / row
+
+    def build_system(self, row: str) -> VoiceConverter:
+        """An untrained system, as its settings say, on the run's device."""
+        settings = self.config.systems[row]
+        system_class = configuration.system_class(row, settings)
+        own = configuration.system_config(row, settings)
+        if not issubclass(system_class, NeuralSystem):
+            return system_class() if own is None else system_class(own)
+        torch.manual_seed(self.config.seed)
+        return system_class(own, self.config.features.mel, self.config.seed).to(self.device)
+
+    def load_system(self, row: str) -> VoiceConverter:
+        """A system ready to convert: from its checkpoint, if it is one that is trained here."""
+        system_class = configuration.system_class(row, self.config.systems[row])
+        if issubclass(system_class, NeuralSystem):
+            path = self.system_folder(row) / "checkpoint.safetensors"
+            if not path.is_file():
+                raise RunError(f"{row} is not trained in {self.folder}. Run `vcbench train` first.")
+            return system_class.load(path, self.config.features.mel).to(self.device)
+        return self.build_system(row)
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """Every conversion that was tried: row, trial, condition, error (empty where it went well), audio_hash."""
+        tables = [
+            pd.read_parquet(self.folder / "converted" / row / "conversions.parquet").assign(system=row)
+            for row in self.rows
+        ]
+        table = pd.concat(tables, ignore_index=True)
+        return table.merge(self.trials[["trial", "condition"]], on="trial")
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        return self.outcomes.loc[self.outcomes["error"] != "", ["system", "trial", "condition", "error"]]
+
+    @cached_property
+    def conversions(self) -> list[Conversion]:
+        trials = {trial.trial: trial for trial in self.trials.itertuples()}
+        return [
+            self._conversion(outcome, trials[outcome.trial])
+            for outcome in self.outcomes.itertuples()
+            if not outcome.error
+        ]
+
+    def _conversion(self, outcome: Any, trial: Any) -> Conversion:
+        source = self.utterance(trial.source)
+        return Conversion(
+            system=outcome.system,
+            trial=trial.trial,
+            condition=trial.condition,
+            path=self.folder / "converted" / outcome.system / f"{trial.trial}.flac",
+            audio_hash=outcome.audio_hash,
+            source=source,
+            spoken=self.utterance(trial.target_utterance) if outcome.system in ("target", "oracle") else source,
+            target=self.target(trial),
+            enrolment=tuple(self.utterance(identity) for identity in trial.enrolment),
+        )
+
+    def efficiency(self, row: str) -> dict[str, float]:
+        """What training and conversion cost, from the files that these stages left."""
+        found: dict[str, float] = {}
+        for path in (self.system_folder(row) / "training.json", self.folder / "converted" / row / "costs.json"):
+            if path.is_file():
+                found |= {name: cost for name, cost in json.loads(path.read_text())["costs"].items() if cost}
+        return found
+
+
+def plain(config: RunConfig) -> dict[str, Any]:
+    """The configuration as TOML can hold it: no None."""
+    return _without_none(config.model_dump(mode="json"))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _extend(old: RunConfig, new: RunConfig, folder: Path) -> RunConfig:
+    """The new settings plus the old run's further systems and metrics; refuses any other difference."""
+    before, after = plain(old), plain(new)
+    differing = [
+        key
+        for key in sorted(before.keys() | after.keys())
+        if key not in (*WHERE_ONLY, *GROWING) and before.get(key) != after.get(key)
+    ]
+    for table in ("systems", "metrics"):
+        differing += [
+            f"{table}.{key}" for key in before[table] if key in after[table] and before[table][key] != after[table][key]
+        ]
+    if differing:
+        raise RunError(
+            f"{folder} was made with other settings: {', '.join(differing)}. Give the new run another --name, or delete that folder."
+        )
+    for table in ("systems", "metrics"):
+        after[table] = before[table] | after[table]
+    after["reference_rows"] = list(dict.fromkeys([*before["reference_rows"], *after["reference_rows"]]))
+    return configuration.parse(after)

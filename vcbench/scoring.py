@@ -1,0 +1,139 @@
+"""Scoring recording by recording: what was scored before is not scored again, and a kill loses little."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from vcbench.corpora.corpus import Utterance
+from vcbench.files import hash_json, write_json
+from vcbench.metric import AudioMetric, Conversion, Score
+
+if TYPE_CHECKING:
+    from vcbench.run import Run
+
+CHUNK = 32  # recordings measured between two writes of the cache
+FIELDS = ("system", "column", "trial", "condition", "value", "weight", "source_speaker", "target_speaker", "detail")
+
+Measured = list[tuple[str, float, float, dict[str, Any]]]  # column, value, weight, detail
+logger = logging.getLogger(__name__)
+
+
+class ScoringError(ValueError):
+    """A metric gave something that is no score; what it gave is not cached."""
+
+
+def score_recordings(metric: AudioMetric, run: Run) -> list[Score]:
+    """Score every conversion of a run.
+
+    Each recording's scores are a file of the run's score cache, named by a hash of the recording, of what else the metric
+    reads (`AudioMetric.reads`), and of its name, version and settings. The same recording in several trials is scored once.
+
+    Raises:
+        ScoringError: a value that is not finite, a column that the metric does not have, or too few results.
+    """
+    settings = hash_json([metric.name, metric.version, metric.settings()])
+    folder = run.score_cache / metric.name / settings[:16]
+    paths = [_path(folder, settings, metric, conversion) for conversion in run.conversions]
+    found = {path: _read(path) for path in dict.fromkeys(paths)}
+    waiting = {path: one for path, one in zip(paths, run.conversions, strict=True) if found[path] is None}
+    if waiting:
+        found |= _measure_all(metric, run, waiting)
+    return [
+        Score(
+            conversion.system,
+            column,
+            conversion.trial,
+            conversion.condition,
+            value,
+            weight,
+            conversion.source.speaker,
+            conversion.target.id,
+            detail,
+        )
+        for conversion, path in zip(run.conversions, paths, strict=True)
+        for column, value, weight, detail in found[path] or []
+    ]
+
+
+def scores_to_frame(scores: Sequence[Score]) -> pd.DataFrame:
+    """One row per score; `detail` as JSON text."""
+    rows = [asdict(score) | {"detail": json.dumps(score.detail, ensure_ascii=False)} for score in scores]
+    return pd.DataFrame(rows, columns=list(FIELDS))
+
+
+def _measure_all(metric: AudioMetric, run: Run, waiting: Mapping[Path, Conversion]) -> dict[Path, Measured]:
+    found: dict[Path, Measured] = {}
+    items = list(waiting.items())
+    metric.load(run.device)
+    try:
+        for begin in range(0, len(items), CHUNK):
+            chunk = items[begin : begin + CHUNK]
+            measured = metric.measure([conversion for _, conversion in chunk])
+            _refuse_other_count(metric, len(chunk), len(measured))
+            for (path, conversion), own in zip(chunk, measured, strict=True):
+                _refuse_no_score(metric, conversion, own)
+                write_json(path, own)
+                found[path] = own
+            run.progress(min(begin + CHUNK, len(items)), len(items))
+    finally:
+        metric.unload()
+    return found
+
+
+def _contents(utterances: Sequence[Utterance]) -> list[str]:
+    hashes = []
+    for utterance in utterances:
+        if utterance.features is None:
+            raise ValueError(f"Utterance {utterance.id!r} has no feature store; get one with Utterance.with_features(store).")
+        hashes.append(utterance.features.content_hash(utterance))
+    return hashes
+
+
+# What a metric may read beside the recording, by its name in `AudioMetric.reads`.
+READABLE: dict[str, Callable[[Conversion], Any]] = {
+    "text": lambda conversion: conversion.spoken.text,
+    "spoken": lambda conversion: _contents([conversion.spoken]),
+    "source": lambda conversion: _contents([conversion.source]),
+    "target": lambda conversion: _contents(conversion.target.utterances),
+    "enrolment": lambda conversion: _contents(conversion.enrolment),
+}
+
+
+def _path(folder: Path, settings: str, metric: AudioMetric, conversion: Conversion) -> Path:
+    read = {name: READABLE[name](conversion) for name in metric.reads}
+    key = hash_json([settings, conversion.audio_hash, read])
+    return folder / key[:2] / f"{key}.json"
+
+
+def _read(path: Path) -> Measured | None:
+    try:
+        return [(column, value, weight, detail) for column, value, weight, detail in json.loads(path.read_text())]
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
+        logger.warning("The cached score %s is damaged (%s); the recording is scored anew.", path, error)
+        return None
+
+
+def _refuse_other_count(metric: AudioMetric, asked: int, got: int) -> None:
+    if asked != got:
+        raise ScoringError(f"{metric.name} was given {asked} recordings and returned {got} results; it must be as many.")
+
+
+def _refuse_no_score(metric: AudioMetric, conversion: Conversion, measured: Measured) -> None:
+    where = f"{metric.name}, {conversion.system}, trial {conversion.trial} ({conversion.path})"
+    for column, value, weight, _ in measured:
+        if column not in metric.columns:
+            raise ScoringError(f"{where}: column {column!r} is none of the metric's: {', '.join(metric.columns)}.")
+        if not math.isfinite(value) or not math.isfinite(weight) or weight < 0:
+            raise ScoringError(f"{where}: {column} is {value} with weight {weight}; both must be finite, the weight not negative.")
+    if len({column for column, *_ in measured}) < len(measured):
+        raise ScoringError(f"{where}: a column is given more than once.")

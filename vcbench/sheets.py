@@ -1,0 +1,198 @@
+"""What stands in a leaderboard's tables, as text: the same for Markdown, LaTeX and the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from vcbench.leaderboard import ALL, Leaderboard
+from vcbench.metric import Column
+from vcbench.statistics import DRAWS, LEVEL
+
+NOT_MEASURED = "\u2013"
+NO_BREAK_SPACE = "\u00a0"
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell; `marks` are numbers of footnotes, `extra` e.g. that values are missing."""
+
+    mean: str
+    interval: str = ""
+    rank: str = ""
+    best: bool = False
+    marks: str = ""
+    extra: str = ""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column's title with the arrow to where it is better, and the numbers of its footnotes."""
+
+    title: str
+    arrow: str
+    marks: str
+
+
+@dataclass(frozen=True)
+class Row:
+    system: str
+    reference: bool
+    counts: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table: a condition with the columns that have values there."""
+
+    condition: str
+    title: str
+    count_titles: tuple[str, ...]
+    headings: tuple[Heading, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Footnote:
+    """On some columns; `missing` where it says why they have no values."""
+
+    columns: tuple[str, ...]
+    text: str
+    missing: bool
+
+
+def footnotes(board: Leaderboard) -> list[Footnote]:
+    """Numbered from 1: what is noted of single columns, then why columns are missing."""
+    noted = [Footnote(columns, text, False) for columns, text in board.notes if columns]
+    reasons: dict[str, list[str]] = {}
+    for column, reason in board.unavailable.items():
+        reasons.setdefault(reason, []).append(column)
+    return noted + [Footnote(tuple(columns), f"n/a: {reason}", True) for reason, columns in reasons.items()]
+
+
+def superscript(text: str, marks: str) -> str:
+    return f"{text}{marks.translate(SUPERSCRIPTS)}"
+
+
+def plain_notes(board: Leaderboard) -> list[str]:
+    """How to read the tables, and what is noted of the whole."""
+    lines = [f"Corpus: {board.corpus}."]
+    if board.synthetic:
+        lines = [f"The corpus {board.corpus} is synthetic speech: its figures say nothing of real voices."]
+    lines.append(f"Mean [{LEVEL:.0%} interval]: bootstrap over source speakers and target speakers, {DRAWS} draws.")
+    if len(board.systems) > 1:
+        lines.append(
+            "Systems that cannot be told apart share a rank (1st, 2nd, ...); none is shown where all share one. Bold: better "
+            f"than every other system. Both by paired comparison on common trials at {1 - LEVEL:.0%}, corrected after Holm."
+        )
+        lines.append(
+            "Detectable: the difference between two systems that so many trials find in four of five experiments "
+            "(median over the pairs, at the strictest step of the correction)."
+        )
+    return lines + [text for columns, text in board.notes if not columns]
+
+
+def sheets(board: Leaderboard) -> Iterator[Sheet]:
+    """A sheet over all conditions, then one per condition."""
+    for condition in board.conditions:
+        cells = board.cells[board.cells["condition"] == condition]
+        present = set(cells["column"]) | (set(board.unavailable) if condition == ALL else set())
+        columns = [name for name in board.columns if name in present]
+        counts = board.counts[board.counts["condition"] == condition].set_index("system")[["trials", "failures"]]
+        rows = [_row(board, name, columns, cells, counts) for name in (*board.systems, *board.references)]
+        rows = [row for row in rows if row.counts or _filled(row)]
+        detectable = _detectable_row(board, condition, columns, len(counts) > 0)
+        trials = f" ({counts['trials'].iloc[0]} trials)" if len(counts) else ""
+        yield Sheet(
+            condition,
+            ("All conditions" if condition == ALL else condition) + trials,
+            ("n", "failed") if len(counts) else (),
+            tuple(_heading(board, name) for name in columns),
+            (*rows, *detectable),
+        )
+
+
+def part(sheet: Sheet, columns: Sequence[int]) -> Sheet:
+    """Some columns of a sheet, less the rows that are empty there; the counts stand with the first column."""
+    first = 0 in columns
+    rows = [
+        replace(row, counts=row.counts if first else (), cells=tuple(row.cells[index] for index in columns))
+        for row in sheet.rows
+    ]
+    return replace(
+        sheet,
+        count_titles=sheet.count_titles if first else (),
+        headings=tuple(sheet.headings[index] for index in columns),
+        rows=tuple(row for row in rows if any(row.counts) or _filled(row)),
+    )
+
+
+def _filled(row: Row) -> bool:
+    return any(cell.mean not in (NOT_MEASURED, "") for cell in row.cells)
+
+
+def _heading(board: Leaderboard, name: str) -> Heading:
+    column = board.columns[name]
+    arrow = "" if column.higher_is_better is None else "↑" if column.higher_is_better else "↓"
+    return Heading(column.title, arrow, _marks(board, name, missing=False))
+
+
+def _marks(board: Leaderboard, name: str, missing: bool) -> str:
+    numbered = enumerate(footnotes(board), start=1)
+    return ",".join(str(mark) for mark, note in numbered if name in note.columns and note.missing == missing)
+
+
+def _row(board: Leaderboard, row: str, columns: Sequence[str], cells: pd.DataFrame, counts: pd.DataFrame) -> Row:
+    own = {cell.column: cell for cell in cells[cells["system"] == row].itertuples()}
+    most = cells.groupby("column")["count"].max()
+    tried, failed = counts.loc[row] if row in counts.index else (0, 0)
+    converted = int(tried - failed)
+    shown = []
+    for name in columns:
+        if name in own:
+            usual = (int(most[name]), converted)
+            shown.append(_cell(own[name], board.columns[name], usual, cells))
+        elif name in board.unavailable:
+            shown.append(Cell("n/a", marks=_marks(board, name, missing=True)))
+        else:
+            shown.append(Cell(NOT_MEASURED))
+    numbers = (str(converted), str(failed)) if row in counts.index else ()
+    return Row(row, row in board.references, numbers, tuple(shown))
+
+
+def _cell(found: pd.Series, column: Column, usual: Sequence[int], cells: pd.DataFrame) -> Cell:
+    """`usual` are the counts that need no mention: the column's, and that of the row's conversions."""
+    low, high = number(found.low, column), number(found.high, column)
+    ranked = cells.loc[cells["column"] == found.column, "rank"].dropna()
+    return Cell(
+        number(found.mean, column),
+        "" if math.isnan(found.low) else f"[{low},{NO_BREAK_SPACE}{high}]",
+        "" if pd.isna(found.rank) or ranked.nunique() < 2 else ordinal(int(found.rank)),
+        bool(found.best),
+        extra="" if found.count in usual else f"n={found.count}",
+    )
+
+
+def _detectable_row(board: Leaderboard, condition: str, columns: Sequence[str], counted: bool) -> list[Row]:
+    pairs = board.comparisons[board.comparisons["condition"] == condition]
+    medians = pairs.groupby("column")["detectable"].median().dropna()
+    if medians.empty:
+        return []
+    cells = [Cell(number(medians[name], board.columns[name])) if name in medians else Cell("") for name in columns]
+    return [Row("detectable", True, ("", "") if counted else (), tuple(cells))]
+
+
+def number(value: float, column: Column) -> str:
+    """As the column prints it; thousands are set apart from 10 000 on."""
+    shown = round(value * 100 if column.percent else value, column.decimals) + 0.0  # + 0.0: no -0.0
+    return f"{shown:{',' if abs(shown) >= 10_000 else ''}.{column.decimals}f}"
+
+
+def ordinal(rank: int) -> str:
+    ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    return f"{rank}{ending}"

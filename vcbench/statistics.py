@@ -1,0 +1,188 @@
+"""Intervals, comparisons and ranks of scores; `vcbench.bootstrap` says how speakers are resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from vcbench.bootstrap import Bootstrap, Floats, clusters, resample
+
+DRAWS = 2000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A weighted mean with its interval; `low` and `high` are NaN where a single value gives none."""
+
+    mean: float
+    low: float
+    high: float
+    count: int
+
+
+def weighted_mean_interval(
+    values: ArrayLike,
+    weights: ArrayLike | None = None,
+    source_speakers: Sequence[str] | None = None,
+    target_speakers: Sequence[str] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Interval:
+    """The weighted mean of `values` and its bootstrap interval over source and target speakers.
+
+    Args:
+        values: (n,), finite.
+        weights: (n,), not negative; 1 each if left out.
+        source_speakers, target_speakers: (n,) names; an empty name is a speaker of its own.
+        draws: bootstrap draws.
+        level: nominal coverage.
+
+    Like every percentile interval it stays within the smallest and the largest value.
+
+    Raises:
+        ValueError: no values, a value or weight that is not usable, or lengths that differ.
+    """
+    numbers, masses = _checked(values, weights)
+    rows, columns = clusters(len(numbers), source_speakers, target_speakers)
+    bootstrap = resample([(numbers, masses)], rows, columns, draws, seed)
+    low, high = np.clip(bootstrap.limits(level), numbers.min(), numbers.max())
+    return Interval(bootstrap.estimate, float(low), float(high), len(numbers))
+
+
+def compare_pairs(
+    scores: pd.DataFrame,
+    higher_is_better: bool | None,
+    systems: Sequence[str] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """Every pair of systems, paired on the trials that both have.
+
+    Args:
+        scores: of one column: `system, trial, condition, value, weight, source_speaker, target_speaker`.
+        higher_is_better: ``None`` where neither direction is better; then no system is.
+        systems: those to compare, in this order; all of them if left out.
+
+    Returns:
+        One row per pair: `first, second`; `difference` of the weighted means, first minus second, with `low` and
+        `high`; `p` (two-sided, t test with the same two-way clustered error); `p_holm` (Holm over the pairs); `better`, the
+        name of the system that is better at ``p_holm <= 1 - level``, else ""; `common`, the number of common
+        trials; `detectable`, the smallest difference that these trials would have shown with 80% power at Holm's
+        strictest step. Where there are fewer than two common trials the figures are NaN.
+    """
+    names = list(dict.fromkeys(scores["system"])) if systems is None else list(systems)
+    by_system = _by_trial(scores)
+    pairs = list(combinations(names, 2))
+    records = []
+    for first, second in pairs:
+        bootstrap, common = _difference(by_system.get(first, {}), by_system.get(second, {}), draws, seed)
+        low, high = bootstrap.limits(level)
+        records.append(
+            {
+                "first": first,
+                "second": second,
+                "difference": bootstrap.estimate,
+                "low": low,
+                "high": high,
+                "p": bootstrap.p_value(),
+                "common": common,
+                "detectable": bootstrap.detectable((1 - level) / len(pairs)),
+            }
+        )
+    names_of_columns = ["first", "second", "difference", "low", "high", "p", "common", "detectable"]
+    table = pd.DataFrame(records, columns=names_of_columns)
+    table["p_holm"] = holm(table["p"].to_numpy(float))
+    first_better = (table["difference"] > 0) == bool(higher_is_better)
+    apart = (table["p_holm"] <= 1 - level) & (higher_is_better is not None)
+    table["better"] = table["first"].where(first_better, table["second"]).where(apart, "")
+    return table
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Holm's step-down correction (Holm 1979); NaN stays NaN and does not count as a test."""
+    values = np.asarray(p, dtype=float)
+    corrected = np.full(values.shape, np.nan)
+    order = [index for index in np.argsort(values) if not np.isnan(values[index])]
+    steps = (len(order) - np.arange(len(order))) * values[order]
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if order else steps
+    return corrected
+
+
+def ranks(comparisons: pd.DataFrame, means: Mapping[str, float], higher_is_better: bool) -> dict[str, int]:
+    """Ranks from 1, shared by systems that cannot be told apart.
+
+    Systems are sorted by mean. A new rank begins only where every system above the line is better, after Holm's
+    correction, than every system below it (the clusters of the WMT evaluations; Bojar et al. 2013, section 3.2), so two
+    systems of different rank always differ, and "not told apart" never hides behind two ranks.
+
+    Args:
+        comparisons: of `compare_pairs`.
+        means: by system; those without a value get no rank.
+    """
+    ordered = sorted(means, key=lambda name: means[name], reverse=higher_is_better)
+    worse_than = {name: set[str]() for name in ordered}
+    for row in comparisons[comparisons["better"] != ""].itertuples():
+        worse_than.setdefault(row.better, set()).add(row.second if row.better == row.first else row.first)
+    result: dict[str, int] = {}
+    rank = 1
+    for position, name in enumerate(ordered):
+        above, below = ordered[:position], set(ordered[position:])
+        if all(below <= worse_than[other] for other in above):
+            rank = position + 1
+        result[name] = rank
+    return result
+
+
+def _checked(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
+    numbers = np.asarray(values, dtype=float)
+    masses = np.ones_like(numbers) if weights is None else np.asarray(weights, dtype=float)
+    if numbers.ndim != 1 or numbers.shape != masses.shape or not len(numbers):
+        raise ValueError(f"Need one weight for each of at least one value; got {masses.shape} and {numbers.shape}.")
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{(~np.isfinite(numbers)).sum()} of {len(numbers)} values are not finite numbers.")
+    if not np.isfinite(masses).all() or (masses < 0).any() or masses.sum() == 0:
+        raise ValueError("Weights must be finite and not negative, and at least one must be above zero.")
+    return numbers, masses
+
+
+class _Row(NamedTuple):
+    value: float
+    weight: float
+    source_speaker: str
+    target_speaker: str
+
+
+def _by_trial(scores: pd.DataFrame) -> dict[str, dict[tuple[str, str], _Row]]:
+    """By system, then by condition and trial."""
+    result: dict[str, dict[tuple[str, str], _Row]] = {}
+    fields = ["system", "condition", "trial", *_Row._fields]
+    for system, condition, trial, *row in zip(*(scores[field].tolist() for field in fields), strict=True):
+        table = result.setdefault(system, {})
+        if (condition, trial) in table:
+            raise ValueError(f"{system} has more than one score of trial {trial!r} ({condition}) in one column.")
+        table[condition, trial] = _Row(*row)
+    return result
+
+
+def _difference(
+    first: dict[tuple[str, str], _Row], second: dict[tuple[str, str], _Row], draws: int, seed: int
+) -> tuple[Bootstrap, int]:
+    common = [trial for trial in first if trial in second]
+    if len(common) < 2:
+        return Bootstrap(np.nan, np.nan, np.nan, np.empty(0)), len(common)
+    terms = [
+        _checked([table[trial].value for trial in common], [table[trial].weight for trial in common])
+        for table in (first, second)
+    ]
+    sources = [first[trial].source_speaker for trial in common]
+    targets = [first[trial].target_speaker for trial in common]
+    return resample(terms, *clusters(len(common), sources, targets), draws, seed), len(common)

