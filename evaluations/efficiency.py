@@ -47,7 +47,9 @@ class Efficiency:
 
 def figures(costs: dict[str, float]) -> dict[str, float]:
     """Columns from what `Run.efficiency` found; what was not measured is left out."""
-    found = {name: float(costs[name]) for name in ("training_seconds", "training_steps") if name in costs}
+    found: dict[str, float] = {
+        name: float(costs[name]) for name in ("training_seconds", "training_steps") if name in costs
+    }
     if "parameters" in costs:
         found["parameters"] = costs["parameters"] / 1e6
     if "peak_memory" in costs:

@@ -59,7 +59,7 @@ class DistilledNaturalness(AudioMetric):
         return [[("distillmos", float(self._model(wave)), 1.0, {})] for wave in waves]
 
 
-def load_distillmos() -> nn.Module:
+def load_distillmos() -> Any:
     """The package's own model, in evaluation mode."""
     from distillmos import ConvTransformerSQAModel
 
@@ -73,12 +73,15 @@ class DistillMos(nn.Module):
     In that silence the convolutions give one constant, but for the last frames of the window, and both are computed once.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    silence: Tensor  # (1, features, 1)
+    end: Tensor  # (1, features, REACH)
+
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
         with torch.inference_mode():
             silence = model.cnn(torch.zeros(1, 4 * REACH * HOP))
-        self.register_buffer("silence", silence[..., REACH : REACH + 1])  # (1, features, 1)
+        self.register_buffer("silence", silence[..., REACH : REACH + 1])
         self.register_buffer("end", silence[..., -REACH:])
 
     def forward(self, wave: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
 """Mel reconstruction error: how far a system's output is from an utterance that it converts to its own speaker.
 
-Each utterance is converted with itself as the target's only recording, and compared with its own mel: mean absolute difference of log10
-magnitudes over frames and bands (the L1 of the AGAIN-VC paper, equation 1), at best 0. For the auto-encoders that is the
-reconstruction of the paper; for the flows it is a conversion to the own voice, exact up to rounding where they encode the source, and
-not where they sample the prior. Utterances were never trained on; condition `seen` has speakers that were, `unseen` others.
+Each utterance is converted with itself as the target's only recording, and compared with its own mel: mean absolute
+difference of log10 magnitudes over frames and bands (the L1 of the AGAIN-VC paper, equation 1), at best 0. For the
+auto-encoders that is the reconstruction of the paper; for the flows it is a conversion to the own voice: exact up to rounding
+where they encode the source, and not where they sample the prior. Utterances were never trained on; condition `seen` has
+speakers that were, `unseen` others.
 
 Systems that write waves have no row. A reconstruction that fails counts in `reconstruction_failed`, and has no error.
 """
@@ -70,7 +71,12 @@ def _score(system: NeuralSystem, row: str, condition: str, utterances: Sequence[
     for begin in range(0, len(utterances), BATCH):
         batch = utterances[begin : begin + BATCH]
         for utterance, mel in zip(batch, _reconstruct(system, batch), strict=True):
-            where = {"system": row, "trial": utterance.id, "condition": condition, "source_speaker": utterance.speaker}
+            where: dict[str, Any] = {
+                "system": row,
+                "trial": utterance.id,
+                "condition": condition,
+                "source_speaker": utterance.speaker,
+            }
             if isinstance(mel, str):
                 scores.append(Score(column="reconstruction_failed", value=1.0, detail={"error": mel}, **where))
                 continue

@@ -63,7 +63,9 @@ def build_ecapa(state: dict[str, Tensor]) -> Any:
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
 
     convolutions = [f"blocks.{layer}.tdnn1.conv.conv.weight" for layer in range(1, len(DILATIONS) - 1)]
-    scale = 1 + len([name for name in state if name.startswith("blocks.1.res2net_block") and name.endswith("conv.bias")])
+    scale = 1 + len(
+        [name for name in state if name.startswith("blocks.1.res2net_block") and name.endswith("conv.bias")]
+    )
     model = ECAPA_TDNN(
         input_size=state["blocks.0.conv.conv.weight"].shape[1],
         channels=[len(state[name]) for name in ("blocks.0.conv.conv.weight", *convolutions, "mfa.conv.conv.weight")],

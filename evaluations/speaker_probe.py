@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -118,7 +119,9 @@ def _latents(system: NeuralSystem, utterances: Sequence[Utterance]) -> list[dict
     """By utterance and kind, (channels, frames) on the system's device."""
     found = []
     for utterance in utterances:
-        latents = {name: latent if latent.ndim == 2 else latent[:, None] for name, latent in system.latents(utterance).items()}
+        latents = {
+            name: latent if latent.ndim == 2 else latent[:, None] for name, latent in system.latents(utterance).items()
+        }
         for name, latent in latents.items():
             if not torch.isfinite(latent).all():
                 raise ValueError(f"{system.name}: the {name} latent of {utterance.id} has values that are not finite.")
@@ -158,7 +161,7 @@ class Classifier(nn.Module):
         super().__init__()
         widths = (channels, HIDDEN, HIDDEN, HIDDEN)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(before, after, KERNEL, padding=KERNEL // 2) for before, after in zip(widths, widths[1:], strict=False)
+            nn.Conv1d(before, after, KERNEL, padding=KERNEL // 2) for before, after in pairwise(widths)
         )
         self.end = nn.Linear(HIDDEN, speakers)
 

@@ -84,7 +84,11 @@ class SpeakerSimilarity(AudioMetric):
         weights.find(self.key, self._path)
 
     def settings(self) -> dict[str, Any]:
-        return {"model": weights.revision(self.key, self._path), "rate": RATE, "recordings for the threshold": RECORDINGS}
+        return {
+            "model": weights.revision(self.key, self._path),
+            "rate": RATE,
+            "recordings for the threshold": RECORDINGS,
+        }
 
     def load(self, device: torch.device) -> None:
         self._encode = self.encoder(device, self._path)

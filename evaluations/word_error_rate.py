@@ -108,7 +108,11 @@ class WordErrorRate(AudioMetric):
             self._recognised[identity] = found.text
 
     def _score(self, conversion: Conversion, heard: asr.Transcript) -> Measured:
-        detail = {"transcript": heard.text, "compression_ratio": round(heard.compression_ratio, 3), "loops": heard.loops}
+        detail = {
+            "transcript": heard.text,
+            "compression_ratio": round(heard.compression_ratio, 3),
+            "loops": heard.loops,
+        }
         scores: Measured = [("loops", float(heard.loops), 1.0, {})]
         if conversion.spoken.text is not None:
             words, characters = self._rates(conversion.spoken.text, heard.text)
@@ -131,7 +135,10 @@ def error_counts(reference: str, heard: str) -> tuple[ErrorCounts, ErrorCounts]:
     Each has `reference`, `heard` (the texts), `length` (of the reference), `substitutions`, `deletions`, `insertions`.
     """
     counts = []
-    for align, length in ((jiwer.process_words, len(reference.split())), (jiwer.process_characters, len(reference.strip()))):
+    for align, length in (
+        (jiwer.process_words, len(reference.split())),
+        (jiwer.process_characters, len(reference.strip())),
+    ):
         found: ErrorCounts = {"reference": reference, "heard": heard, "length": length}
         if length:
             aligned = align(reference, heard)

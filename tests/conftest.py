@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from vcbench.corpora.split import Split, SplitSettings, split
 
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Corpus, Speaker
+from vcbench.corpora.split import Split, SplitSettings, split
 from vcbench.features.store import FeatureStore
 
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 import pytest
 import torch
 from torch import Tensor, nn
-from vcbench.corpora.split import Split
 
+from vcbench.corpora.split import Split
 from vcbench.features.settings import MelSettings
 from vcbench.system import Batch, CheckpointError, NeuralSystem, SystemConfig, TrainingSettings
 from vcbench.training import CropSampler, TrainingDiverged, learning_rate

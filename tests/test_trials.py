@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from vcbench.corpora.split import Split
 
+from vcbench.corpora.split import Split
 from vcbench.trials import CONDITIONS, TrialError, TrialSettings, build_trials, trials_hash
 
 

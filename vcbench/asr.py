@@ -32,7 +32,7 @@ HOP = 160  # samples between frames of Whisper's log-mel spectrogram
 FULL_WINDOW = 30.0  # seconds that Whisper's encoder was trained on
 MAXIMUM_TOKENS = 224  # of a window: half of the decoder's context, as in openai-whisper
 COMPRESSIBLE = 2.4  # above it openai-whisper takes a text for a loop
-SHORTEST_LOOP = 3  # words that say the same twice running, where people seldom do
+SHORTEST_LOOP = 6  # words that are one phrase over and over: "that was so, that was so", "no no no no no no"
 FASTEST = 7.0  # words a second; auctioneers reach it
 BATCH = 16  # windows at once on a GPU
 
@@ -43,8 +43,8 @@ class Transcript:
 
     Attributes:
         compression_ratio: bytes of the text by its bytes compressed, as openai-whisper computes it.
-        loops: whether the recogniser repeats itself: the text compresses too well, has three words or more twice running,
-            or more words than can be said in the time.
+        loops: whether the recogniser repeats itself: the text compresses too well, has six words or more that are one phrase
+            over and over, or more words than can be said in the time.
     """
 
     text: str
@@ -124,12 +124,18 @@ def transcript(text: str, seconds: float) -> Transcript:
     encoded = text.encode()
     ratio = len(encoded) / len(zlib.compress(encoded))
     words = re.findall(r"[\w']+", text.lower())
-    repeated = any(
-        words[begin : begin + length] == words[begin + length : begin + 2 * length]
-        for length in range(SHORTEST_LOOP, len(words) // 2 + 1)
-        for begin in range(len(words) - 2 * length + 1)
-    )
-    return Transcript(text, ratio, ratio > COMPRESSIBLE or repeated or len(words) > FASTEST * max(seconds, 1.0))
+    too_fast = len(words) > FASTEST * max(seconds, 1.0)
+    return Transcript(text, ratio, ratio > COMPRESSIBLE or too_fast or _repeats(words))
+
+
+def _repeats(words: Sequence[str]) -> bool:
+    for length in range(1, len(words) // 2 + 1):
+        same = 0  # words running that equal the one a phrase before
+        for before, after in zip(words, words[length:], strict=False):
+            same = same + 1 if before == after else 0
+            if same >= max(length, SHORTEST_LOOP - length):
+                return True
+    return False
 
 
 def check_settings(engine: str, model: str, beam: int, window: float, precision: str) -> None:
@@ -184,13 +190,16 @@ class FasterWhisper:
 
         self._threads = torch.get_num_threads() if device == "cpu" else 1
         whisper = WhisperModel(
-            str(folder), device=device, compute_type=precision, cpu_threads=1, num_workers=self._threads, local_files_only=True
+            str(folder),
+            device=device,
+            compute_type=precision,
+            cpu_threads=1,
+            num_workers=self._threads,
+            local_files_only=True,
         )
         self._model = whisper.model
         self.n_mels = self._model.n_mels
-        self._tokenizer = Tokenizer(
-            whisper.hf_tokenizer, self._model.is_multilingual, task="transcribe", language="en"
-        )
+        self._tokenizer = Tokenizer(whisper.hf_tokenizer, self._model.is_multilingual, task="transcribe", language="en")
         self._prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
         self._options = {
             "beam_size": beam,
@@ -222,7 +231,11 @@ class OpenAIWhisper:
         self._batch = 1 if device == "cpu" else BATCH
         self._device = device
         self._options = DecodingOptions(
-            language="en", temperature=0.0, beam_size=None if beam == 1 else beam, without_timestamps=True, fp16=precision == "float16"
+            language="en",
+            temperature=0.0,
+            beam_size=None if beam == 1 else beam,
+            without_timestamps=True,
+            fp16=precision == "float16",
         )
 
     @torch.inference_mode()
@@ -233,7 +246,9 @@ class OpenAIWhisper:
         for begin in range(0, len(mels), self._batch):
             group = torch.stack(list(mels[begin : begin + self._batch])).to(self._device)
             silence = group.new_full((self._batch - len(group), *group.shape[1:]), float(group.min()))
-            texts += [result.text for result in decode(self._model, torch.cat([group, silence]), self._options)[: len(group)]]
+            texts += [
+                result.text for result in decode(self._model, torch.cat([group, silence]), self._options)[: len(group)]
+            ]
         return texts
 
 

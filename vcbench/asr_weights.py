@@ -103,7 +103,9 @@ def _state(found: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, int]]
     state = {"decoder.token_embedding.weight": found["decoder/embeddings/weight"].float()}
     for convolution in ("encoder.conv1", "encoder.conv2"):
         state |= _linear(found, convolution, convolution.replace(".", "/"))
-    state |= _linear(found, "encoder.ln_post", "encoder/layer_norm") | _linear(found, "decoder.ln", "decoder/layer_norm")
+    state |= _linear(found, "encoder.ln_post", "encoder/layer_norm") | _linear(
+        found, "decoder.ln", "decoder/layer_norm"
+    )
     layers = {}
     for side in ("encoder", "decoder"):
         state[f"{side}.positional_embedding"] = found[f"{side}/position_encodings/encodings"].float()
@@ -115,7 +117,7 @@ def _state(found: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, int]]
 
 def _layer(found: dict[str, Tensor], ours: str, theirs: str, crosses: bool) -> dict[str, Tensor]:
     parts = {**FEED_FORWARD, **SELF_ATTENTION, **(CROSS_ATTENTION if crosses else {})}
-    state = {}
+    state: dict[str, Tensor] = {}
     for name, part in parts.items():
         state |= _linear(found, f"{ours}.{name}", f"{theirs}/{part}")
     state |= _joint(found, f"{ours}.attn", ("query", "key", "value"), f"{theirs}/self_attention/linear_0")

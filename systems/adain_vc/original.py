@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from systems.layers.adain import adapt, instance_norm, masked, mean_absolute_error
@@ -32,20 +32,21 @@ class OriginalConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    channels: int = Field(128, ge=1)
-    kernel: int = Field(5, ge=1)
-    bank: int = Field(8, ge=1)
-    bank_channels: int = Field(128, ge=1)
-    content_channels: int = Field(128, ge=1)
-    speaker_channels: int = Field(128, ge=1)
-    dense_blocks: int = Field(6, ge=0)
-    reconstruction_weight: float = Field(10.0, gt=0)
-    divergence_weight: float = Field(1.0, ge=0)
-    annealing_steps: int = Field(20_000, ge=1)
+    channels: PositiveInt = 128
+    kernel: PositiveInt = 5
+    bank: PositiveInt = 8
+    bank_channels: PositiveInt = 128
+    content_channels: PositiveInt = 128
+    speaker_channels: PositiveInt = 128
+    dense_blocks: NonNegativeInt = 6
+    reconstruction_weight: PositiveFloat = 10.0
+    divergence_weight: NonNegativeFloat = 1.0
+    annealing_steps: PositiveInt = 20_000
 
 
-def convolve(layer: Convolution, x: Tensor, mask: Tensor | None) -> Tensor:
+def convolve(layer: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
     """`layer` on `x` continued by reflection."""
+    assert isinstance(layer, Convolution)
     kernel = layer.kernel_size[0]
     return layer(reflect_frames(x, kernel // 2, (kernel - 1) // 2, mask) if kernel > 1 else x, padded=True)
 
@@ -62,10 +63,6 @@ def halve(x: Tensor, mask: Tensor | None) -> Tensor:
     return total / F.pad(real, odd).unflatten(0, (-1, 2)).sum(1).clamp(min=1)
 
 
-def halve_mask(mask: Tensor | None, stride: int) -> Tensor | None:
-    return None if mask is None else mask[::stride]
-
-
 class Bank(nn.Module):
     """Convolutions of 1 to `bank` frames side by side, joined with the input and brought to `channels`."""
 
@@ -75,7 +72,8 @@ class Bank(nn.Module):
         self.join = Convolution(config.bank * config.bank_channels + n_mels, config.channels, 1)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        return self.join(torch.cat([*(F.relu(convolve(layer, x, mask)) for layer in self.layers), x], dim=-1))
+        convolved = [F.relu(convolve(layer, x, mask)) for layer in self.layers]
+        return self.join(torch.cat([*convolved, x], dim=-1))
 
 
 class EncoderBlock(nn.Module):
@@ -87,11 +85,12 @@ class EncoderBlock(nn.Module):
         self.first = Convolution(config.channels, config.channels, config.kernel)
         self.second = Convolution(config.channels, config.channels, config.kernel, stride)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        y, shorter = convolve(self.first, x, mask), halve_mask(mask, self.stride)
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        shorter = None if mask is None else mask[:: self.stride]
+        y = convolve(self.first, x, mask)
         y = convolve(self.second, F.relu(normalise(y, mask) if self.normalised else y), mask)
         y = F.relu(normalise(y, shorter) if self.normalised else y)
-        return y + (halve(x, mask) if self.stride == 2 else x)
+        return y + (halve(x, mask) if self.stride == 2 else x), shorter
 
 
 class ContentEncoder(nn.Module):
@@ -107,7 +106,7 @@ class ContentEncoder(nn.Module):
     def forward(self, mel: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
         x = F.relu(normalise(self.bank(mel, mask), mask))
         for block in self.blocks:
-            x, mask = block(x, mask), halve_mask(mask, block.stride)
+            x, mask = block(x, mask)
         return self.mean(x), self.log_variance(x), mask
 
 
@@ -128,7 +127,7 @@ class SpeakerEncoder(nn.Module):
     def forward(self, mel: Tensor, mask: Tensor | None) -> Tensor:
         x = F.relu(self.bank(mel, mask))
         for block in self.blocks:
-            x, mask = block(x, mask), halve_mask(mask, block.stride)
+            x, mask = block(x, mask)
         pooled = x.mean(0) if mask is None else (x * mask).sum(0) / mask.sum(0)
         for dense in self.dense:
             pooled = pooled + dense(pooled)
@@ -146,22 +145,19 @@ class DecoderBlock(nn.Module):
         self.first_style = nn.Linear(config.speaker_channels, 2 * config.channels)
         self.second_style = nn.Linear(config.speaker_channels, 2 * config.channels)
 
-    def forward(self, x: Tensor, speaker: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, speaker: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        longer = None if mask is None else mask.repeat_interleave(self.factor, dim=0)
         mean, deviation = self.first_style(speaker).chunk(2, dim=-1)
         y = F.relu(adapt(convolve(self.first, x, mask), (mean, deviation), mask, CORRECTION))
         y = shuffle(convolve(self.second, y, mask), self.factor)
         mean, deviation = self.second_style(speaker).chunk(2, dim=-1)
-        y = F.relu(adapt(y, (mean, deviation), lengthen(mask, self.factor), CORRECTION))
-        return y + x.repeat_interleave(self.factor, dim=0)
+        y = F.relu(adapt(y, (mean, deviation), longer, CORRECTION))
+        return y + x.repeat_interleave(self.factor, dim=0), longer
 
 
 def shuffle(x: Tensor, factor: int) -> Tensor:
     """Sub-pixel upsampling: (frames, batch, channels * factor) -> (frames * factor, batch, channels)."""
     return x.unflatten(-1, (-1, factor)).permute(0, 3, 1, 2).flatten(0, 1)
-
-
-def lengthen(mask: Tensor | None, factor: int) -> Tensor | None:
-    return None if mask is None else mask.repeat_interleave(factor, dim=0)
 
 
 class Decoder(nn.Module):
@@ -174,7 +170,7 @@ class Decoder(nn.Module):
     def forward(self, content: Tensor, speaker: Tensor, mask: Tensor | None) -> Tensor:
         x = F.relu(normalise(self.first(content), mask))
         for block in self.blocks:
-            x, mask = block(x, speaker, mask), lengthen(mask, block.factor)
+            x, mask = block(x, speaker, mask)
         return self.last(x)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from systems.adain_vc.original import OriginalAutoencoder, OriginalConfig
-from systems.layers.autoencoder import Autoencoder, AutoencoderConfig
+from systems.layers.autoencoder import Activation, Autoencoder, AutoencoderConfig
 from systems.layers.one_shot import OneShotSystem
 from vcbench.features.settings import MelSettings
 from vcbench.system import TrainingSettings
@@ -28,7 +28,7 @@ class AdaINConfig(AutoencoderConfig):
     """
 
     recipe: Literal["2-enc", "original"] = "2-enc"
-    activation: Literal["none", "relu", "elu", "tanh", "sigmoid"] = "none"
+    activation: Activation = "none"
     original: OriginalConfig = OriginalConfig()
 
     @model_validator(mode="before")

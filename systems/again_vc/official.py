@@ -12,22 +12,21 @@ import torch
 from torch import Tensor
 
 from systems.again_vc.system import AgainConfig, AgainVC
+from systems.layers.autoencoder import Activation
 from vcbench.features.settings import MelSettings
 from vcbench.system import CheckpointError
 
 # Patterns of the published code's state dict, and what stands for them here.
 NAMES = (
-    (r"^encoder\.conv1d_first\.conv\.", "encoder.first."),
-    (r"^encoder\.conv1d_blocks\.(\d+)\.seq\.", r"encoder.blocks.\1."),
-    (r"^encoder\.out_layer\.conv\.", "encoder.last."),
-    (r"^decoder\.in_layer\.conv\.", "decoder.first."),
-    (r"^decoder\.conv_blocks\.(\d+)\.dec_block\.", r"decoder.blocks.\1.0."),
-    (r"^decoder\.conv_blocks\.(\d+)\.gen_block\.", r"decoder.blocks.\1.1."),
-    (r"^decoder\.rnn\.", "decoder.recurrence."),
-    (r"^decoder\.out_layer\.", "decoder.last."),
-    (r"(blocks\.\d+(?:\.\d)?)\.0\.conv\.", r"\1.first."),
-    (r"(blocks\.\d+(?:\.\d)?)\.3\.conv\.", r"\1.second."),
-    (r"(blocks\.\d+(?:\.[01])?)\.1\.(weight|bias|running_mean|running_var|num_batches_tracked)$", r"\1.norm.\2"),
+    (r"(seq|dec_block|gen_block)\.0\.conv\.", r"\1.first."),
+    (r"(seq|dec_block|gen_block)\.1\.", r"\1.norm."),
+    (r"(seq|dec_block|gen_block)\.3\.conv\.", r"\1.second."),
+    (r"\.conv1d_blocks\.(\d+)\.seq\.", r".blocks.\1."),
+    (r"\.conv_blocks\.(\d+)\.dec_block\.", r".blocks.\1.first."),
+    (r"\.conv_blocks\.(\d+)\.gen_block\.", r".blocks.\1.second."),
+    (r"\.(conv1d_first|in_layer)\.conv\.", ".first."),
+    (r"\.out_layer\.(conv\.)?", ".last."),
+    (r"\.rnn\.", ".recurrence."),
 )
 
 
@@ -39,7 +38,7 @@ def import_official(path: Path, out_dir: Path, **settings: Any) -> Path:
 
 
 def convert_official(
-    path: Path, gru_over_batch: bool = True, activation: str = "sigmoid", alpha: float = 0.1
+    path: Path, gru_over_batch: bool = True, activation: Activation = "sigmoid", alpha: float = 0.1
 ) -> AgainVC:
     """Read a published checkpoint of any width, in evaluation mode.
 
@@ -77,7 +76,9 @@ def rename(name: str) -> str:
     return f"model.{name}"
 
 
-def from_state(state: Mapping[str, Tensor], path: Path, gru_over_batch: bool, activation: str, alpha: float) -> AgainVC:
+def from_state(
+    state: Mapping[str, Tensor], path: Path, gru_over_batch: bool, activation: Activation, alpha: float
+) -> AgainVC:
     """Build the system whose sizes are those of the weights, and give it the weights."""
     try:
         hidden, n_mels = state["model.encoder.first.weight"].shape[:2]

@@ -11,13 +11,15 @@ from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from systems.layers.adain import Statistics, adapt, instance_norm, masked, mean_absolute_error, swap_halves
 from systems.layers.conv import BatchNorm, Convolution
 from systems.layers.recurrence import Recurrence
 from vcbench.system import SystemConfig
+
+Activation = Literal["none", "relu", "elu", "tanh", "sigmoid"]
 
 
 class AutoencoderConfig(SystemConfig):
@@ -33,18 +35,18 @@ class AutoencoderConfig(SystemConfig):
             published, or the segment itself (then a single encoder runs once, not twice, per step).
     """
 
-    hidden: int = Field(256, ge=1)
-    content_channels: int = Field(4, ge=1)
-    blocks: int = Field(6, ge=1)
-    activation: Literal["none", "relu", "elu", "tanh", "sigmoid"] = "sigmoid"
-    alpha: float = Field(0.1, gt=0)
-    gru_hidden: int = Field(256, ge=1)
-    gru_layers: int = Field(2, ge=1)
+    hidden: PositiveInt = 256
+    content_channels: PositiveInt = 4
+    blocks: PositiveInt = 6
+    activation: Activation = "sigmoid"
+    alpha: PositiveFloat = 0.1
+    gru_hidden: PositiveInt = 256
+    gru_layers: PositiveInt = 2
     gru_over_batch: bool = False
     speaker_input: Literal["swapped", "same"] = "swapped"
 
 
-def activate(x: Tensor, name: str, alpha: float) -> Tensor:
+def activate(x: Tensor, name: Activation, alpha: float) -> Tensor:
     match name:
         case "sigmoid":
             return torch.sigmoid(alpha * x)
@@ -56,7 +58,6 @@ def activate(x: Tensor, name: str, alpha: float) -> Tensor:
             return F.elu(x)
         case "none":
             return x
-    raise ValueError(f"Unknown activation {name!r}; available: none, relu, elu, tanh, sigmoid.")
 
 
 def convolution(inputs: int, outputs: int, kernel: int) -> Convolution:
@@ -110,6 +111,19 @@ class Encoder(nn.Module):
         return Encoding(content, [*statistics, (mean, deviation)])
 
 
+class DecoderBlock(nn.Module):
+    """Two residual pairs of convolutions. The paper has one; the second is in its published code."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = ConvolutionPair(channels)
+        self.second = ConvolutionPair(channels)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        y = self.first(x, mask)
+        return x + y + self.second(y, mask)
+
+
 class Decoder(nn.Module):
     """Blocks that each take on the target's statistics of the encoder block of the same index, then a GRU."""
 
@@ -117,10 +131,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.over_batch = config.gru_over_batch
         self.first = convolution(config.content_channels, config.hidden, 3)
-        self.blocks = nn.ModuleList(
-            nn.ModuleList((ConvolutionPair(config.hidden), ConvolutionPair(config.hidden)))
-            for _ in range(config.blocks)
-        )
+        self.blocks = nn.ModuleList(DecoderBlock(config.hidden) for _ in range(config.blocks))
         self.recurrence = Recurrence(config.hidden, config.gru_hidden, config.gru_layers)
         self.last = nn.Linear(config.gru_hidden, n_mels)
 
@@ -128,9 +139,8 @@ class Decoder(nn.Module):
         """content (frames, batch, channels) normalised, statistics of the target -> mel (frames, batch, n_mels)."""
         mean, deviation = statistics[-1]
         x = F.leaky_relu(self.first(masked(torch.addcmul(mean, content, deviation), mask)))
-        for (first, second), block_statistics in zip(self.blocks, statistics[:-1], strict=True):
-            y = first(x, mask)
-            x = adapt(x + y + second(y, mask), block_statistics, mask)
+        for block, block_statistics in zip(self.blocks, statistics[:-1], strict=True):
+            x = adapt(block(x, mask), block_statistics, mask)
         last_mean = statistics[-2][0]
         return self.last(self.run_recurrence(torch.cat([last_mean[None], x]))[1:])
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from systems.layers.winograd import convolve_three
 
+MOMENTUM = 0.1  # of batch normalisation's running statistics, PyTorch's default
+
 
 def as_image(x: Tensor) -> Tensor:
     """View (frames, batch, channels) as (1, channels, frames, batch) in channels-last memory."""
@@ -44,7 +46,7 @@ class Convolution(nn.Conv1d):
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == 1 and stride == 1:
             return F.linear(x, self.weight[:, :, 0], self.bias)
-        if kernel == 3 and stride == 1 and not padded and runs_own_kernels(x):
+        if kernel == 3 and stride == 1 and not padded and self.bias is not None and runs_own_kernels(x):
             return convolve_three(x, self.weight, self.bias)
         padding = (0 if padded else kernel // 2, 0)
         image = F.conv2d(as_image(x), self.weight[..., None], self.bias, stride=(stride, 1), padding=padding)
@@ -54,28 +56,21 @@ class Convolution(nn.Conv1d):
 class BatchNorm(nn.BatchNorm1d):
     """nn.BatchNorm1d on (frames, batch, channels). In training, padded frames do not count.
 
-    `mask` is (frames, batch, 1), 1 where real, or ``None`` where every frame is.
+    `mask` is (frames, batch, 1), 1 where real, or ``None`` where every frame is. Running statistics move by a tenth with
+    every batch, as PyTorch's do by default; the batches are not counted.
     """
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        if mask is not None and self.training:
-            real = mask[..., 0].bool()
-            normal = torch.zeros_like(x)
-            normal[real] = super().forward(x[real]).to(x.dtype)
-            return normal
-        if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-        image = F.batch_norm(
-            as_image(x),
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training,
-            self.momentum,
-            self.eps,
-        )
-        return from_image(image)
+        if mask is None or not self.training:
+            return from_image(self.normalise(as_image(x)))
+        real = mask[..., 0].bool()
+        result = torch.zeros_like(x)
+        result[real] = self.normalise(x[real])
+        return result
+
+    def normalise(self, x: Tensor) -> Tensor:
+        statistics = self.running_mean, self.running_var
+        return F.batch_norm(x, *statistics, self.weight, self.bias, self.training, MOMENTUM, self.eps)
 
 
 def reflect_index(positions: Tensor, length: Tensor | int) -> Tensor:

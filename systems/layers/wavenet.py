@@ -29,6 +29,7 @@ class WaveNet(nn.Module):
         self.start = nn.Conv1d(inputs, width, 1)
         # One small convolution per layer: a single one for all is slower, its output being larger than a CPU's cache.
         self.projections = nn.ModuleList(nn.Conv1d(condition, 2 * width, 1) for _ in range(layers))
+        self.direct = nn.Conv1d(condition, outputs, 1, bias=False)
         self.gates = nn.ModuleList(
             # No bias: the projected condition brings it.
             nn.Conv1d(
@@ -46,12 +47,12 @@ class WaveNet(nn.Module):
             nn.Conv1d(width, width if layer == layers - 1 else 2 * width, 1) for layer in range(layers)
         )
         self.end = nn.Conv1d(width, outputs, 1)
-        for parameter in self.end.parameters():
+        for parameter in (*self.end.parameters(), *self.direct.parameters()):
             nn.init.zeros_(parameter)
 
     def project(self, condition: Tensor) -> list[Tensor]:
-        """(batch, condition, frames) -> one (batch, 2 * width, frames) per layer."""
-        return [projection(condition) for projection in self.projections]
+        """(batch, condition, frames) -> one (batch, 2 * width, frames) per layer, and one (batch, outputs, frames)."""
+        return [projection(condition) for projection in (*self.projections, self.direct)]
 
     def forward(self, inputs: Tensor, mask: Tensor, projected: Sequence[Tensor]) -> Tensor:
         """(batch, inputs, frames) -> (batch, outputs, frames); what stands at masked frames is not defined.
@@ -62,11 +63,12 @@ class WaveNet(nn.Module):
         """
         hidden = self.start(inputs) * mask
         skipped = torch.zeros_like(hidden)
-        for gate, mix, bias in zip(self.gates, self.mixes, projected, strict=True):
+        *biases, direct = projected
+        for gate, mix, bias in zip(self.gates, self.mixes, biases, strict=True):
             signal, opening = (gate(hidden) + bias).chunk(2, 1)
             mixed = mix(torch.tanh(signal) * torch.sigmoid(opening))
             if mix.out_channels > hidden.shape[1]:
                 residual, mixed = mixed.chunk(2, 1)
                 hidden = (hidden + residual) * mask
             skipped = skipped + mixed
-        return self.end(skipped)
+        return self.end(skipped) + direct

@@ -55,6 +55,8 @@ class ConditionEncoder(nn.Module):
             nn.Conv1d(channels, channels, 5, padding=2 * 2**layer, dilation=2**layer)
             for layer in range(config.condition_layers)
         )
+        # Without it the condition grows until every gate of the flow is saturated, and learning from samples stops.
+        self.norm = nn.LayerNorm(channels)
 
     def forward(self, batch: Batch, speaker: Tensor | None) -> Tensor:
         """`speaker` is (batch, speaker_channels), None where the condition has no speaker."""
@@ -66,7 +68,7 @@ class ConditionEncoder(nn.Module):
         hidden = hidden * mask
         for block in self.blocks:
             hidden = (hidden + block(nn.functional.leaky_relu(hidden, 0.1))) * mask
-        return hidden
+        return self.norm(hidden.transpose(1, 2)).transpose(1, 2) * mask
 
     def _frames(self, batch: Batch) -> Tensor:
         scalars = [batch.mask]

@@ -48,7 +48,7 @@ class FeatureCache:
         path = self.path(kind, key)
         try:
             with safe_open(path, "pt") as file:
-                feature = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+                feature = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
         except FileNotFoundError:
             return None
         except SafetensorError as error:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from vcbench.corpora.mini import Sentence, Voice, audio_path, read_sentences, read_voices
+from vcbench.errors import UserError
 from vcbench.files import whole_file
 
 Samples = NDArray[np.float64]
@@ -39,12 +40,12 @@ VORBIS_COMPRESSION = 0.98  # 0 is best, 1 is smallest; about 25 kbit/s besides t
 
 
 def require_flite(voices: set[str]) -> None:
-    """Raise RuntimeError unless flite is on the PATH and has `voices`."""
+    """Raise UserError unless flite is on the PATH and has `voices`."""
     if shutil.which("flite") is None:
-        raise RuntimeError("The program flite is not on the PATH. Install it, on Debian with: apt-get install flite")
+        raise UserError("The program flite is not on the PATH. Install it, on Debian with: apt-get install flite")
     listing = subprocess.run(["flite", "-lv"], check=True, capture_output=True, text=True).stdout
     if missing := voices - set(listing.partition(":")[2].split()):
-        raise RuntimeError(f"flite lacks the voices {sorted(missing)}; `flite -lv` prints: {listing.strip()}")
+        raise UserError(f"flite lacks the voices {sorted(missing)}; `flite -lv` prints: {listing.strip()}")
 
 
 def trim(wave: Samples) -> Samples:
@@ -110,8 +111,9 @@ def main(
     bases = {voice.base for voice in voices}
     try:
         require_flite(bases)
-    except RuntimeError as error:
-        raise typer.BadParameter(str(error)) from error
+    except UserError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
     groups = [[voice for voice in voices if voice.base == base] for base in sorted(bases)]
     with ProcessPoolExecutor() as pool:
         jobs = [pool.submit(record, sentence, group, out) for sentence, group in product(read_sentences(), groups)]

@@ -1,0 +1,72 @@
+"""Predicted naturalness: the packages' own values, for less."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from recordings import conversion
+
+from evaluations.naturalness import HOP, REACH, WINDOW, DistilledNaturalness, DistillMos, DnsMos, load_distillmos
+from vcbench import audio, weights
+from vcbench.corpora.corpus import Corpus
+from vcbench.metric import Conversion
+
+pytestmark = pytest.mark.skipif(weights.look("distillmos") is None, reason="distillmos is not installed")
+# Around the lengths where what is computed changes: a frame, an odd number of frames, the longest that is filled up.
+LENGTHS = (800, 16_000, 48_000 + HOP, WINDOW - 4 * REACH * HOP, WINDOW - 4 * REACH * HOP + 1, WINDOW + 8000)
+
+
+@pytest.fixture(scope="module")
+def speech(small_corpus: Corpus) -> np.ndarray:
+    waves = [utterance.wave.numpy() for utterance in small_corpus.speakers[0].utterances[:4]]
+    return audio.resample(np.concatenate(waves), 22050, 16_000)
+
+
+@torch.inference_mode()
+def test_the_values_are_those_of_the_model_itself(speech: np.ndarray) -> None:
+    model = load_distillmos()
+    quick = DistillMos(model)
+    for length in LENGTHS:
+        wave = torch.from_numpy(speech[:length].copy())
+        assert float(quick(wave)) == pytest.approx(float(model(wave[None])), abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def recordings(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> list[Conversion]:
+    """Real speech, and the same in noise."""
+    source, target = small_corpus.speakers[0].utterances[0], small_corpus.speakers[1]
+    clean = source.wave.numpy()
+    noise = 0.1 * np.random.default_rng(0).standard_normal(len(clean))
+    folder = tmp_path_factory.mktemp("recordings")
+    return [
+        conversion(folder, wave, source, target, trial=f"t{n}")
+        for n, wave in enumerate((clean, clean[:30_000] + noise[:30_000]))
+    ]
+
+
+def test_noise_is_predicted_to_be_less_natural_and_neighbours_change_nothing(recordings: list[Conversion]) -> None:
+    metric = DistilledNaturalness()
+    metric.check()
+    metric.load(torch.device("cpu"))
+    (clean,), (noisy,) = metric.measure(recordings)
+    assert clean[0] in metric.columns
+    assert 1 <= noisy[1] < clean[1] <= 5
+    assert metric.measure(recordings[1:]) == [[noisy]]
+    metric.unload()
+    assert "Predicted" in metric.columns["distillmos"].title
+
+
+@pytest.mark.skipif(weights.look("dnsmos") is None, reason="speechmos is not installed")
+def test_dnsmos_is_what_speechmos_gives(recordings: list[Conversion]) -> None:
+    from speechmos import dnsmos
+
+    metric = DnsMos()
+    metric.check()
+    metric.load(torch.device("cpu"))
+    clean, noisy = metric.measure(recordings)
+    expected = dnsmos.run(audio.read(recordings[0].path, 16_000), sr=16_000)
+    found = {column: value for column, value, _, _ in clean}
+    assert found.keys() == metric.columns.keys()
+    assert found["dnsmos_overall"] == pytest.approx(expected["ovrl_mos"], abs=1e-4)
+    assert found["dnsmos_background"] > {column: value for column, value, _, _ in noisy}["dnsmos_background"]

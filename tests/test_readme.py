@@ -1,0 +1,79 @@
+"""Every command of the README runs, at the size of the `tiny` preset, on files of the names that it uses."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from vcbench.corpora.corpus import Corpus
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """Arguments of every `python -m vcbench ...` of the README, less the two first commands, which install."""
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("python -m vcbench")]
+    inline = re.findall(r"`(python -m vcbench [^`]+)`", README)
+    return [shlex.split(line)[3:] for line in [*lines, *inline]]
+
+
+@pytest.fixture(scope="module")
+def desk(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the README's reader has it: speech, two recordings, a system in a file, and a finished run."""
+    desk = tmp_path_factory.mktemp("desk")
+    for part, speakers in (("train", small_corpus.speakers[:3]), ("eval", small_corpus.speakers[-2:])):
+        for speaker in speakers:
+            for utterance in speaker.utterances[:12]:
+                copy = desk / "speech" / part / speaker.id / utterance.path.name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(utterance.path, copy)
+                copy.with_suffix(".txt").write_text(utterance.text or "")
+    for name, speaker in zip(("SOURCE.wav", "REF.wav", "REF2.wav"), small_corpus.speakers, strict=False):
+        utterance = speaker.utterances[0]
+        soundfile.write(desk / name, utterance.wave.numpy(), utterance.sampling_rate)
+    (desk / "my_system.py").write_text(next(block for block in blocks("python") if "my_system.py" in block))
+    run(desk, ["run", "--systems", "flowvc,again_vc", "--preset", "tiny", "--name", "quick"])
+    return desk
+
+
+def run(folder: Path, arguments: list[str]) -> str:
+    done = subprocess.run([sys.executable, "-m", "vcbench", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def small(arguments: list[str]) -> list[str]:
+    """The same command at a size for a test: the tiny preset, and where all five systems are asked for, one."""
+    changed = [argument.replace("training.steps=2000", "training.steps=20") for argument in arguments]
+    if arguments[0] in ("run", "prepare") or arguments[:2] == ["bench", "train"]:
+        changed = [re.sub(r"^all", "again_vc", argument) for argument in changed]
+        changed += ["--preset", "tiny"]
+        if "--name" not in changed and arguments[0] == "run":
+            changed += ["--name", "readme"]
+    return changed
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+def test_command_of_the_readme(desk: Path, arguments: list[str]) -> None:
+    assert run(desk, small(arguments)).strip()
+
+
+def test_the_two_first_commands_install_what_pyproject_offers() -> None:
+    first = [block.strip() for block in blocks("sh")[:2]]
+    assert first[0].endswith('pip install -e ".[offline]" && .venv/bin/python -m vcbench run --systems all')
+    assert first[1].endswith('pip install -e ".[offline,test]" && .venv/bin/pytest')
+    offered = (ROOT / "pyproject.toml").read_text()
+    assert "offline = [" in offered
+    assert "test = [" in offered

@@ -1,0 +1,131 @@
+"""Word error rate: counts as jiwer's, two references that never mix, pooled by weight."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recordings import FakeRun, conversion
+
+from evaluations import word_error_rate
+from evaluations.word_error_rate import WordErrorRate, error_counts
+from vcbench import asr, weights
+from vcbench.corpora.corpus import Corpus
+from vcbench.errors import UserError
+from vcbench.metric import MetricUnavailable
+
+here = pytest.mark.skipif(weights.look("faster-whisper/tiny.en") is None, reason="Whisper tiny.en is not installed")
+WORDS = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat"]), max_size=8)
+
+
+@given(st.lists(st.sampled_from(["the", "cat", "sat", "on"]), min_size=1, max_size=8), WORDS)
+def test_counts_are_an_alignment(reference: list[str], heard: list[str]) -> None:
+    words, characters = error_counts(" ".join(reference), " ".join(heard))
+    correct = len(reference) - words["substitutions"] - words["deletions"]
+    assert correct >= 0
+    assert correct + words["substitutions"] + words["insertions"] == len(heard)
+    errors = sum(words[kind] for kind in ("substitutions", "deletions", "insertions"))
+    assert errors <= max(len(reference), len(heard))
+    assert (errors == 0) == (reference == heard)
+    assert characters["length"] == len(" ".join(reference))
+
+
+def test_counts_of_known_errors_and_a_space_is_a_character() -> None:
+    words, characters = error_counts("please call stella now", "please all stella right now")
+    assert {name: words[name] for name in ("length", "substitutions", "deletions", "insertions")} == {
+        "length": 4, "substitutions": 1, "deletions": 0, "insertions": 1,
+    }  # fmt: skip
+    assert (characters["length"], characters["deletions"], characters["insertions"]) == (22, 1, 6)
+
+
+class Heard:
+    """A recogniser that hears what it is told; the recording's loudest sample says which."""
+
+    def __init__(self, texts: dict[float, str]) -> None:
+        self.texts = texts
+
+    def transcribe(self, waves: list[np.ndarray]) -> list[asr.Transcript]:
+        peaks = [float(np.abs(wave).max()) for wave in waves]
+        nearest = [min(self.texts, key=lambda known: abs(known - peak)) for peak in peaks]
+        return [
+            asr.transcript(self.texts[known], len(wave) / asr.RATE) for known, wave in zip(nearest, waves, strict=True)
+        ]
+
+
+@pytest.fixture
+def run(small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    """Two conversions of one source of two and of six words; the second source's text is not known."""
+    source, target = small_corpus.speakers[0], small_corpus.speakers[1]
+    known = replace(source.utterances[0], text="Hello, world!")
+    unknown = replace(source.utterances[1], text=None)
+    tone = np.sin(np.arange(22050) * 0.1)
+    conversions = [
+        conversion(tmp_path, 0.2 * tone, known, target, trial="t0"),
+        conversion(tmp_path, 0.4 * tone, unknown, target, trial="t1"),
+    ]
+    texts = {0.2: "hello word", 0.4: "that was so, that was so"}
+    for utterance, text in ((known, "yellow world"), (unknown, "that was so")):
+        texts[float(utterance.wave.abs().max())] = text
+    monkeypatch.setattr(word_error_rate.asr, "Transcriber", lambda *settings: Heard(texts))
+    return FakeRun(tmp_path / "scores", conversions)
+
+
+def test_each_reference_has_its_own_columns_and_weights(run: FakeRun) -> None:
+    scores = {(score.trial, score.column): score for score in WordErrorRate().evaluate(run)}
+    to_text = scores["t0", "wer"]
+    assert (to_text.value, to_text.weight) == (0.5, 2.0)
+    assert to_text.detail["transcript"] == "hello word"
+    assert (to_text.detail["substitutions"], to_text.detail["deletions"], to_text.detail["insertions"]) == (1, 0, 0)
+    assert (scores["t0", "wer_mean"].value, scores["t0", "wer_mean"].weight) == (0.5, 1.0)
+    assert scores["t0", "wer_recognised"].value == 1.0
+    assert scores["t0", "wer_recognised"].detail["reference"] == "yellow world"
+    assert scores["t0", "cer"].weight == len("hello world")
+    assert scores["t1", "wer_recognised"].value == 1.0  # three words inserted to three
+    assert scores["t0", "loops"].value == 0.0
+    assert scores["t1", "loops"].value == 1.0
+
+
+def test_without_a_text_there_is_no_row_against_the_text(run: FakeRun) -> None:
+    columns = {score.column for score in WordErrorRate().evaluate(run) if score.trial == "t1"}
+    assert columns == {"loops", "wer_recognised", "cer_recognised"}
+
+
+def test_a_reference_without_a_word_has_no_rate(run: FakeRun) -> None:
+    one = run.conversions[0]
+    run.conversions = [replace(one, spoken=replace(one.spoken, text="?!"))]
+    assert {score.column for score in WordErrorRate().evaluate(run)} == {"loops", "wer_recognised", "cer_recognised"}
+
+
+@here
+def test_real_speech_is_recognised_and_noise_is_not(small_corpus: Corpus, tmp_path: Path) -> None:
+    source, target = small_corpus.speakers[0].utterances[1], small_corpus.speakers[1]
+    noise = 0.1 * np.random.default_rng(0).standard_normal(44_100)
+    run = FakeRun(
+        tmp_path / "scores",
+        [
+            conversion(tmp_path, source.wave.numpy(), source, target, trial="speech"),
+            conversion(tmp_path, noise, source, target, trial="noise"),
+        ],
+    )
+    metric = WordErrorRate(window=15.0, precision="int8")
+    metric.check()
+    scores = {(score.trial, score.column): score.value for score in metric.evaluate(run)}
+    assert scores["speech", "wer"] < 0.5 < scores["noise", "wer"]
+    assert scores["speech", "wer_recognised"] <= 0.2
+    assert all(score.column in metric.columns for score in metric.evaluate(run))
+
+
+def test_the_foot_names_model_engine_and_normaliser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = WordErrorRate().settings()
+    assert "faster-whisper" in settings["engine"]
+    assert "tiny.en" in settings["model"]
+    assert "20250625" in settings["normaliser"]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(MetricUnavailable, match="curl"):
+        WordErrorRate("openai-whisper", "large-v2").check()
+    with pytest.raises(UserError, match="Did you mean"):
+        WordErrorRate(model="tiny.em")
