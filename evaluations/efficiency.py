@@ -24,10 +24,10 @@ class Efficiency:
     columns: ClassVar[dict[str, Column]] = {
         "parameters": Column("Parameters (millions)", False, 2),
         "training_seconds": Column("Training (s)", False, 0),
-        "training_steps": Column("Training steps", None, 0),
+        "training_steps": Column("Training steps", None, 0, main=False),
         "conversion_factor": Column("Conversion, real-time factor", False, 4),
-        "vocoder_factor": Column("Vocoder, real-time factor", False, 4),
-        "peak_memory": Column("Peak memory of training (GiB)", False, 2),
+        "vocoder_factor": Column("Vocoder, real-time factor", False, 4, main=False),
+        "peak_memory": Column("Peak memory of training (GiB)", False, 2, main=False),
     }
     version = 1
 

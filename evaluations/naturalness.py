@@ -103,8 +103,8 @@ class DnsMos(AudioMetric):
     name = "naturalness_dnsmos"
     columns: ClassVar[dict[str, Column]] = {
         "dnsmos_overall": Column("Predicted overall quality (DNSMOS, 1-5)", True, 2),
-        "dnsmos_speech": Column("Predicted speech quality (DNSMOS, 1-5)", True, 2),
-        "dnsmos_background": Column("Predicted background quality (DNSMOS, 1-5)", True, 2),
+        "dnsmos_speech": Column("Predicted speech quality (DNSMOS, 1-5)", True, 2, main=False),
+        "dnsmos_background": Column("Predicted background quality (DNSMOS, 1-5)", True, 2, main=False),
     }
     version = 1
     reads = ()

@@ -47,8 +47,8 @@ class SpeakerProbe:
     columns: ClassVar[dict[str, Column]] = {
         "probe_content": Column("Speaker probe on content (%)", False, 1, percent=True),
         "probe_speaker": Column("Speaker probe on speaker embedding (%)", True, 1, percent=True),
-        "probe_control": Column("Speaker probe on content, permuted labels (%)", None, 1, percent=True),
-        "probe_chance": Column("Speaker probe, chance (%)", None, 1, percent=True),
+        "probe_control": Column("Speaker probe on content, permuted labels (%)", None, 1, percent=True, main=False),
+        "probe_chance": Column("Speaker probe, chance (%)", None, 1, percent=True, main=False),
     }
     version = 1
 

@@ -43,9 +43,9 @@ RECORDINGS = 6  # of each speaker, at most, that the threshold is found on
 def _columns(key: str, encoder: str) -> dict[str, Column]:
     return {
         f"similarity_{key}": Column(f"Cosine to target ({encoder})", True, 3),
-        f"similarity_single_{key}": Column(f"Cosine to one recording of target ({encoder})", True, 3),
+        f"similarity_single_{key}": Column(f"Cosine to one recording of target ({encoder})", True, 3, main=False),
         f"leakage_{key}": Column(f"Cosine to source recording ({encoder})", False, 3),
-        f"accepted_{key}": Column(f"Accepted as target ({encoder}, %)", True, 1, percent=True),
+        f"accepted_{key}": Column(f"Accepted as target ({encoder}, %)", True, 1, percent=True, main=False),
     }
 
 

@@ -15,20 +15,18 @@ from vcbench.sheets import NO_BREAK_SPACE, Cell, Heading, Sheet, footnotes, part
 
 
 class TerminalBoard:
-    """What rich prints: the interval under its mean, and as many columns beside each other as there is room for.
-
-    The sheet over all conditions comes last: a terminal shows the end.
+    """What rich prints: the main columns over all conditions, the interval under its mean, as many columns beside each other
+    as there is room for. The other tables are in the files.
     """
 
     def __init__(self, board: Leaderboard) -> None:
         self.board = board
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        first, *others = sheets(self.board)
-        for sheet in (*others, first):
-            yield Text(sheet.title, style="bold")
-            for columns in _groups(sheet, options.max_width):
-                yield _terminal_table(part(sheet, columns))
+        sheet = next(sheets(self.board))
+        yield Text(sheet.title, style="bold")
+        for columns in _groups(sheet, options.max_width):
+            yield _terminal_table(part(sheet, columns))
         for line in plain_notes(self.board):
             yield Text(line, style="dim")
         for mark, note in enumerate(footnotes(self.board), start=1):

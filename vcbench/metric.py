@@ -27,12 +27,14 @@ class Column:
         higher_is_better: ``None`` where neither direction is better.
         decimals: digits printed after the point.
         percent: whether the value, a fraction, is printed times 100.
+        main: whether it stands in the main tables; the others stand in a table of their own, after them.
     """
 
     title: str
     higher_is_better: bool | None
     decimals: int = 2
     percent: bool = False
+    main: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Conversion:
         spoken: the utterance whose words are heard: the source, or for ``target`` and ``oracle`` the target's own.
         target: the target speaker with the reference recordings that the system was given.
         enrolment: recordings of the target for speaker similarity; never one that the system was given.
+        reference: the target's own recording of the source's words, where the corpus is parallel.
     """
 
     system: str
@@ -84,6 +87,7 @@ class Conversion:
     spoken: Utterance
     target: Speaker
     enrolment: tuple[Utterance, ...]
+    reference: Utterance | None = None
 
 
 @runtime_checkable
@@ -116,7 +120,7 @@ class AudioMetric:
     name: ClassVar[str]
     columns: ClassVar[dict[str, Column]]
     version: ClassVar[int] = 1
-    reads: ClassVar[tuple[str, ...]] = ("text", "spoken", "source", "target", "enrolment")
+    reads: ClassVar[tuple[str, ...]] = ("text", "spoken", "source", "target", "enrolment", "reference")
 
     def check(self) -> None:
         """Raise MetricUnavailable where the model is not here."""

@@ -106,6 +106,7 @@ READABLE: dict[str, Callable[[Conversion], Any]] = {
     "source": lambda conversion: _contents([conversion.source]),
     "target": lambda conversion: _contents(conversion.target.utterances),
     "enrolment": lambda conversion: _contents(conversion.enrolment),
+    "reference": lambda conversion: _contents([conversion.reference] if conversion.reference else []),
 }
 
 

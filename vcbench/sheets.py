@@ -98,23 +98,29 @@ def plain_notes(board: Leaderboard) -> list[str]:
 
 
 def sheets(board: Leaderboard) -> Iterator[Sheet]:
-    """A sheet over all conditions, then one per condition."""
-    for condition in board.conditions:
+    """The main columns over all conditions, then in each condition; last the further columns over all conditions."""
+    for condition, main in [*((condition, True) for condition in board.conditions), (ALL, False)]:
         cells = board.cells[board.cells["condition"] == condition]
         present = set(cells["column"]) | (set(board.unavailable) if condition == ALL else set())
-        columns = [name for name in board.columns if name in present]
-        counts = board.counts[board.counts["condition"] == condition].set_index("system")[["trials", "failures"]]
-        rows = [_row(board, name, columns, cells, counts) for name in (*board.systems, *board.references)]
-        rows = [row for row in rows if row.counts or _filled(row)]
-        detectable = _detectable_row(board, condition, columns, len(counts) > 0)
-        trials = f" ({counts['trials'].iloc[0]} trials)" if len(counts) else ""
-        yield Sheet(
-            condition,
-            ("All conditions" if condition == ALL else condition) + trials,
-            ("n", "failed") if len(counts) else (),
-            tuple(_heading(board, name) for name in columns),
-            (*rows, *detectable),
-        )
+        columns = [name for name in board.columns if name in present and board.columns[name].main == main]
+        if columns or main:
+            yield _sheet(board, condition, columns, cells, main)
+
+
+def _sheet(board: Leaderboard, condition: str, columns: Sequence[str], cells: pd.DataFrame, main: bool) -> Sheet:
+    counts = board.counts[board.counts["condition"] == condition].set_index("system")[["trials", "failures"]]
+    rows = [_row(board, name, columns, cells, counts) for name in (*board.systems, *board.references)]
+    rows = [row for row in rows if row.counts or _filled(row)]
+    detectable = _detectable_row(board, condition, columns, len(counts) > 0)
+    trials = f" ({counts['trials'].iloc[0]} trials)" if len(counts) else ""
+    title = "All conditions" if condition == ALL else condition
+    return Sheet(
+        condition,
+        title + ("" if main else ", further columns") + trials,
+        ("n", "failed") if len(counts) else (),
+        tuple(_heading(board, name) for name in columns),
+        (*rows, *detectable),
+    )
 
 
 def part(sheet: Sheet, columns: Sequence[int]) -> Sheet:

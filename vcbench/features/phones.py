@@ -141,7 +141,8 @@ def _recognise(recording: bytes) -> list[Segment]:
     decoder.reinit_feat()
     _decode(decoder, recording)
     return [
-        Segment(segment.word, segment.end_frame - segment.start_frame + 1, 1024 * math.log(segment.ascore))
+        # A likelihood of zero is one too small for a float, as that of digital silence is.
+        Segment(segment.word, segment.end_frame - segment.start_frame + 1, 1024 * math.log(segment.ascore or 1e-300))
         for segment in decoder.seg() or ()
     ]
 

@@ -49,9 +49,9 @@ def words(text: str) -> list[str]:
 
 
 def _spell_numbers(text: str) -> str:
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     for sign, name in CURRENCIES.items():
-        text = re.sub(rf"{re.escape(sign)}\s*(\d+(?:\.\d+)?)", rf"\1 {name}", text)
+        text = re.sub(rf"{re.escape(sign)}\s*(\d[\d,]*(?:\.\d+)?)", rf"\1 {name}", text)
+    text = re.sub(r"\b\d{1,3}(?:,\d{3})+\b", lambda match: _engine().number_to_words(match[0], andword=""), text)
     text = re.sub(r"\d+(?:st|nd|rd|th)\b", lambda match: f" {_engine().number_to_words(match[0])} ", text)
     text = re.sub(r"(\d+)\.(\d+)", lambda match: f"{match[1]} point {' '.join(match[2])}", text)
     # "1980s" keeps its s: "nineteen eightys" is pronounced as it should be.

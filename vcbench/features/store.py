@@ -223,7 +223,7 @@ class FeatureStore:
             found = phones.align(wave16k, text, self.mel_settings, frames)
         how = found.how
         if recogniser and text is not None:
-            how = f"{how}, to what {recogniser} heard"
+            how = f"{how} (the text is what {recogniser} heard)"
         return {"ids": torch.from_numpy(found.ids)}, {"how": how}
 
     def _recogniser(self) -> Transcriber | MetricUnavailable:

@@ -1,0 +1,84 @@
+"""Prosody: what became of the source's melody, and whether the voice lies in the target's register.
+
+F0 and voicing by WORLD on the mel's frames, with the settings of the corpus's own features. Per recording:
+
+- `f0_correlation`: Pearson correlation of log-F0 with the unconverted recording of the same words, over frames voiced in both.
+  1 is the same melody, however far moved or stretched in range. With fewer than `ENOUGH` such frames, or one pitch throughout,
+  no melody is left to be found, and it counts as 0.
+- `voicing_error`: the share of frames voiced in one and not in the other.
+- `register_difference`: distance in semitones between the median F0 of the recording and that of the target's enrolment; its
+  detail has the sign. No row for a recording without a voiced frame: `voicing_error` shows those.
+
+A recording of another length than the source's is compared after uniform stretching: frame by frame where a system keeps the timing.
+`target` has its own recording to compare with: a correlation of 1 by construction.
+
+Cost of 3 s of speech on one core: COST
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from vcbench import audio
+from vcbench.features.pitch import pitch
+from vcbench.metric import AudioMetric, Column, Conversion
+
+ENOUGH = 10  # frames voiced in both, of about 12 ms each
+SMALLEST_DEVIATION = 1e-3  # of log-F0, a sixtieth of a semitone; below it there is one pitch
+SEMITONES = 12 / np.log(2)  # in one unit of log-F0
+
+Contour = tuple[np.ndarray, np.ndarray]  # log-F0 (frames,), 0 where unvoiced; voiced (frames,) bool
+
+
+class Prosody(AudioMetric):
+    """It needs no model of its own."""
+
+    name = "prosody"
+    columns: ClassVar[dict[str, Column]] = {
+        "f0_correlation": Column("Correlation of log-F0 with the source", True, 3),
+        "voicing_error": Column("Voicing error (%)", False, 1, percent=True),
+        "register_difference": Column("Median F0 off the target's (semitones)", False, 2),
+    }
+    version = 1
+    reads = ("spoken", "enrolment")
+
+    def settings(self) -> dict[str, Any]:
+        return {"F0": "WORLD, as the corpus's features"}
+
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
+        return [self._score(conversion) for conversion in conversions]
+
+    def _score(self, conversion: Conversion) -> list[tuple[str, float, float, dict[str, Any]]]:
+        store = conversion.spoken.features
+        if store is None:
+            raise ValueError(f"Utterance {conversion.spoken.id!r} has no feature store.")
+        wave = audio.read(conversion.path, store.mel_settings.sampling_rate).astype(np.float64)
+        converted = pitch(wave, store.pitch_settings, store.mel_settings)
+        original = conversion.spoken.log_f0.numpy(), conversion.spoken.voiced.numpy()
+        correlation, error, common = compare(converted, original)
+        scores: list[tuple[str, float, float, dict[str, Any]]] = [
+            ("f0_correlation", correlation, 1.0, {"frames voiced in both": common}),
+            ("voicing_error", error, 1.0, {}),
+        ]
+        wanted = np.concatenate([one.log_f0.numpy()[one.voiced.numpy()] for one in conversion.enrolment])
+        if converted[1].any() and len(wanted):
+            difference = float(np.median(converted[0][converted[1]]) - np.median(wanted)) * SEMITONES
+            scores.append(("register_difference", abs(difference), 1.0, {"semitones": round(difference, 2)}))
+        return scores
+
+
+def compare(converted: Contour, original: Contour) -> tuple[float, float, int]:
+    """Correlation of log-F0, share of frames whose voicing differs, and the number of frames voiced in both."""
+    frames = len(converted[0])
+    same_time = np.round(np.linspace(0, len(original[0]) - 1, frames)).astype(int)
+    log_f0, voiced = original[0][same_time], original[1][same_time]
+    both = converted[1] & voiced
+    first, second = converted[0][both].astype(np.float64), log_f0[both].astype(np.float64)
+    common = int(both.sum())
+    correlation = 0.0
+    if common >= ENOUGH and min(first.std(), second.std()) > SMALLEST_DEVIATION:
+        correlation = float(np.corrcoef(first, second)[0, 1])
+    return correlation, float((converted[1] != voiced).mean()), common
