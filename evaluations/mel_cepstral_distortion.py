@@ -1,18 +1,18 @@
-"""Mel-cepstral distortion: how far a conversion is from the target's own recording of the same words. Parallel corpora only.
+"""Mel-cepstral distortion: how far a conversion is from the target's own recording of the same words.
 
-Mel-cepstra of WORLD's spectral envelope (Morise et al. 2016), coefficients 1 to 24: without the energy term c0, which says how
-loud a recording is. The frames of both recordings, voiced and unvoiced, are aligned by exact dynamic time warping; the value is the mean over
-the path of
+For parallel corpora. Mel-cepstra of WORLD's spectral envelope (Morise et al. 2016), coefficients 1 to 24: without the energy term
+c0, which says how loud a frame is; recordings are brought to one level first. The frames of both recordings, voiced and
+unvoiced, are aligned by exact dynamic time warping; the value is the mean over the path of
 
     10 / ln(10) * sqrt(2 * sum_d (c_d - c'_d)^2)    in dB
 
-after Kubichek (1993), "Mel-cepstral distance measure for objective speech quality assessment": the distance of two log amplitude spectra
-on a mel axis, in dB, where the cosine series of a log amplitude has the coefficients c_d. At best 0, as `target` has by
-construction. The mel axis is an all-pass warping whose constant fits the sampling rate (0.455 at 22.05 kHz).
+after Kubichek (1993), "Mel-cepstral distance measure for objective speech quality assessment": the distance of two log
+amplitude spectra on a mel axis, in dB, where the cosine series of a log amplitude has the coefficients c_d. At best 0, which
+`target` has by construction. The mel axis is an all-pass warping whose constant fits the sampling rate (0.455 at 22.05 kHz).
 
-Values of other programs cannot be compared with these. pymcd takes WORLD's power for an amplitude, which doubles the
-distance, counts c0, takes 13 coefficients and an all-pass constant of 0.65; `cepstra` and `distortion` with those settings
-give its figures.
+Values of other programs cannot be compared with these. pymcd takes WORLD's power for an amplitude, which doubles the distance,
+counts c0, takes 13 coefficients and an all-pass constant of 0.65, and aligns approximately; `cepstra` with those settings
+gives its figures.
 
 Cost of 3 s of speech on one core: COST
 """
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyworld
@@ -30,13 +30,10 @@ from scipy.spatial.distance import cdist
 from vcbench import audio
 from vcbench.metric import AudioMetric, Column, Conversion
 
-if TYPE_CHECKING:
-    from vcbench.corpora.corpus import Utterance
-
 ORDER = 24  # coefficients beside c0
 FRAME_PERIOD = 5.0  # milliseconds
 DECIBELS = 10 / np.log(10) * np.sqrt(2)
-FLOOR = 1e-8  # added to the power spectrum before the logarithm
+FLOOR = 1e-8  # added to the power spectrum before the logarithm, as pymcd does
 
 
 class MelCepstralDistortion(AudioMetric):
@@ -55,23 +52,24 @@ class MelCepstralDistortion(AudioMetric):
 
     def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
         references: dict[str, np.ndarray] = {}
-        results = []
+        results: list[list[tuple[str, float, float, dict[str, Any]]]] = []
         for conversion in conversions:
             reference = conversion.reference
             if reference is None:
                 results.append([])
                 continue
-            if reference.id not in references:
-                references[reference.id] = _of_utterance(reference)
             rate = reference.sampling_rate
-            converted = cepstra(envelope(audio.read(conversion.path, rate), rate), rate)
-            value, frames = distortion(converted[:, 1:], references[reference.id][:, 1:])
+            if reference.id not in references:
+                references[reference.id] = analyse(reference.wave.numpy(), rate)
+            converted = analyse(audio.read(conversion.path, rate), rate)
+            value, frames = distortion(converted, references[reference.id])
             results.append([("mcd", value, 1.0, {"reference": reference.id, "frames": frames})])
         return results
 
 
-def _of_utterance(utterance: Utterance) -> np.ndarray:
-    return cepstra(envelope(utterance.wave.numpy(), utterance.sampling_rate), utterance.sampling_rate)
+def analyse(wave: np.ndarray, rate: int) -> np.ndarray:
+    """(frames, `ORDER`): mel-cepstra without energy of a wave (samples,), whatever its level."""
+    return cepstra(envelope(audio.level(wave, rate), rate), rate)[:, 1:]
 
 
 def envelope(wave: np.ndarray, rate: int) -> np.ndarray:

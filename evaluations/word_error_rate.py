@@ -46,8 +46,12 @@ class WordErrorRate(AudioMetric):
         "wer": Column("WER to the text (%)", False, 1, percent=True),
         "wer_mean": Column("WER to the text, mean over recordings (%)", False, 1, percent=True, main=False),
         "cer": Column("CER to the text (%)", False, 1, percent=True),
-        "wer_recognised": Column("WER to what is recognised in the unconverted recording (%)", False, 1, percent=True, main=False),
-        "cer_recognised": Column("CER to what is recognised in the unconverted recording (%)", False, 1, percent=True, main=False),
+        "wer_recognised": Column(
+            "WER to what is recognised in the unconverted recording (%)", False, 1, percent=True, main=False
+        ),
+        "cer_recognised": Column(
+            "CER to what is recognised in the unconverted recording (%)", False, 1, percent=True, main=False
+        ),
         "loops": Column("Recogniser caught in a loop (%)", False, 1, percent=True, main=False),
     }
     version = 1

@@ -1,5 +1,6 @@
 """What holds for every one-shot system: batches change nothing, padding counts for nothing, bad input is named."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,12 @@ class InMemory:
         return self.mels[utterance.id]
 
 
-def utterances(*frames: int) -> list[Utterance]:
+def utterances(*frames: int, dtype: torch.dtype = torch.float32) -> list[Utterance]:
+    """Of smooth noise, as speech is smooth."""
     generator = torch.Generator().manual_seed(0)
-    store = InMemory({str(i): torch.randn(MEL.n_mels, n, generator=generator) - 2 for i, n in enumerate(frames)})
+    noise = [torch.randn(1, MEL.n_mels, n + 5, generator=generator, dtype=dtype) for n in frames]
+    mels = [torch.nn.functional.avg_pool1d(mel, 5, 1)[0, :, 1:] * 2 - 2 for mel in noise]
+    store = InMemory({str(index): mel for index, mel in enumerate(mels)})
     return [Utterance(name, name, Path(name), features=store) for name in store.mels]
 
 
@@ -64,14 +68,24 @@ def system(request: pytest.FixtureRequest) -> OneShotSystem:
     return build(request.param)
 
 
-def test_a_batch_of_sixteen_equals_one_by_one(system: OneShotSystem) -> None:
-    lengths = [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 24, 31, 40, 41, 50, 63]
-    sources = utterances(*lengths)
-    speakers = targets(utterances(*lengths[::-1]))
+@pytest.mark.parametrize(
+    ("dtype", "tolerance", "lengths"),
+    [
+        (torch.float32, 1e-5, range(40, 136, 6)),
+        # A few frames more often than not have a channel that hardly varies, whose rounding errors are normalised up.
+        (torch.float64, 1e-10, [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 24, 31, 40, 41, 50, 63]),
+    ],
+)
+def test_a_batch_of_sixteen_equals_one_by_one(
+    system: OneShotSystem, dtype: torch.dtype, tolerance: float, lengths: Sequence[int]
+) -> None:
+    system = system.to(dtype)
+    sources = utterances(*lengths, dtype=dtype)
+    speakers = targets(utterances(*reversed(lengths), dtype=dtype))
     together = system.convert_batch(sources, speakers)
     for source, speaker, converted in zip(sources, speakers, together, strict=True):
         assert converted.shape == source.mel.shape
-        assert torch.allclose(converted, system.convert(source, speaker), atol=1e-5, rtol=1e-5)
+        assert torch.allclose(converted, system.convert(source, speaker), atol=tolerance, rtol=0)
 
 
 def test_the_target_is_heard(system: OneShotSystem) -> None:
@@ -106,22 +120,22 @@ def test_a_masked_loss_is_the_mean_over_frames_of_each_alone(name: str) -> None:
     for row, length in enumerate(together.lengths.tolist()):
         alone = Batch(together.mel[row : row + 1, :, :length], torch.ones(1, 1, length))
         losses = system.loss(alone)
-        total += float(losses.get("reconstruction", losses["total"])) * length
+        total += losses.get("reconstruction", losses["total"]).item() * length
     losses = system.loss(together)
-    assert float(losses.get("reconstruction", losses["total"])) == pytest.approx(total / 33, rel=1e-4)
+    assert losses.get("reconstruction", losses["total"]).item() == pytest.approx(total / 33, rel=1e-4)
 
 
 def test_it_learns_one_batch(system: OneShotSystem) -> None:
     given = batch(32, 32, longest=32)
     system.train().initialise(given.mel.mean((0, 2)), given.mel.std((0, 2)), given)
-    optimizer = torch.optim.Adam(system.parameters(), 5e-3)
+    optimizer = torch.optim.Adam(system.parameters(), 1e-2)
     losses = []
-    for _ in range(60):
+    for _ in range(15):
         loss = system.loss(given)["total"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
 
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vcbench.audio import AudioError
 from vcbench.features.mel import filterbank, linear_magnitude, magnitude_spectrogram, mel_spectrogram, padding
 from vcbench.features.settings import MelSettings
 
@@ -73,7 +74,7 @@ def test_frames_are_centred_half_a_hop_into_their_samples() -> None:
 
 
 def test_too_short_a_wave_is_an_error_that_says_so() -> None:
-    with pytest.raises(ValueError, match=f"384 samples .* at least {SHORTEST} samples"):
+    with pytest.raises(AudioError, match=f"384 samples .* at least {SHORTEST} samples"):
         mel_spectrogram(noise(SHORTEST - 1), SETTINGS)
 
 

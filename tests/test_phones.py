@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def frames_of(wave: np.ndarray) -> int:
 
 def names(ids: np.ndarray) -> list[str]:
     """The phones in order, without silence and repetition."""
-    found = [INVENTORY[ids[0]]] + [INVENTORY[b] for a, b in zip(ids, ids[1:], strict=False) if a != b]
+    found = [INVENTORY[ids[0]]] + [INVENTORY[b] for a, b in pairwise(ids) if a != b]
     return [name for name in found if name != "SIL"]
 
 
@@ -46,7 +47,10 @@ def speech(utterance: Utterance) -> np.ndarray:
     ("text", "expected"),
     [
         ("It’s “quoted”, isn't it?", "it's quoted isn't it"),  # noqa: RUF001
-        ("In 1984 he paid $1,250 on the 3rd.", "in nineteen eighty four he paid one thousand two hundred fifty dollars on the third"),
+        (
+            "In 1984 he paid $1,250 on the 3rd.",
+            "in nineteen eighty four he paid one thousand two hundred fifty dollars on the third",
+        ),
         ("3.14 & 50%", "three point one four and fifty percent"),
         ("1900, 1905, 2007, 2015", "nineteen hundred nineteen oh five two thousand seven twenty fifteen"),
         ("Café naïve Ærø", "cafe naive aero"),
@@ -62,16 +66,15 @@ def test_words_are_as_they_are_spoken(text: str, expected: str) -> None:
 def test_words_are_letters_whatever_the_text(text: str) -> None:
     try:
         found = words(text)
-    except UnreadableText as error:
-        assert "the text has" in str(error)
-    else:
-        assert found
-        assert all(re.fullmatch(r"[a-z]+('[a-z]+|')*", word) for word in found)
+    except UnreadableText:
+        return  # as the next test has it
+    assert found
+    assert all(re.fullmatch(r"[a-z]+('[a-z]+|')*", word) for word in found)
 
 
 @pytest.mark.parametrize("text", ["", "...", "Съешь ещё этих мягких булок", "hello 世界"])
 def test_another_script_or_no_words_is_said(text: str) -> None:
-    with pytest.raises(UnreadableText):
+    with pytest.raises(UnreadableText, match=r"the text has (no words|letters that English does not)"):
         words(text)
 
 
@@ -125,7 +128,9 @@ def test_times_are_those_of_a_synthesiser(tmp_path: Path) -> None:
     def agreement(ids: np.ndarray, delay: float) -> float:
         centres = (np.arange(len(ids)) + 0.5) * MEL.hop / MEL.sampling_rate + delay
         truth = [segments[min(int(np.searchsorted(ends, centre, "right")), len(ends) - 1)][0] for centre in centres]
-        return float(np.mean([INVENTORY[index] == same.get(name, name) for index, name in zip(ids, truth, strict=True)]))
+        return float(
+            np.mean([INVENTORY[index] == same.get(name, name) for index, name in zip(ids, truth, strict=True)])
+        )
 
     ids = align(wave, text, MEL, frames_of(wave)).ids
     assert agreement(ids, 0) > 0.75

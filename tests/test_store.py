@@ -15,6 +15,7 @@ import torch
 
 from vcbench import audio, weights
 from vcbench.corpora.corpus import Corpus, Utterance
+from vcbench.features import preparation
 from vcbench.features import store as store_module
 from vcbench.features.cache import CacheError, ContentHashes, FeatureCache
 from vcbench.features.mel import mel_spectrogram
@@ -112,7 +113,7 @@ def test_prepare_in_processes_gives_what_one_process_gives(
     small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = [replace(u, features=None) for speaker in small_corpus.speakers for u in speaker.utterances[:2]]
-    monkeypatch.setattr(store_module, "UTTERANCES_PER_WORKER", 4)
+    monkeypatch.setattr(preparation, "UTTERANCES_PER_WORKER", 4)
     alone, several = FeatureStore(tmp_path / "alone"), FeatureStore(tmp_path / "several")
     steps: list[tuple[int, int]] = []
     assert alone.prepare(chosen, ("mel", "pitch"), workers=1).rejected == []
@@ -125,7 +126,7 @@ def test_prepare_in_processes_gives_what_one_process_gives(
 
 def test_what_is_prepared_is_not_computed_again_and_quickly_seen(small_corpus: Corpus, store: FeatureStore) -> None:
     everything = small_corpus.utterances
-    store.prepare(everything, ("mel", "pitch"), workers=2)
+    store.prepare(everything, ("mel", "pitch"))
     before = cached_files(store)
     other = FeatureStore(store._cache.folder)
     begin = time.perf_counter()
@@ -174,9 +175,7 @@ def test_broken_utterances_are_reported_with_reasons(fresh: FeatureStore, uttera
         fresh.mel(empty)
 
 
-def test_a_text_that_does_not_fit_is_a_fallback_and_stays_one(
-    fresh: FeatureStore, utterances: list[Utterance]
-) -> None:
+def test_a_text_that_does_not_fit_is_a_fallback_and_stays_one(fresh: FeatureStore, utterances: list[Utterance]) -> None:
     wrong = replace(utterances[0], text="Something else entirely was said by a different person on another day.")
     chosen = [wrong, utterances[1]]
     prepared = fresh.prepare(chosen, ALL)
@@ -193,9 +192,7 @@ def test_without_text_the_recogniser_is_heard(fresh: FeatureStore, utterances: l
     steps: list[tuple[int, int]] = []
     prepared = fresh.prepare(silent, ALL, report=lambda done, total: steps.append((done, total)))
     assert steps == [(0, 4), (2, 4), (3, 4), (4, 4)]
-    assert [how for _, how in prepared.fallbacks] == [
-        "aligned (the text is what faster-whisper tiny.en heard)"
-    ] * 2
+    assert [how for _, how in prepared.fallbacks] == ["aligned (the text is what faster-whisper tiny.en heard)"] * 2
     said, heard = utterances[0].text.lower().split(), (fresh.transcript(silent[0]) or "").lower()
     assert sum(word.strip(".,;!?") in heard for word in said) >= 0.5 * len(said)
     assert (fresh.phones(silent[0]) == fresh.phones(utterances[0])).float().mean() > 0.5

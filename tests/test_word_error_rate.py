@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +43,45 @@ def test_counts_of_known_errors_and_a_space_is_a_character() -> None:
         "length": 4, "substitutions": 1, "deletions": 0, "insertions": 1,
     }  # fmt: skip
     assert (characters["length"], characters["deletions"], characters["insertions"]) == (22, 1, 6)
+
+
+# What is said, and what recognisers make of it, normalised.
+PAIRS = (
+    ("please call stella", "please call stella"),
+    ("ask her to bring these things with her from the store", "oscar to bring these things with her from the store"),
+    ("6 spoons of fresh snow peas 5 thick slabs of blue cheese", "6 bones of fresh no peas 5 thick slabs blue cheese"),
+    (
+        "we also need a small plastic snake and a big toy frog for the kids",
+        "we also need a small plastic snake and a big toy",
+    ),
+    ("when the sunlight strikes raindrops in the air", "when the sunlight strikes rain drops in the air they act"),
+    (
+        "there is according to legend a boiling pot of gold at 1 end",
+        "there is a cording to legend a boiling pot of gold at 1 end",
+    ),
+    ("people look but no one ever finds it", ""),
+    (
+        "throughout the centuries people have explained the rainbow",
+        "the centuries people have explained the rainbow the rainbow",
+    ),
+)
+
+
+@pytest.mark.skipif(shutil.which("sctk") is None, reason="sclite is not installed (Debian: apt install sctk)")
+def test_nist_sclite_gives_the_same_counts(tmp_path: Path) -> None:
+    for name, column in (("reference", 0), ("heard", 1)):
+        lines = [f"{pair[column]} (speaker-{row})\n" for row, pair in enumerate(PAIRS)]
+        (tmp_path / name).write_text("".join(lines))
+    files = ["-r", str(tmp_path / "reference"), "trn", "-h", str(tmp_path / "heard"), "trn"]
+    command = ["sctk", "sclite", *files, "-i", "spu_id", "-o", "pralign", "stdout"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = re.findall(r"id: \(speaker-(\d+)\)\nScores: \(#C #S #D #I\) \d+ (\d+) (\d+) (\d+)", printed)
+    assert len(rows) == len(PAIRS)
+    for row, *counts in rows:
+        words, _ = error_counts(*PAIRS[int(row)])
+        assert [words[kind] for kind in ("substitutions", "deletions", "insertions")] == [
+            int(count) for count in counts
+        ]
 
 
 class Heard:

@@ -22,7 +22,7 @@ from vcbench.metric import MetricUnavailable
 MELGAN_MEL = MelSettings()
 HIFIGAN_MEL = MelSettings(high=8000.0)  # of the mels that speechbrain's checkpoint was trained on
 MELGAN_HELP = (
-    'Set vocoder.path to the published checkpoint; get it with: curl --location --output multi_speaker.pt '
+    "Set vocoder.path to the published checkpoint; get it with: curl --location --output multi_speaker.pt "
     "https://github.com/descriptinc/melgan-neurips/raw/master/models/multi_speaker.pt"
 )
 
@@ -62,8 +62,9 @@ def load_vocoder(settings: VocoderSettings, mel: MelSettings, device: torch.devi
     """
     if settings.kind == "griffin-lim":
         return GriffinLim(settings, mel)
-    build = {"hifigan": HifiGan, "melgan": MelGan}[settings.kind]
-    return build(settings.path, mel, torch.device(device))
+    if settings.kind == "hifigan":
+        return HifiGan(settings.path, mel, torch.device(device))
+    return MelGan(settings.path, mel, torch.device(device))
 
 
 class GriffinLim:
@@ -114,12 +115,14 @@ class HifiGan:
         if (mel.sampling_rate, mel.hop) != (HIFIGAN_MEL.sampling_rate, HIFIGAN_MEL.hop):
             raise VocoderError(
                 f"HiFi-GAN needs a sampling rate of {HIFIGAN_MEL.sampling_rate} Hz and a hop of {HIFIGAN_MEL.hop} samples; "
-                f"features.mel has {mel.sampling_rate} and {mel.hop}. Use these, or vocoder.kind = \"griffin-lim\"."
+                f'features.mel has {mel.sampling_rate} and {mel.hop}. Use these, or vocoder.kind = "griffin-lim".'
             )
         try:
             folder = weights.find("hifigan", path)
         except MetricUnavailable as error:
-            raise VocoderError(f'{error}\nOr name its folder in vocoder.path, or use vocoder.kind = "griffin-lim".') from error
+            raise VocoderError(
+                f'{error}\nOr name its folder in vocoder.path, or use vocoder.kind = "griffin-lim".'
+            ) from error
         file = folder / "generator.ckpt"
         state = _read_state(file)
         generator = HifiganGenerator(
@@ -236,7 +239,9 @@ def _read_state(file: Path) -> dict[str, Any]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, OSError) as error:
-        raise VocoderError(f"{file} cannot be read as weights: truncated, or another kind of file ({error}).") from error
+        raise VocoderError(
+            f"{file} cannot be read as weights: truncated, or another kind of file ({error})."
+        ) from error
     if not isinstance(state, dict):
         raise VocoderError(f"{file} holds a {type(state).__name__}, not a vocoder's weights.")
     return state

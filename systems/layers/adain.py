@@ -23,27 +23,30 @@ class InstanceNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, mask: Tensor | None, correction: int) -> tuple[Tensor, Tensor, Tensor]:
-        count = x.new_tensor(x.shape[0]) if mask is None else mask.sum(0)
-        degrees = (count - correction).clamp(min=1)
+        count: Tensor | int = x.shape[0]
+        degrees: Tensor | int = max(x.shape[0] - correction, 1)
         if mask is None:
             mean = x.mean(0)
             centred = x - mean
         else:
+            count = mask.sum(0)
+            degrees = (count - correction).clamp(min=1)
             mean = (x * mask).sum(0) / count
             centred = (x - mean).mul_(mask)
         deviation = centred.square().sum(0).div_(degrees).add_(EPSILON).sqrt_()
         normal = centred.mul_(deviation.reciprocal())
-        ctx.save_for_backward(normal, deviation, mask, count, degrees)
+        ctx.save_for_backward(normal, deviation, mask)
+        ctx.count, ctx.degrees = count, degrees
         return normal, mean, deviation
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, to_mean: Tensor, to_deviation: Tensor) -> tuple[Tensor, None, None]:
-        normal, deviation, mask, count, degrees = ctx.saved_tensors
+        normal, deviation, mask = ctx.saved_tensors
         scale = deviation.reciprocal()
         if mask is not None:
             gradient = gradient * mask
-        slope = (to_deviation - scale * (gradient * normal).sum(0)) / degrees
-        offset = (to_mean - scale * gradient.sum(0)) / count
+        slope = (to_deviation - scale * (gradient * normal).sum(0)) / ctx.degrees
+        offset = (to_mean - scale * gradient.sum(0)) / ctx.count
         result = torch.addcmul(offset if mask is None else offset * mask, normal, slope)
         return result.addcmul_(gradient, scale), None, None
 

@@ -169,7 +169,7 @@ class Autoencoder(nn.Module):
         self.decoder = Decoder(config, n_mels)
 
     def initialise(self, mel_mean: Tensor, mel_deviation: Tensor) -> None:
-        """Start the output at the corpus's mean mel: learning it takes Adam thousands of steps."""
+        """Start the output at the corpus's mean mel, which a few hundred steps are otherwise spent on."""
         with torch.no_grad():
             self.decoder.last.bias.copy_(mel_mean)
 

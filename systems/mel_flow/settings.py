@@ -50,7 +50,7 @@ class MelFlowConfig(SystemConfig):
     speaker_channels: int = Field(128, ge=1)
     speaker_width: int = Field(192, ge=1)
     temperature: float = Field(0.3, ge=0)
-    noise: float = Field(0.05, ge=0)
+    noise: float = Field(0.1, ge=0)
     training: TrainingSettings = TrainingSettings(
         steps=100_000, frames=128, learning_rate=5e-4, schedule="one-cycle", reference_frames=128
     )

@@ -19,7 +19,7 @@ from vcbench.system import Batch, NeuralSystem, collate, noise_generator
 
 Projected = list[list[Tensor]]  # what Flow.project returns
 
-SMALLEST_DEVIATION = 0.1  # log10; a band that hardly moves is not scaled up to unit deviation
+SMALLEST_DEVIATION = 0.5  # log10; a band that hardly moves is not scaled up to unit deviation
 LARGEST_MEL = 10.0  # log10 magnitude; speech lies between -5 and 2, so that more is an inverse that exploded
 
 

@@ -11,14 +11,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from vcbench.errors import UserError
 from vcbench.files import hash_file, write_bytes
 
 Feature = tuple[dict[str, Tensor], dict[str, str]]  # tensors and notes, as a safetensors file holds them
 logger = logging.getLogger(__name__)
 
 
-class CacheError(RuntimeError):
-    """The cache's folder cannot be written, e.g. because the disk is full."""
+class CacheError(UserError):
+    """The cache's folder cannot be read or written, e.g. because the disk is full."""
 
 
 class FeatureCache:
@@ -132,16 +133,22 @@ class ContentHashes:
         except ValueError as error:
             logger.warning("%s is damaged (%s); files are hashed anew.", self.memo, error)
             return {}
+        except OSError as error:
+            raise _unusable(self.memo, error) from error
 
 
 def _write(path: Path, content: bytes) -> None:
     try:
         write_bytes(path, content)
     except OSError as error:
-        raise CacheError(
-            f"The feature cache {path.parent} cannot be written: {error.strerror}. Free space there, or put the cache "
-            "elsewhere with the environment variable VCBENCH_CACHE."
-        ) from error
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> CacheError:
+    return CacheError(
+        f"The feature cache cannot be used: {path}: {error.strerror}. Make room and give access there, or put the cache "
+        "elsewhere with the environment variable VCBENCH_CACHE."
+    )
 
 
 def _size(feature: Feature) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
+from vcbench.audio import AudioError
 from vcbench.features.settings import MelSettings
 
 INVERSION_STEPS = 30  # of the non-negative least squares; more change Griffin-Lim's result inaudibly
@@ -55,11 +56,11 @@ def magnitude_spectrogram(wave: Tensor, settings: MelSettings) -> Tensor:
         (fft_size // 2 + 1, frames) or (batch, fft_size // 2 + 1, frames), with frames = samples // hop.
 
     Raises:
-        ValueError: the wave is too short to be reflected at its ends.
+        AudioError: the wave is too short to be reflected at its ends.
     """
     edge = padding(settings)
     if wave.shape[-1] <= edge:
-        raise ValueError(
+        raise AudioError(
             f"The recording has {wave.shape[-1]} samples ({wave.shape[-1] / settings.sampling_rate:.3f} s); a mel "
             f"spectrogram needs at least {edge + 1} samples ({(edge + 1) / settings.sampling_rate:.3f} s)."
         )
@@ -82,7 +83,7 @@ def mel_spectrogram(wave: Tensor, settings: MelSettings) -> Tensor:
         (n_mels, frames) or (batch, n_mels, frames), with frames = samples // hop.
 
     Raises:
-        ValueError: the wave is too short to be reflected at its ends.
+        AudioError: the wave is too short to be reflected at its ends.
     """
     magnitude = magnitude_spectrogram(wave, settings)
     mel = filterbank(settings, wave.device).to(magnitude) @ magnitude

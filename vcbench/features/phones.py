@@ -18,9 +18,12 @@ RATE = 16_000  # Hz, of PocketSphinx's bundled en-us model
 STEP, WINDOW = 160, 410  # samples, of its frames
 SILENCE = "SIL"
 # Index 0 is for padding, and for a recording in which nothing is recognised.
-INVENTORY = ("", SILENCE, *["AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH"])  # fmt: skip
+ARPABET = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
+INVENTORY = ("", SILENCE, *ARPABET.split())
 ALIGNED = "aligned"
-NATS = 1024 * math.log(1.0001)  # of a unit of the acoustic score: PocketSphinx's logarithm to 1.0001, shifted by 10 bits
+NATS = 1024 * math.log(
+    1.0001
+)  # of a unit of the acoustic score: PocketSphinx's logarithm to 1.0001, shifted by 10 bits
 # Nats per frame by which the text may explain the recording worse than any phones do. Of LibriSpeech, VCTK and flite's voices
 # under WORLD, transcripts that fit had -2.4 at worst, those of another recording -3.2 at best.
 MISMATCH = -2.75

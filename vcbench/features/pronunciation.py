@@ -7,6 +7,7 @@ import unicodedata
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import inflect
 import numpy as np
@@ -20,7 +21,12 @@ CURRENCIES = {"$": "dollars", "£": "pounds", "€": "euros"}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOWELS = set("aeiouy")
 # The output symbols of g2p_en's model, in its order; digits mark stress.
-PHONEMES = ["<pad>", "<unk>", "<s>", "</s>", "AA0", "AA1", "AA2", "AE0", "AE1", "AE2", "AH0", "AH1", "AH2", "AO0", "AO1", "AO2", "AW0", "AW1", "AW2", "AY0", "AY1", "AY2", "B", "CH", "D", "DH", "EH0", "EH1", "EH2", "ER0", "ER1", "ER2", "EY0", "EY1", "EY2", "F", "G", "HH", "IH0", "IH1", "IH2", "IY0", "IY1", "IY2", "JH", "K", "L", "M", "N", "NG", "OW0", "OW1", "OW2", "OY0", "OY1", "OY2", "P", "R", "S", "SH", "T", "TH", "UH0", "UH1", "UH2", "UW", "UW0", "UW1", "UW2", "V", "W", "Y", "Z", "ZH"]
+SYMBOLS = (
+    "<pad> <unk> <s> </s> AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D DH EH0 EH1 EH2 "
+    "ER0 ER1 ER2 EY0 EY1 EY2 F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2 P R S SH T TH UH0 UH1 "
+    "UH2 UW UW0 UW1 UW2 V W Y Z ZH"
+)
+PHONEMES = SYMBOLS.split()
 
 
 class UnreadableText(ValueError):
@@ -51,22 +57,24 @@ def words(text: str) -> list[str]:
 def _spell_numbers(text: str) -> str:
     for sign, name in CURRENCIES.items():
         text = re.sub(rf"{re.escape(sign)}\s*(\d[\d,]*(?:\.\d+)?)", rf"\1 {name}", text)
-    text = re.sub(r"\b\d{1,3}(?:,\d{3})+\b", lambda match: _engine().number_to_words(match[0], andword=""), text)
-    text = re.sub(r"\d+(?:st|nd|rd|th)\b", lambda match: f" {_engine().number_to_words(match[0])} ", text)
+    text = re.sub(r"\b\d{1,3}(?:,\d{3})+\b", lambda match: _spoken(match[0], andword=""), text)
+    text = re.sub(r"\d+(?:st|nd|rd|th)\b", lambda match: _spoken(match[0]), text)
     text = re.sub(r"(\d+)\.(\d+)", lambda match: f"{match[1]} point {' '.join(match[2])}", text)
     # "1980s" keeps its s: "nineteen eightys" is pronounced as it should be.
-    return re.sub(r"\d+", lambda match: f" {_spell_number(match[0])}", text)
+    return re.sub(r"\d+", lambda match: _spell_number(match[0]), text)
 
 
 def _spell_number(digits: str) -> str:
     if len(digits) > LONGEST_NUMBER:
-        return _engine().number_to_words(digits, group=1)
+        return _spoken(digits, group=1)
     number = int(digits)
     if len(digits) == 4 and (1100 <= number < 2000 or 2010 <= number < 2100):  # most likely a year
-        if number % 100 == 0:
-            return f"{_engine().number_to_words(number // 100)} hundred"
-        return _engine().number_to_words(digits, group=2, zero="oh")
-    return _engine().number_to_words(number, andword="")
+        return f"{_spoken(digits[:2])} hundred" if number % 100 == 0 else _spoken(digits, group=2, zero="oh")
+    return _spoken(str(number), andword="")
+
+
+def _spoken(digits: str, **options: Any) -> str:
+    return f" {_engine().number_to_words(digits, **options)}"
 
 
 @cache
@@ -91,7 +99,8 @@ class LettersToPhones(nn.Module):
         self.phonemes = nn.Embedding.from_pretrained(weights["dec_emb"])
         self.encoder = _recurrent_cell(weights, "enc")
         self.decoder = _recurrent_cell(weights, "dec")
-        self.output = nn.Linear(*reversed(weights["fc_w"].shape))
+        symbols, hidden = weights["fc_w"].shape
+        self.output = nn.Linear(hidden, symbols)
         self.output.load_state_dict({"weight": weights["fc_w"], "bias": weights["fc_b"]})
 
     @torch.inference_mode()

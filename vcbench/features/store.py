@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +11,7 @@ from torch import Tensor
 
 from vcbench import audio
 from vcbench.corpora.corpus import Utterance
-from vcbench.features import phones
+from vcbench.features import phones, preparation
 from vcbench.features.cache import ContentHashes, Feature, FeatureCache
 from vcbench.features.mel import mel_spectrogram
 from vcbench.features.pitch import pitch
@@ -28,23 +24,7 @@ if TYPE_CHECKING:
 
 # Raise a kind's version when its code gives other results; what is computed from it is computed anew too.
 VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 1, "transcript": 1}
-PREPARABLE = ("mel", "pitch", "phones")
 MEMORY_LIMIT = 512 * 2**20  # bytes
-UTTERANCES_PER_WORKER = 16  # fewer are not worth the seconds that a process takes to start
-TRANSCRIPTION_BATCH = 16  # recordings handed to the speech recogniser at once
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What came of preparing utterances.
-
-    Attributes:
-        rejected: (utterance id, reason) of what cannot be used.
-        fallbacks: (utterance id, how) of what has phones that are not an alignment to the corpus's own text.
-    """
-
-    rejected: list[tuple[str, str]]
-    fallbacks: list[tuple[str, str]]
 
 
 class FeatureStore:
@@ -115,10 +95,10 @@ class FeatureStore:
 
     def transcript(self, utterance: Utterance) -> str | None:
         """What the speech recogniser hears; None where its model is not on this machine."""
+        if self.is_unheard(utterance):
+            self.transcribe([utterance])
         notes = self._cache.notes("transcript", self._key("transcript", utterance))
-        if notes is None and not isinstance(self._recogniser(), MetricUnavailable):
-            notes = self._transcribe([utterance])[0]
-        return notes and notes["text"]
+        return None if notes is None else notes["text"]
 
     def prepare(
         self,
@@ -126,7 +106,7 @@ class FeatureStore:
         needs: Sequence[str],
         workers: int = 1,
         report: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Prepared:
+    ) -> preparation.Prepared:
         """Compute in parallel what is not cached yet. An interrupted call, made again, goes on where it was.
 
         Args:
@@ -134,32 +114,9 @@ class FeatureStore:
             report: called with the number of utterances done, and of all.
 
         Raises:
-            CacheError: the cache cannot be written. (What is wrong with an utterance stands in `Prepared.rejected`.)
+            CacheError: the cache cannot be written. (What is wrong with an utterance stands in `rejected`.)
         """
-        if unknown := sorted(set(needs) - set(PREPARABLE)):
-            raise ValueError(f"Features to prepare are {', '.join(PREPARABLE)}; received {', '.join(unknown)}.")
-        pending = [utterance for utterance in utterances if not self._is_cached(utterance, needs)]
-        self._contents.save()
-        unheard = [utterance for utterance in pending if "phones" in needs and self._is_unheard(utterance)]
-        total = len(utterances) + len(unheard)
-        done = len(utterances) - len(pending)
-        reasons: dict[str, str] = {}
-
-        def finished(identities: Sequence[str], reason: str = "") -> None:
-            nonlocal done
-            done += len(identities)
-            reasons.update(dict.fromkeys(identities, reason) if reason else {})
-            report(done, total)
-
-        report(done, total)
-        self._transcribe_in_batches(unheard, finished)
-        self._compute_all(pending, needs, workers, finished)
-        usable = [utterance for utterance in utterances if utterance.id not in reasons]
-        how = [(utterance.id, self.phones_how(utterance)) for utterance in usable] if "phones" in needs else []
-        return Prepared(
-            rejected=[(utterance.id, reasons[utterance.id]) for utterance in utterances if utterance.id in reasons],
-            fallbacks=[(identity, way) for identity, way in how if way != phones.ALIGNED],
-        )
+        return preparation.prepare(self, utterances, needs, workers, report)
 
     def content_hash(self, utterance: Utterance) -> str:
         """Hash of the recording, the span and the rate: the same speech has the same hash, wherever it lies."""
@@ -176,7 +133,8 @@ class FeatureStore:
                 content = self._contents(utterance.path)
             except OSError as error:
                 raise audio.AudioError(f"{utterance.path} cannot be read: {error.strerror}.") from error
-            basis: list[Any] = [content, utterance.span, self.mel_settings.sampling_rate]
+            trimming = [audio.TRIM_DECIBELS, audio.TRIM_MARGIN]
+            basis: list[Any] = [content, utterance.span, self.mel_settings.sampling_rate, trimming]
         else:
             basis = [self._key("wave", utterance)]
         if kind == "mel":
@@ -218,7 +176,9 @@ class FeatureStore:
         wave16k = audio.resample(wave.numpy(), self.mel_settings.sampling_rate, phones.RATE)
         frames = len(wave) // self.mel_settings.hop
         if text is None:
-            found = phones.recognise(wave16k, self.mel_settings, frames, "there is no text, and " + str(self._recogniser()))
+            found = phones.recognise(
+                wave16k, self.mel_settings, frames, "there is no text, and " + str(self._recogniser())
+            )
         else:
             found = phones.align(wave16k, text, self.mel_settings, frames)
         how = found.how
@@ -238,79 +198,36 @@ class FeatureStore:
                 self._transcriber = error
         return self._transcriber
 
-    def _is_unheard(self, utterance: Utterance) -> bool:
+    def is_unheard(self, utterance: Utterance) -> bool:
         """Whether the recogniser has to hear the utterance: it has no text, and is not transcribed yet."""
         if utterance.text or not utterance.path.is_file():
             return False
         cached = self._cache.holds("transcript", self._key("transcript", utterance))
         return not cached and not isinstance(self._recogniser(), MetricUnavailable)
 
-    def _is_cached(self, utterance: Utterance, needs: Sequence[str]) -> bool:
+    def is_cached(self, utterance: Utterance, needs: Sequence[str]) -> bool:
+        """Whether all these features lie on disk."""
         try:
-            if "phones" in needs and self._is_unheard(utterance):
+            if "phones" in needs and self.is_unheard(utterance):
                 return False
             return all(self._cache.holds(kind, self._key(kind, utterance)) for kind in needs)
         except audio.AudioError:
             return False  # computing it finds the same, and reports it
 
-    def _transcribe(self, utterances: Sequence[Utterance]) -> list[str]:
+    def transcribe(self, utterances: Sequence[Utterance]) -> None:
+        """Have the recogniser hear a batch.
+
+        Raises:
+            MetricUnavailable: it is not on this machine.
+        """
         recogniser = self._recogniser()
         if isinstance(recogniser, MetricUnavailable):
             raise recogniser
         rate = self.mel_settings.sampling_rate
         waves = [audio.resample(self.wave(utterance).numpy(), rate, phones.RATE) for utterance in utterances]
-        texts = [transcript.text for transcript in recogniser.transcribe(waves)]
-        for utterance, text in zip(utterances, texts, strict=True):
-            self._cache.put("transcript", self._key("transcript", utterance), ({}, {"text": text}))
-        return texts
+        for utterance, heard in zip(utterances, recogniser.transcribe(waves), strict=True):
+            self._cache.put("transcript", self._key("transcript", utterance), ({}, {"text": heard.text}))
 
-    def _transcribe_in_batches(self, utterances: Sequence[Utterance], finished: Callable[..., None]) -> None:
-        """Here rather than in the workers: the recogniser computes in batches, and on the accelerator if there is one."""
-        for start in range(0, len(utterances), TRANSCRIPTION_BATCH):
-            batch = utterances[start : start + TRANSCRIPTION_BATCH]
-            self._transcribe([utterance for utterance in batch if not self._fault(utterance)])
-            finished([utterance.id for utterance in batch])
-
-    def _fault(self, utterance: Utterance, needs: Sequence[str] = ()) -> str:
-        """Compute features; what is wrong with the utterance, or nothing."""
-        try:
-            self.wave(utterance)
-            for kind in needs:
-                self._feature(kind, utterance)
-        except ValueError as error:
-            return str(error)
-        return ""
-
-    def _compute_all(
-        self, utterances: Sequence[Utterance], needs: Sequence[str], workers: int, finished: Callable[..., None]
-    ) -> None:
-        workers = min(workers, len(utterances) // UTTERANCES_PER_WORKER)
-        if workers <= 1:
-            for utterance in utterances:
-                finished([utterance.id], self._fault(utterance, needs))
-            return
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (self,))
-        try:
-            jobs = {pool.submit(_work, replace(utterance, features=None), needs): utterance for utterance in utterances}
-            for job in as_completed(jobs):
-                finished([jobs[job].id], job.result())
-        except BrokenProcessPool as error:
-            raise RuntimeError(
-                "A process that computed features died, most likely for want of memory. What it had done is kept: "
-                "run the command again, with fewer workers."
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-_worker_store: FeatureStore
-
-
-def _start_worker(store: FeatureStore) -> None:
-    global _worker_store
-    torch.set_num_threads(1)
-    _worker_store = store
-
-
-def _work(utterance: Utterance, needs: Sequence[str]) -> str:
-    return _worker_store._fault(utterance, needs)
+    def save_hashes(self) -> None:
+        """Remember on disk which content the files had."""
+        self._contents.save()

@@ -1,0 +1,128 @@
+"""Mel-cepstral distortion: pymcd's and SPTK's figures with their settings, and the least possible alignment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyworld
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recordings import FakeRun, conversion
+from scipy.spatial.distance import cdist
+
+from evaluations.mel_cepstral_distortion import (
+    DECIBELS,
+    MelCepstralDistortion,
+    align,
+    analyse,
+    cepstra,
+    distortion,
+    envelope,
+    mel_constant,
+)
+from vcbench import audio
+from vcbench.corpora import load_corpus
+from vcbench.corpora.corpus import Corpus
+
+RATE = 22_050
+
+# pymcd 0.2.1 (pysptk 1.0.1) on sentence s01 of the embedded corpus at 22.05 kHz: voice, voice, "plain", "dtw".
+PYMCD = (
+    ("awb-a", "kal16-b", 16.81945460162512, 7.935924954835283),
+    ("awb-a", "slt-c", 17.648711106183303, 7.3686855277965675),
+)
+
+
+def pymcd_cepstra(wave: np.ndarray) -> np.ndarray:
+    """With pymcd's settings, and WORLD's power taken for an amplitude."""
+    _, power, _ = pyworld.wav2world(wave.astype(np.float64), RATE, frame_period=5.0, fft_size=512)
+    return cepstra(power**2, RATE, order=13, alpha=0.65)
+
+
+@pytest.mark.parametrize(("first", "second", "plain", "warped"), PYMCD)
+def test_pymcds_figures_come_out_with_pymcds_settings(first: str, second: str, plain: float, warped: float) -> None:
+    speakers = {speaker.id: speaker for speaker in load_corpus("mini").speakers}
+    waves = []
+    for speaker in (first, second):
+        sentence = next(one for one in speakers[speaker].utterances if one.id.endswith("s01"))
+        waves.append(audio.read(sentence.path, RATE, sentence.span))
+    longest = max(map(len, waves))
+    one, other = (pymcd_cepstra(np.pad(wave, (0, longest - len(wave)))) for wave in waves)
+    assert DECIBELS * np.linalg.norm(one - other, axis=1).mean() == pytest.approx(plain, rel=1e-4)
+    one, other = map(pymcd_cepstra, waves)
+    path = align(cdist(one[:, 1:], other[:, 1:]))
+    # pymcd aligns approximately (fastdtw), so that its path is another; energy counts in its distance.
+    assert DECIBELS * np.linalg.norm(one[path[0]] - other[path[1]], axis=1).mean() == pytest.approx(warped, rel=0.05)
+
+
+def test_cepstra_are_the_cosine_series_of_the_log_amplitude() -> None:
+    """Without warping: an amplitude whose logarithm is 0.3 - 0.8 cos(w) + 0.25 cos(3 w)."""
+    angle = np.linspace(0, np.pi, 257)
+    amplitude = np.exp(0.3 - 0.8 * np.cos(angle) + 0.25 * np.cos(3 * angle))
+    found = cepstra(amplitude[None] ** 2, RATE, order=4, alpha=0.0)
+    assert found[0] == pytest.approx([0.3, -0.8, 0.0, 0.25, 0.0], abs=1e-6)
+
+
+def test_warped_cepstra_are_the_series_on_the_warped_axis() -> None:
+    angle, alpha = np.linspace(0, np.pi, 1025), 0.455
+    warped = angle + 2 * np.arctan(alpha * np.sin(angle) / (1 - alpha * np.cos(angle)))
+    amplitude = np.exp(-1.0 + 0.5 * np.cos(warped) - 0.2 * np.cos(2 * warped))
+    found = cepstra(amplitude[None] ** 2, RATE, order=3, alpha=alpha)
+    assert found[0] == pytest.approx([-1.0, 0.5, -0.2, 0.0], abs=1e-4)
+
+
+@pytest.mark.parametrize(("rate", "constant"), [(16_000, 0.410), (22_050, 0.455), (48_000, 0.554)])
+def test_the_mel_axis_fits_the_rate(rate: int, constant: float) -> None:
+    assert mel_constant(rate) == pytest.approx(constant, abs=0.002)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 10_000))
+def test_no_other_path_is_shorter(rows: int, columns: int, seed: int) -> None:
+    distances = np.random.default_rng(seed).random((rows, columns))
+
+    def least(row: int, column: int) -> float:
+        here = distances[row, column]
+        before = [(row - 1, column - 1), (row - 1, column), (row, column - 1)]
+        inside = [least(*cell) for cell in before if min(cell) >= 0]
+        return here + (min(inside) if inside else 0.0)
+
+    down, across = align(distances)
+    assert distances[down, across].sum() == pytest.approx(least(rows - 1, columns - 1))
+    assert (down[0], across[0], down[-1], across[-1]) == (0, 0, rows - 1, columns - 1)
+    assert set(zip(np.diff(down), np.diff(across), strict=True)) <= {(0, 1), (1, 0), (1, 1)}
+
+
+def test_a_sequence_is_at_no_distance_from_itself_said_slowly() -> None:
+    first = np.random.default_rng(0).standard_normal((50, 24))
+    assert distortion(first, first.repeat(2, axis=0))[0] == pytest.approx(0.0)
+    second = np.random.default_rng(1).standard_normal((40, 24))
+    assert distortion(first, second) == pytest.approx(distortion(second, first))
+
+
+def test_loudness_does_not_count(small_corpus: Corpus) -> None:
+    wave = small_corpus.speakers[0].utterances[0].wave.numpy()
+    loud, soft = (analyse(gain * wave, RATE) for gain in (1.0, 0.2))
+    assert distortion(loud, soft)[0] < 0.05
+    loud, soft = (cepstra(envelope(gain * wave, RATE), RATE) for gain in (1.0, 0.2))
+    assert distortion(loud, soft)[0] > 3.0
+
+
+def test_the_targets_own_recording_is_nearer_than_the_source(small_corpus: Corpus, tmp_path: Path) -> None:
+    speakers = {speaker.id: speaker for speaker in small_corpus.speakers}
+    source, target = small_corpus.speakers[0], small_corpus.speakers[3]
+    spoken = source.utterances[0]
+    reference = next(one for one in speakers[target.id].utterances if one.text == spoken.text)
+    made = {"source": spoken, "target": reference}
+    conversions = [
+        replace(conversion(tmp_path, one.wave.numpy(), spoken, target, system=system), reference=reference)
+        for system, one in made.items()
+    ]
+    conversions.append(conversion(tmp_path, spoken.wave.numpy(), spoken, target, system="no parallel recording"))
+    scores = {score.system: score for score in MelCepstralDistortion().evaluate(FakeRun(tmp_path / "s", conversions))}
+    assert scores.keys() == {"source", "target"}
+    assert scores["target"].value < 0.5 < 3.0 < scores["source"].value < 20.0
+    assert scores["source"].detail["reference"] == reference.id
