@@ -191,7 +191,7 @@ def test_without_text_the_recogniser_is_heard(fresh: FeatureStore, utterances: l
     silent = [replace(utterance, text=None) for utterance in utterances[:2]]
     steps: list[tuple[int, int]] = []
     prepared = fresh.prepare(silent, ALL, report=lambda done, total: steps.append((done, total)))
-    assert steps == [(0, 4), (2, 4), (3, 4), (4, 4)]
+    assert steps == [(done, 4) for done in range(5)]
     assert [how for _, how in prepared.fallbacks] == ["aligned (the text is what faster-whisper tiny.en heard)"] * 2
     said, heard = utterances[0].text.lower().split(), (fresh.transcript(silent[0]) or "").lower()
     assert sum(word.strip(".,;!?") in heard for word in said) >= 0.5 * len(said)

@@ -206,7 +206,7 @@ def test_hifigan_gets_the_mel_it_was_trained_on(hifigan_folder: Path, waves: lis
                 RATE, 256, 1024, 1024, 80, 0.0, 8000.0, 1, False, "slaney", "slaney", True, wave[delay:]
             )
             errors.append(float((vocoder.own_mel(mel)[:, inner] - own[:, inner]).abs().mean()))
-        assert errors[1] < 0.15  # nepers; what the two sets of bands do not share is lost
+        assert errors[1] < 0.25  # nepers; what the two sets of bands do not share is lost
         assert errors[1] < 0.75 * min(errors[0], errors[2])
 
 

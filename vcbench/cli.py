@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from pathlib import Path
@@ -54,17 +55,14 @@ def main() -> None:
         errors.print(f"[bold red]Error:[/] {escape(str(error))}")
         sys.exit(EXIT_USER_ERROR)
     except OSError as error:
-        import errno
-
         if error.errno != errno.ENOSPC:
             raise
-        errors.print(
-            f"[bold red]Error:[/] The disk is full ({error}). Free some space and start the same command again: it goes on."
-        )
+        errors.print(f"[bold red]Error:[/] The disk is full ({error}). Free some space and start the same command again.")
         sys.exit(EXIT_USER_ERROR)
-    except KeyboardInterrupt:
-        errors.print("Interrupted. The same command goes on from here.")
-        sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as stop:
+        if stop.code == EXIT_INTERRUPTED:
+            errors.print("Interrupted. The same command goes on from here.")
+        raise
 
 
 @app.callback(invoke_without_command=True)

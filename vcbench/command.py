@@ -188,7 +188,10 @@ def convert_files(folder: Path, row: str, source: Path, targets: list[Path], out
 
 def describe(kind: registry.Kind) -> Table:
     """The installed systems or metrics: name, what it is, and a metric's columns."""
-    table = Table(kind[:-1], "what it is", *(["columns"] if kind == "metrics" else []))
+    table = Table()
+    table.add_column(kind[:-1], no_wrap=True)
+    for title in ("what it is", *(["columns"] if kind == "metrics" else [])):
+        table.add_column(title)
     for name in registry.names(kind):
         loaded = registry.load(kind, name)
         summary = (loaded.__doc__ or "").strip().split("\n")[0]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vcbench import registry
+from vcbench.corpora import MODULES
 from vcbench.corpora.split import SplitSettings
 from vcbench.errors import UserError
 from vcbench.features.settings import MelSettings, PitchSettings
@@ -119,6 +120,9 @@ def parse(values: dict[str, Any]) -> RunConfig:
         ConfigError: an unknown key or a value out of range, with the nearest key or what is allowed.
     """
     config = validate(RunConfig, values, "")
+    if config.corpus.name not in MODULES:
+        name = config.corpus.name
+        raise ConfigError(f"corpus.name = {name!r}: there is no such corpus.{registry.did_you_mean(name, list(MODULES))}")
     for row, settings in config.systems.items():
         system_config(row, settings)
     for name, options in config.metrics.items():

@@ -42,8 +42,8 @@ class VocoderSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     kind: Literal["griffin-lim", "hifigan", "melgan"] = "griffin-lim"
-    iterations: int = Field(32, ge=1)
-    momentum: float = Field(0.99, ge=0, lt=1)
+    iterations: int = Field(default=32, ge=1)
+    momentum: float = Field(default=0.99, ge=0, lt=1)
     path: Path | None = None
 
 

@@ -151,7 +151,7 @@ class DecoderBlock(nn.Module):
         y = F.relu(adapt(convolve(self.first, x, mask), (mean, deviation), mask, CORRECTION))
         y = shuffle(convolve(self.second, y, mask), self.factor)
         mean, deviation = self.second_style(speaker).chunk(2, dim=-1)
-        y = F.relu(adapt(y, (mean, deviation), None, CORRECTION))
+        y = F.relu(adapt(y, (mean, deviation), longer, CORRECTION))
         return y + x.repeat_interleave(self.factor, dim=0), longer
 
 

@@ -7,12 +7,14 @@ import unicodedata
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import inflect
 import numpy as np
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    import inflect
 
 LONGEST_PRONUNCIATION = 20  # phones, as in g2p_en
 LONGEST_NUMBER = 12  # digits; longer ones are read digit by digit
@@ -56,12 +58,12 @@ def words(text: str) -> list[str]:
 
 def _spell_numbers(text: str) -> str:
     for sign, name in CURRENCIES.items():
-        text = re.sub(rf"{re.escape(sign)}\s*(\d[\d,]*(?:\.\d+)?)", rf"\1 {name}", text)
-    text = re.sub(r"\b\d{1,3}(?:,\d{3})+\b", lambda match: _spoken(match[0], andword=""), text)
-    text = re.sub(r"\d+(?:st|nd|rd|th)\b", lambda match: _spoken(match[0]), text)
-    text = re.sub(r"(\d+)\.(\d+)", lambda match: f"{match[1]} point {' '.join(match[2])}", text)
+        text = re.sub(rf"(?a){re.escape(sign)}\s*(\d[\d,]*(?:\.\d+)?)", rf"\1 {name}", text)
+    text = re.sub(r"(?a)\b\d{1,3}(?:,\d{3})+\b", lambda match: _spoken(match[0], andword=""), text)
+    text = re.sub(r"(?a)\d+(?:st|nd|rd|th)\b", lambda match: _spoken(match[0]), text)
+    text = re.sub(r"(?a)(\d+)\.(\d+)", lambda match: f"{match[1]} point {' '.join(match[2])}", text)
     # "1980s" keeps its s: "nineteen eightys" is pronounced as it should be.
-    return re.sub(r"\d+", lambda match: _spell_number(match[0]), text)
+    return re.sub(r"(?a)\d+", lambda match: _spell_number(match[0]), text)
 
 
 def _spell_number(digits: str) -> str:
@@ -79,6 +81,8 @@ def _spoken(digits: str, **options: Any) -> str:
 
 @cache
 def _engine() -> inflect.engine:
+    import inflect  # here, because it takes longer to import than PyTorch, and few texts have digits
+
     return inflect.engine()
 
 

@@ -1,0 +1,48 @@
+"""The command line: errors are messages with an exit code, help teaches."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+from typer.testing import CliRunner
+
+from vcbench import cli, command
+from vcbench.errors import UserError
+
+VERBS = ["run", "prepare", "train", "convert", "systems", "metrics", "doctor", "listen build", "bench train"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_says_what_a_verb_does(verb: str) -> None:
+    shown = CliRunner().invoke(cli.app, [*verb.split(), "--help"])
+    assert shown.exit_code == 0
+    assert len(shown.output) > 200
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (UserError("The corpus is empty."), 2, "The corpus is empty."),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "The disk is full"),
+        (KeyboardInterrupt(), 130, "goes on from here"),
+    ],
+)
+def test_what_a_user_can_mend_is_a_message_and_a_code(
+    error: BaseException, code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(command, "describe", fail)
+    monkeypatch.setattr("sys.argv", ["vcbench", "systems"])
+    with pytest.raises(SystemExit) as exit_code:
+        cli.main()
+    assert exit_code.value.code == code
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_lists_name_every_system_and_metric() -> None:
+    listed = CliRunner().invoke(cli.app, ["systems"]).output + CliRunner().invoke(cli.app, ["metrics"]).output
+    for name in ("flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc", "word_error_rate", "speaker_similarity_ecapa"):
+        assert name in listed
