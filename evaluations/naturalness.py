@@ -8,7 +8,7 @@ Two metrics, each of the recording alone at 16 kHz:
 - `naturalness_dnsmos`: DNSMOS P.835 (Reddy et al. 2022), opinions from 1 to 5 of speech, background and the whole, as of
   the output of noise suppressors. It hears 9.01 s, a shorter recording repeated as its authors do.
 
-Cost of 3 s of speech on one core: COST
+Cost of 3 s of speech on one core: DistillMOS 0.22 s, DNSMOS 1.5 s.
 """
 
 from __future__ import annotations

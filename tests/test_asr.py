@@ -72,10 +72,13 @@ def test_both_engines_hear_the_same_in_real_speech(shared: Path) -> None:
 
 @here
 def test_more_than_a_window_is_heard_to_its_end(quick: Transcriber, waves: list[np.ndarray]) -> None:
-    gap = np.zeros(15 * asr.RATE - len(waves[0]), dtype=np.float32)
-    (long,) = quick.transcribe([np.concatenate([waves[0], gap, waves[1]])])
-    first, second = (found.text for found in quick.transcribe(waves[:2]))
-    assert long.text == f"{first} {second}"
+    """Beyond the short window in the full one, beyond that window by window."""
+    gap = np.zeros(30 * asr.RATE - len(waves[0]), dtype=np.float32)
+    longer = np.concatenate([waves[0], gap[: 16 * asr.RATE]])
+    longest = np.concatenate([waves[0], gap, waves[1]])
+    full = Transcriber(precision="int8")
+    first, second = (found.text for found in full.transcribe(waves[:2]))
+    assert [found.text for found in quick.transcribe([longer, longest])] == [first, f"{first} {second}"]
 
 
 @here
@@ -98,6 +101,8 @@ def test_a_loop_in_a_short_window_is_heard_again_in_a_full_one(
     monkeypatch.setattr(quick, "_transcribe", looping)
     assert [one.text for one in quick.transcribe(waves[:2])] == ["once", "once"]
     assert windows == [15.0, asr.FULL_WINDOW]
+    long = np.zeros(16 * asr.RATE, dtype=np.float32)
+    assert [one.text for one in quick.transcribe([long, waves[0]])] == ["once", "once"]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +142,7 @@ def test_a_model_that_is_not_here_is_named_with_the_command_that_gets_it(
         ({"engine": "kaldi"}, "faster-whisper, openai-whisper"),
         ({"model": "tiny.enn"}, "Did you mean 'faster-whisper/tiny.en'"),
         ({"beam": 0}, "must be 1"),
-        ({"window": 3.0}, "5 to 30"),
+        ({"window": 3.0}, "15 to 30"),
         ({"precision": "int4"}, "float32, float16, int8"),
         ({"engine": "openai-whisper", "window": 15.0}, r"window = 30\.0"),
         ({"engine": "openai-whisper", "precision": "int8"}, "float32"),

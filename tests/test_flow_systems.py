@@ -1,5 +1,6 @@
 """FlowVC, ND-Flow and AE-Flow: exact, independent of neighbours, and clear about bad input."""
 
+import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -265,6 +266,54 @@ def test_the_training_loop_trains_it(kind, tmp_path):
     system.fit(training, utterances(a_5=12, b_5=20), tmp_path, seed=0)
     assert all(not torch.equal(before[name], parameter) for name, parameter in system.named_parameters())
     assert (tmp_path / "train.jsonl").read_text().count("held_out_total") == 2
+
+
+class Learnable(InMemory):
+    """Each phone sounds its own way, each speaker shifts all of them, and little is left to chance."""
+
+    def mel(self, utterance: Utterance) -> Tensor:
+        sounds = torch.randn(MEL.n_mels, PHONES, generator=torch.Generator().manual_seed(0))
+        voice = torch.randn(MEL.n_mels, 1, generator=torch.Generator().manual_seed(ord(utterance.speaker)))
+        return sounds[:, self.phones(utterance)] + voice - 2 + 0.1 * super().mel(utterance)
+
+
+def test_likelihood_falls_on_held_out_speech_and_ae_flows_samples_come_closer(tmp_path):
+    names = {f"{speaker}_{number}": 24 + number for speaker in "abc" for number in range(5)}
+    store = Learnable(names)
+    everything = [Utterance(name, name[0], Path(name), features=store) for name in names]
+    training = [utterance for utterance in everything if not utterance.id.endswith("_4")]
+    held_out = [utterance for utterance in everything if utterance.id.endswith("_4")]
+    recipe = TrainingSettings(
+        steps=120,
+        batch_size=8,
+        frames=16,
+        learning_rate=1e-2,
+        schedule="one-cycle",
+        reference_frames=16,
+        evaluate_every=20,
+    )
+    distances = {}
+    for kind in (FlowVC, AEFlow):
+        system = small(kind, training=recipe)
+        system.fit(training, held_out, tmp_path / system.name, seed=0)
+        rows = [json.loads(line) for line in (tmp_path / system.name / "train.jsonl").read_text().splitlines()]
+        for name in ("nll", "held_out_nll"):
+            assert rows[-1][name] < rows[0][name] - 0.2
+        batch = collate(held_out, system.needs)
+        with torch.no_grad():
+            projected = system._projected(batch, system._speaker([[utterance] for utterance in held_out]))
+            distances[kind] = float(system.reconstruction(batch, projected))
+    assert distances[AEFlow] < 0.8 * distances[FlowVC]
+
+
+def test_bfloat16_changes_the_loss_little():
+    losses, system = {}, trained(AEFlow)
+    for precision in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision):
+            losses[precision] = system.loss(training_batch())["total"]
+    assert losses[True].dtype == torch.float32
+    assert losses[True].item() == pytest.approx(losses[False].item(), rel=0.02)
 
 
 def test_an_unvoiced_utterance_converts():

@@ -120,7 +120,7 @@ def _raise(name: str, message: str, is_user_error: bool, trace: str) -> None:
 
 
 def _child(job: Job, threads: int, messages: Queue[Any]) -> None:
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import torch
 
@@ -137,8 +137,12 @@ def _child(job: Job, threads: int, messages: Queue[Any]) -> None:
         messages.put((job.name, "result", result))
 
 
-def _end_with_parent(parent: int) -> None:
-    """A killed parent leaves no process behind that writes into its run."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+def end_with_parent() -> None:
+    """Call in a worker process: a parent that is killed then leaves no process behind that computes or writes."""
+
+    def watch(parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()

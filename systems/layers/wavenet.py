@@ -11,8 +11,9 @@ from torch import Tensor, nn
 class WaveNet(nn.Module):
     """Dilated convolutions with tanh and sigmoid gates, residual and skip connections.
 
-    The condition is projected apart, by `project`, so that passing through the network a second time, in a flow's other
-    direction, does not compute it again. The output layer starts at zero.
+    The condition also reaches the output directly, which is how a flow soon learns the mean that a condition implies.
+    It is projected apart, by `project`, so that passing through the network a second time, in a flow's other direction,
+    does not compute it again. The output starts at zero.
 
     Args:
         inputs, outputs, condition: channels.

@@ -13,6 +13,7 @@ import torch
 
 from vcbench.audio import AudioError
 from vcbench.corpora.corpus import Utterance
+from vcbench.engines import end_with_parent
 from vcbench.features.phones import ALIGNED
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ _worker_store: FeatureStore
 
 def _start_worker(store: FeatureStore) -> None:
     global _worker_store
+    end_with_parent()
     torch.set_num_threads(1)
     _worker_store = store
 
