@@ -59,12 +59,12 @@ def test_both_engines_hear_the_same(waves: list[np.ndarray]) -> None:
     """In float32, greedy; one file of weights."""
     first, second = Transcriber("faster-whisper"), Transcriber("openai-whisper")
     assert asr.model_revision("openai-whisper", "tiny.en") == asr.model_revision("faster-whisper", "tiny.en")
-    assert [one.text for one in first.transcribe(waves[:3])] == [one.text for one in second.transcribe(waves[:3])]
+    assert [one.text for one in first.transcribe(waves[:2])] == [one.text for one in second.transcribe(waves[:2])]
 
 
 @here
 def test_both_engines_hear_the_same_in_real_speech(shared: Path) -> None:
-    files = sorted((shared / "corpora" / "vctk-mini").glob("wav48_silence_trimmed/*/*.flac"))[::8]
+    files = sorted((shared / "corpora" / "vctk-mini").glob("wav48_silence_trimmed/*/*.flac"))[::12]
     waves = [audio.read(file, asr.RATE) for file in files]
     first, second = (Transcriber(engine).transcribe(waves) for engine in asr.ENGINES)
     assert [one.text for one in first] == [one.text for one in second]
