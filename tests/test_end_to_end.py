@@ -53,7 +53,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def finished(corpus_folder: Path, runs: Path) -> tuple[Path, str]:
     """An uninterrupted run, and what it printed."""
-    done = vcbench("run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs)
+    done = vcbench(
+        "run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs
+    )
     return runs / "whole", done.stdout
 
 
@@ -69,7 +71,14 @@ def test_a_run_leaves_a_leaderboard_with_every_row_and_condition(finished: tuple
     table = pd.read_csv(folder / "leaderboard.csv")
     assert set(table["system"]) == {"flowvc", "again_vc", "source", "oracle", "target", "world"}
     assert {"seen->seen", "seen->unseen", "unseen->unseen"} <= set(table["condition"])
-    for name in ("leaderboard.md", "leaderboard.json", "leaderboard.tex", "manifest.json", "trials.parquet", "run.toml"):
+    for name in (
+        "leaderboard.md",
+        "leaderboard.json",
+        "leaderboard.tex",
+        "manifest.json",
+        "trials.parquet",
+        "run.toml",
+    ):
         assert (folder / name).stat().st_size > 0
     assert "again_vc" in printed
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -102,7 +111,18 @@ def test_killed_and_started_again_gives_the_same_table(
     finished: tuple[Path, str], corpus_folder: Path, runs: Path, waits_for: str
 ) -> None:
     name = "killed-" + waits_for.split("/")[0]
-    options = ["run", *TINY, "--corpus", "folder", "--corpus-root", str(corpus_folder), "--name", name, "--runs", str(runs)]
+    options = [
+        "run",
+        *TINY,
+        "--corpus",
+        "folder",
+        "--corpus-root",
+        str(corpus_folder),
+        "--name",
+        name,
+        "--runs",
+        str(runs),
+    ]
     process = subprocess.Popen([sys.executable, "-m", "vcbench", *options], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not any((runs / name).glob(waits_for)) and process.poll() is None and time.monotonic() < deadline:
@@ -118,7 +138,9 @@ def test_killed_and_started_again_gives_the_same_table(
         assert (runs / name / path).read_bytes() == (finished[0] / path).read_bytes(), path
 
 
-def test_other_settings_for_the_same_folder_are_refused(finished: tuple[Path, str], corpus_folder: Path, runs: Path) -> None:
+def test_other_settings_for_the_same_folder_are_refused(
+    finished: tuple[Path, str], corpus_folder: Path, runs: Path
+) -> None:
     options = ["run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs]
     done = vcbench(*options, "--set", "seed=5", check=False)
     assert done.returncode == 2
@@ -126,7 +148,9 @@ def test_other_settings_for_the_same_folder_are_refused(finished: tuple[Path, st
     assert "Traceback" not in done.stderr
 
 
-def test_converting_two_recordings_writes_the_sources_length(finished: tuple[Path, str], corpus_folder: Path, tmp_path: Path) -> None:
+def test_converting_two_recordings_writes_the_sources_length(
+    finished: tuple[Path, str], corpus_folder: Path, tmp_path: Path
+) -> None:
     files = sorted(corpus_folder.rglob("*.ogg"))
     source, targets, output = files[0], files[-2:], tmp_path / "out.wav"
     vcbench("convert", "--system", "again_vc", "--run", finished[0], source, "--target", *targets, "-o", output)

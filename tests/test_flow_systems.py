@@ -316,6 +316,16 @@ def test_bfloat16_changes_the_loss_little():
     assert losses[True].item() == pytest.approx(losses[False].item(), rel=0.02)
 
 
+def test_every_reference_of_the_target_counts_and_their_order_does_not():
+    (source,), references = utterances(a_1=12), tuple(utterances(c_1=9, c_2=17))
+    system = trained(AEFlow, temperature=0.0)
+    both, reversed_, first = (
+        system.convert(source, Speaker("c", chosen)) for chosen in (references, references[::-1], references[:1])
+    )
+    torch.testing.assert_close(both, reversed_, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(both, first, atol=1e-3)
+
+
 def test_an_unvoiced_utterance_converts():
     (source,) = utterances(a_1=12)
     source.features.unvoiced.add("a_1")

@@ -49,7 +49,9 @@ def desk(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def run(folder: Path, arguments: list[str]) -> str:
-    done = subprocess.run([sys.executable, "-m", "vcbench", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "vcbench", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -17,7 +17,9 @@ from vcbench.training import CropSampler, TrainingDiverged, learning_rate
 
 
 class ToyConfig(SystemConfig):
-    training: TrainingSettings = TrainingSettings(steps=8, batch_size=4, frames=32, evaluate_every=2, checkpoint_every=4)
+    training: TrainingSettings = TrainingSettings(
+        steps=8, batch_size=4, frames=32, evaluate_every=2, checkpoint_every=4
+    )
     explode: bool = False
 
 
@@ -75,7 +77,10 @@ def test_interrupted_training_goes_on_to_the_same_weights_and_log(small_split: S
     second.fit(small_split.training, small_split.held_out, tmp_path / "resumed", 0)
     for (name, wanted), found in zip(straight.state_dict().items(), second.state_dict().values(), strict=True):
         assert torch.equal(wanted, found), name
-    logs = [[json.loads(line) for line in (tmp_path / d / "train.jsonl").read_text().splitlines()] for d in ("straight", "resumed")]
+    logs = [
+        [json.loads(line) for line in (tmp_path / d / "train.jsonl").read_text().splitlines()]
+        for d in ("straight", "resumed")
+    ]
     for wanted, found in zip(*logs, strict=True):
         assert wanted | {"seconds": 0} == found | {"seconds": 0}
 
@@ -100,7 +105,9 @@ def test_saved_system_loads_and_another_mel_is_refused(tmp_path: Path) -> None:
     system, path = fresh(), tmp_path / "checkpoint.safetensors"
     system.save(path)
     loaded = Toy.load(path, MelSettings())
-    assert all(torch.equal(a, b) for a, b in zip(system.state_dict().values(), loaded.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(system.state_dict().values(), loaded.state_dict().values(), strict=True)
+    )
     assert loaded.config == system.config
     with pytest.raises(CheckpointError, match="hop is 256 there and 300 here"):
         Toy.load(path, MelSettings(hop=300))

@@ -57,7 +57,9 @@ def main() -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        errors.print(f"[bold red]Error:[/] The disk is full ({error}). Free some space and start the same command again.")
+        errors.print(
+            f"[bold red]Error:[/] The disk is full ({error}). Free some space and start the same command again."
+        )
         sys.exit(EXIT_USER_ERROR)
     except SystemExit as stop:
         if stop.code == EXIT_INTERRUPTED:

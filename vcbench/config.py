@@ -122,7 +122,9 @@ def parse(values: dict[str, Any]) -> RunConfig:
     config = validate(RunConfig, values, "")
     if config.corpus.name not in MODULES:
         name = config.corpus.name
-        raise ConfigError(f"corpus.name = {name!r}: there is no such corpus.{registry.did_you_mean(name, list(MODULES))}")
+        raise ConfigError(
+            f"corpus.name = {name!r}: there is no such corpus.{registry.did_you_mean(name, list(MODULES))}"
+        )
     for row, settings in config.systems.items():
         system_config(row, settings)
     for name, options in config.metrics.items():

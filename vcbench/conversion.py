@@ -38,11 +38,19 @@ def conversion_key(run: Run, row: str) -> str:
             "trials": trials_hash(run.trials),
             "corpus": run.prepared["corpus_hash"],
             "vocoder": config.plain_json(run.config.vocoder),
+            "vocoder_weights": _weights_hash(run.config.vocoder.path),
             "checkpoint": hash_file(checkpoint) if checkpoint.is_file() else None,
             "settings": run.config.systems.get(row),
             "file": _source_hash(run, row),
         }
     )
+
+
+def _weights_hash(path: Path | None) -> list[str]:
+    """Hashes of a vocoder's own files, where a path names them; the hub's are pinned to a revision."""
+    if path is None or not path.exists():
+        return []
+    return [hash_file(file) for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
 
 
 def _source_hash(run: Run, row: str) -> str | None:

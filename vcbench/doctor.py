@@ -38,7 +38,9 @@ def examine() -> Iterator[Table]:
 def _machine() -> Table:
     table = Table("machine", "", show_header=True)
     table.add_row("device", device_name(pick_device("auto")))
-    table.add_row("CUDA", torch.version.cuda if torch.cuda.is_available() else "not available: everything runs on the CPU")
+    table.add_row(
+        "CUDA", torch.version.cuda if torch.cuda.is_available() else "not available: everything runs on the CPU"
+    )
     table.add_row("cores", str(len(os.sched_getaffinity(0))))
     cache = cache_root()
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())

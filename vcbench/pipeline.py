@@ -39,7 +39,9 @@ def prepare(run: Run, progress: Progress) -> None:
     }
     path = run.folder / "prepared.json"
     if not (path.is_file() and json.loads(path.read_text())["settings"] == settings):
-        checked = check_corpus(run.corpus, run.workers, _named(progress, "check recordings"), cache_root() / "checked.json")
+        checked = check_corpus(
+            run.corpus, run.workers, _named(progress, "check recordings"), cache_root() / "checked.json"
+        )
         parts = split(checked.corpus, run.config.corpus.split, run.config.seed)
         groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
         everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
@@ -54,7 +56,11 @@ def prepare(run: Run, progress: Progress) -> None:
             "fallbacks": made.fallbacks,
             "corpus_hash": hash_json([[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]),
             "split": {name: [_storable(u, run.corpus.root) for u in group] for name, group in kept.items()}
-            | {"speakers": [{"id": s.id, "sex": s.sex, "seen": s.seen} for s in parts.speakers.values() if s.id in heard]},
+            | {
+                "speakers": [
+                    {"id": s.id, "sex": s.sex, "seen": s.seen} for s in parts.speakers.values() if s.id in heard
+                ]
+            },
         }
         write_json(path, content)
     if not (run.folder / "trials.parquet").is_file():
@@ -202,6 +208,8 @@ def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> 
         notes.append(
             (tuple(metric.columns), f"{row}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
         )
-    board = leaderboard.build(run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable)
+    board = leaderboard.build(
+        run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable
+    )
     leaderboard.write(board, run.folder)
     return board
