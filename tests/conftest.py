@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests neither read nor fill the user's cache; child processes inherit this."""
     os.environ["VCBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_lazy_modules() -> Iterator[None]:
+    """speechbrain leaves modules behind that fail when they are looked at, which Hypothesis does."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if type(module).__module__ == "speechbrain.utils.importutils":
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

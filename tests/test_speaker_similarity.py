@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,15 +67,6 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
         classifier: !ref <pretrained_path>/classifier.ckpt
         label_encoder: !ref <pretrained_path>/label_encoder.txt
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_lazy_modules() -> Iterator[None]:
-    """speechbrain leaves modules behind that fail when they are looked at, which Hypothesis does."""
-    yield
-    for name, module in list(sys.modules.items()):
-        if type(module).__module__ == "speechbrain.utils.importutils":
-            del sys.modules[name]
 
 
 @pytest.fixture(scope="module")

@@ -132,6 +132,8 @@ def _require_sound(wave: Tensor) -> None:
         )
     if not torch.isfinite(wave).all():
         raise ValueError("convert() gave samples that are not finite.")
+    if wave.abs().max() < audio.SILENCE:
+        raise ValueError(f"convert() gave silence: no sample reaches {audio.SILENCE} of full scale.")
 
 
 def _reference_maker(run: Run, row: str, vocoder: Any) -> Maker:

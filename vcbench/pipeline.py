@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -147,8 +148,16 @@ def train_system(folder: Path, row: str, progress: Report) -> None:
         "parameters": sum(parameter.numel() for parameter in system.parameters()),
         "training_seconds": log[-1]["seconds"],
         "training_steps": log[-1]["step"],
+        "peak_memory": _peak_memory(run.device),
     }
     write_json(target / "training.json", {"settings_hash": hash_json(system.description()), "costs": costs})
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes: the device's on a GPU, else the most that this process ever held."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
 
 
 def convert(run: Run, progress: Progress) -> None:

@@ -190,7 +190,8 @@ class Run:
         ]
 
     def _conversion(self, outcome: Any, trial: Any) -> Conversion:
-        source = self.utterance(trial.source)
+        source, target_utterance = self.utterance(trial.source), self.utterance(trial.target_utterance)
+        same_words = source.text is not None and source.text == target_utterance.text
         return Conversion(
             system=outcome.system,
             trial=trial.trial,
@@ -198,7 +199,8 @@ class Run:
             path=self.folder / "converted" / outcome.system / f"{trial.trial}.flac",
             audio_hash=outcome.audio_hash,
             source=source,
-            spoken=self.utterance(trial.target_utterance) if outcome.system in ("target", "oracle") else source,
+            spoken=target_utterance if outcome.system in ("target", "oracle") else source,
+            reference=target_utterance if same_words else None,
             target=self.target(trial),
             enrolment=tuple(self.utterance(identity) for identity in trial.enrolment),
         )
