@@ -154,9 +154,10 @@ def system_config(row: str, settings: dict[str, Any]) -> BaseModel | None:
         if own:
             raise ConfigError(f"systems.{row} takes no settings; received {', '.join(own)}.")
         return None
-    defaults = config_class().model_dump(mode="json")
     if "training" in own:
-        own["training"] = merge(defaults["training"], own["training"])
+        # A recipe may depend on the other settings, so these are read first.
+        rest = validate(config_class, {key: value for key, value in own.items() if key != "training"}, f"systems.{row}.")
+        own["training"] = merge(plain_json(rest)["training"], own["training"])
     return validate(config_class, own, f"systems.{row}.")
 
 
