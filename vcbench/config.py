@@ -156,7 +156,9 @@ def system_config(row: str, settings: dict[str, Any]) -> BaseModel | None:
         return None
     if "training" in own:
         # A recipe may depend on the other settings, so these are read first.
-        rest = validate(config_class, {key: value for key, value in own.items() if key != "training"}, f"systems.{row}.")
+        rest = validate(
+            config_class, {key: value for key, value in own.items() if key != "training"}, f"systems.{row}."
+        )
         own["training"] = merge(plain_json(rest)["training"], own["training"])
     return validate(config_class, own, f"systems.{row}.")
 
