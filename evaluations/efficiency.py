@@ -22,7 +22,7 @@ class Efficiency:
 
     name = "efficiency"
     columns: ClassVar[dict[str, Column]] = {
-        "parameters": Column("Parameters (millions)", False, 2),
+        "parameters": Column("Parameters (millions)", False, 2, exact=True),
         "training_seconds": Column("Training (s)", False, 0),
         "training_steps": Column("Training steps", None, 0, main=False),
         "conversion_factor": Column("Conversion, real-time factor", False, 4),
@@ -30,6 +30,7 @@ class Efficiency:
         "peak_memory": Column("Peak memory of training (GiB)", False, 2, main=False),
     }
     version = 1
+    hears = False
 
     def check(self) -> None:
         """It needs no model of its own."""

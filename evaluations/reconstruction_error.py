@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.metric import Column, Score
+from vcbench.metric import Column, Score, SystemMetric
 from vcbench.system import NeuralSystem
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BATCH = 8  # utterances; a neighbour changes nothing
 
 
-class ReconstructionError:
+class ReconstructionError(SystemMetric):
     """Args: `utterances`, of each condition at most; `seed`, which ones."""
 
     name = "reconstruction_error"
@@ -45,20 +45,14 @@ class ReconstructionError:
         self._utterances = utterances
         self._seed = seed
 
-    def check(self) -> None:
-        """It needs no model of its own."""
-
     def settings(self) -> dict[str, Any]:
         return {"distance": "L1 of log10 mel", "utterances per condition": self._utterances, "seed": self._seed}
 
-    def evaluate(self, run: Run) -> list[Score]:
+    def measure(self, system: NeuralSystem, row: str, run: Run) -> list[Score]:
         scores: list[Score] = []
-        for done, row in enumerate(run.systems):
-            system = run.load_system(row)
-            if isinstance(system, NeuralSystem) and system.produces == "mel":
-                for condition, utterances in (("seen", run.split.held_out), ("unseen", run.split.unseen)):
-                    scores += _score(system, row, condition, self._draw(utterances))
-            run.progress(done + 1, len(run.systems))
+        if system.produces == "mel":
+            for condition, utterances in (("seen", run.split.held_out), ("unseen", run.split.unseen)):
+                scores += _score(system, row, condition, self._draw(utterances))
         return scores
 
     def _draw(self, utterances: Sequence[Utterance]) -> list[Utterance]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from vcbench.metric import Column, Score
+from vcbench.metric import Column, Score, SystemMetric
 from vcbench.system import NeuralSystem, noise_generator, pad
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ LONGEST = 600  # steps
 VALIDATION_SHARE = 4  # one of so many utterances of each speaker
 
 
-class SpeakerProbe:
+class SpeakerProbe(SystemMetric):
     """Args: `training_utterances` of each speaker at most; `test_utterances` likewise; `seeds`, how many classifiers."""
 
     name = "speaker_probe"
@@ -48,7 +48,7 @@ class SpeakerProbe:
         "probe_content": Column("Speaker probe on content (%)", False, 1, percent=True),
         "probe_speaker": Column("Speaker probe on speaker embedding (%)", True, 1, percent=True),
         "probe_control": Column("Speaker probe on content, permuted labels (%)", None, 1, percent=True, main=False),
-        "probe_chance": Column("Speaker probe, chance (%)", None, 1, percent=True, main=False),
+        "probe_chance": Column("Speaker probe, chance (%)", None, 1, percent=True, main=False, exact=True),
     }
     version = 1
 
@@ -59,9 +59,6 @@ class SpeakerProbe:
         self._test_utterances = test_utterances
         self._seeds = seeds
 
-    def check(self) -> None:
-        """It needs no model of its own."""
-
     def settings(self) -> dict[str, Any]:
         return {
             "classifier": f"3 x Conv1d({HIDDEN}, {KERNEL}) + ReLU, mean, linear",
@@ -70,20 +67,9 @@ class SpeakerProbe:
             "seeds": self._seeds,
         }
 
-    def evaluate(self, run: Run) -> list[Score]:
+    def measure(self, system: NeuralSystem, row: str, run: Run) -> list[Score]:
         training = _first(run.split.training, self._training_utterances)
         test = _first(run.split.held_out, self._test_utterances)
-        scores: list[Score] = []
-        for done, row in enumerate(run.systems):
-            system = run.load_system(row)
-            if isinstance(system, NeuralSystem):
-                scores += self._probe(system, row, training, test)
-            run.progress(done + 1, len(run.systems))
-        return scores
-
-    def _probe(
-        self, system: NeuralSystem, row: str, training: Sequence[Utterance], test: Sequence[Utterance]
-    ) -> list[Score]:
         speakers = sorted({utterance.speaker for utterance in training})
         known = [utterance for utterance in test if utterance.speaker in speakers]
         shares = {"probe_chance": torch.full((len(known),), 1 / len(speakers))}

@@ -52,6 +52,7 @@ class FakeRun:
     split: Any = None
     store: FeatureStore | None = None
     loaded: dict[str, Any] = field(default_factory=dict)
+    system_keys: dict[str, str] = field(default_factory=dict)
     efficiencies: dict[str, dict[str, float]] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     calls: list[tuple[int, int]] = field(default_factory=list)
@@ -63,6 +64,9 @@ class FakeRun:
     @property
     def rows(self) -> list[str]:
         return list(self.efficiencies)
+
+    def system_key(self, row: str) -> str | None:
+        return self.system_keys.get(row)
 
     def load_system(self, row: str) -> Any:
         return self.loaded[row]

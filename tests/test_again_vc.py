@@ -10,9 +10,10 @@ from torch import Tensor
 
 from systems.again_vc import AgainConfig, AgainVC
 from systems.again_vc.official import convert_official, import_official, rename
+from systems.again_vc.published import PublishedAgainVC
 from systems.layers.autoencoder import activate
 from vcbench.features.settings import MelSettings
-from vcbench.system import CheckpointError
+from vcbench.system import Batch, CheckpointError
 
 FIXTURE = "fixtures/again_vc_official_small.safetensors"
 
@@ -190,3 +191,22 @@ def test_the_published_codes_tensors(shared: Path, tmp_path: Path, over_batch: b
     ):
         assert ours.shape == theirs.shape
         assert (ours - theirs).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("over_batch", [False, True])
+def test_the_published_architecture_in_pytorchs_layers_trains_the_same(over_batch: bool) -> None:
+    torch.manual_seed(0)
+    config = AgainConfig(hidden=16, gru_hidden=24, blocks=3, gru_over_batch=over_batch)
+    published, ours = PublishedAgainVC(config, 80).double(), AgainVC(config, MelSettings()).double()
+    ours.load_state_dict({rename(name): value for name, value in published.state_dict().items()})
+    for norm in (m for model in (published, ours) for m in model.modules() if isinstance(m, torch.nn.BatchNorm1d)):
+        # The published code runs its encoder twice, ours once on both inputs: batch statistics differ by design.
+        norm.eval()
+    batch = Batch(torch.randn(4, 80, 33, dtype=torch.double), torch.ones(4, 1, 33))
+    losses = [model.loss(batch)["total"] for model in (published, ours)]
+    for loss in losses:
+        loss.backward()
+    assert torch.allclose(*losses, rtol=1e-9)
+    gradients = {name: parameter.grad for name, parameter in ours.named_parameters()}
+    for name, parameter in published.named_parameters():
+        assert torch.allclose(gradients[rename(name)], parameter.grad, rtol=1e-6, atol=1e-10), name

@@ -149,10 +149,12 @@ def test_a_speaker_whose_sentences_are_all_held_out_for_others_is_still_trained_
 
 
 def test_limits() -> None:
-    options = SplitSettings(unseen_speakers=2, training_speakers=3, training_utterances=5)
+    options = SplitSettings(unseen_speakers=2, training_speakers=3, training_utterances=5, unseen_utterances=6)
     result = split(parallel(10, 30), options, 0)
     assert Counter(u.speaker for u in result.training) == dict.fromkeys({u.speaker for u in result.held_out}, 5)
     assert len({u.speaker for u in result.training}) == 3
+    assert Counter(u.speaker for u in result.unseen) == dict.fromkeys({u.speaker for u in result.unseen}, 6)
+    assert all(u.held_out for u in result.unseen)
 
 
 def test_one_speaker_is_an_error() -> None:

@@ -206,11 +206,11 @@ def bench_train(
     threads: Annotated[int, typer.Option(help="Threads of the process; 0 is PyTorch's default.")] = 1,
     steps: Annotated[int, typer.Option(help="Steps that are timed, after 3 that are not.")] = 10,
 ) -> None:
-    """Training steps per second of each system at the preset's sizes."""
+    """Training steps per second of each system at the preset's sizes, side by side with published code where there is some."""
     from vcbench import bench, command
 
     rows = bench.train(command.select(preset, config, assignments, systems), threads, steps)
-    table = Table("system", "parameters", "batch", "s/step", "steps/s")
+    table = Table("system", "parameters", "batch", "s/step", "steps/s", "GFLOP/s", "published code")
     for row in rows:
         table.add_row(*row)
     console.print(table)

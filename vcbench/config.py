@@ -6,7 +6,7 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,7 +18,8 @@ from vcbench.features.settings import MelSettings, PitchSettings
 from vcbench.trials import TrialSettings
 from vcbench.vocoders import VocoderSettings
 
-REFERENCE_ROWS = ("source", "oracle", "target", "world")
+ReferenceRow = Literal["source", "oracle", "target", "world"]
+REFERENCE_ROWS: tuple[ReferenceRow, ...] = ("source", "oracle", "target", "world")
 
 
 class ConfigError(UserError):
@@ -52,12 +53,12 @@ class RunConfig(Strict):
     name: str = Field("quick", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    workers: int = Field(0, ge=0)  # processes at once on a CPU; 0 is one per core
+    workers: int = Field(0, ge=0)  # processes at once; 0 is one per core on a CPU, and one on a GPU
     corpus: CorpusSettings = CorpusSettings()
     features: FeatureSettings = FeatureSettings()
     trials: TrialSettings = TrialSettings()
     vocoder: VocoderSettings = VocoderSettings()
-    reference_rows: tuple[Literal["source", "oracle", "target", "world"], ...] = REFERENCE_ROWS
+    reference_rows: tuple[ReferenceRow, ...] = REFERENCE_ROWS
     systems: dict[str, dict[str, Any]]
     metrics: dict[str, dict[str, Any]]
 
@@ -84,6 +85,11 @@ def resolve(preset: str, files: list[Path] | None = None, assignments: list[str]
     if preset not in presets():
         raise ConfigError(f"There is no preset {preset!r}.{registry.did_you_mean(preset, presets())}")
     values = tomllib.loads((resources.files("vcbench.presets") / f"{preset}.toml").read_text())
+    return lay_over(values, files, assignments)
+
+
+def lay_over(values: dict[str, Any], files: list[Path] | None, assignments: list[str] | None) -> dict[str, Any]:
+    """A user's files, then assignments, laid over `values`."""
     for path in files or []:
         values = merge(values, read_toml(path))
     for assignment in assignments or []:
@@ -191,12 +197,13 @@ def _explain(model: type[BaseModel], issue: Any, where: str) -> str:
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     """Names of the fields of the nested model at `location`."""
+    found: Any = model
     for part in location:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return sorted(model.model_fields)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            found = found.model_fields[str(part)].annotation if str(part) in found.model_fields else None
+        else:  # an element of tuple[X, ...] or dict[str, X]
+            found = next((one for one in get_args(found) if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    return sorted(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
 
 
 def plain_json(settings: BaseModel) -> dict[str, Any]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from vcbench.corpora.corpus import Speaker, Utterance
     from vcbench.run import Run
+    from vcbench.system import NeuralSystem
 
 
 class MetricUnavailable(RuntimeError):
@@ -28,6 +29,7 @@ class Column:
         decimals: digits printed after the point.
         percent: whether the value, a fraction, is printed times 100.
         main: whether it stands in the main tables; the others stand in a table of their own, after them.
+        exact: a count, the same whenever it is taken: it has no interval because it needs none.
     """
 
     title: str
@@ -35,6 +37,7 @@ class Column:
     decimals: int = 2
     percent: bool = False
     main: bool = True
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ class Metric(Protocol):
 
     `columns` are what it fills; `settings()` names model, revision and all that changes a value, and stands in the
     table's foot; `check()` raises MetricUnavailable where its model is not here. `evaluate` loads the
-    model, scores, and lets the model go.
+    model, scores, and lets the model go. One that reads no recordings may say ``hears = False``: then nothing is
+    converted for it alone.
     """
 
     name: ClassVar[str]
@@ -142,3 +146,31 @@ class AudioMetric:
         from vcbench.scoring import score_recordings
 
         return score_recordings(self, run)
+
+
+class SystemMetric:
+    """Base of the metrics that look into a trained system instead of hearing its recordings: cached by its weights.
+
+    A subclass sets `name`, `columns` and `version` (raise it when the code's results change), and writes `settings` and
+    `measure`. `evaluate` skips what the run's cache already holds. A system that is not trained here has no row.
+    """
+
+    name: ClassVar[str]
+    columns: ClassVar[dict[str, Column]]
+    version: ClassVar[int] = 1
+    hears: ClassVar[bool] = False
+
+    def check(self) -> None:
+        """It needs no model of its own."""
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def measure(self, system: NeuralSystem, row: str, run: Run) -> list[Score]:
+        """Scores of the leaderboard's row `row`; what decides them is the system's weights and the run's split."""
+        raise NotImplementedError
+
+    def evaluate(self, run: Run) -> list[Score]:
+        from vcbench.scoring import score_systems
+
+        return score_systems(self, run)

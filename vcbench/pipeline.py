@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from vcbench import config, leaderboard, registry
+from vcbench.bench import step_operations
 from vcbench.conversion import conversion_key, convert_row, is_converted
 from vcbench.corpora.check import check_corpus
 from vcbench.corpora.corpus import Utterance
@@ -20,7 +21,7 @@ from vcbench.corpora.split import split
 from vcbench.engines import Job, Progress, run_jobs
 from vcbench.files import hash_json, whole_file, write_json
 from vcbench.manifest import write_manifest
-from vcbench.metric import MetricUnavailable
+from vcbench.metric import Column, MetricUnavailable
 from vcbench.run import Run, cache_root
 from vcbench.scoring import scores_to_frame
 from vcbench.system import NeuralSystem
@@ -107,20 +108,23 @@ def check_metrics(run: Run, strict: bool) -> dict[str, str]:
 
 def train(run: Run, rows: Sequence[str], progress: Progress) -> None:
     """Train what is not trained; several systems at once on a CPU, a thread each."""
+    run_jobs(training_jobs(run, rows), run.workers, threads(run), progress)
+
+
+def training_jobs(run: Run, rows: Sequence[str]) -> list[Job]:
+    """A job for each system that is trained here and is not yet trained as its settings say."""
     jobs = []
     for row in rows:
         system = run.build_system(row)
         if isinstance(system, NeuralSystem) and _trained_hash(run, row) != hash_json(system.description()):
-            recipe = system.config.training
-            size = sum(parameter.numel() for parameter in system.parameters())
-            cost = size * recipe.steps * recipe.batch_size * recipe.frames
+            cost = system.config.training.steps * step_operations(system)
             jobs.append(Job(row, train_system, {"folder": run.folder, "row": row}, cost))
-    run_jobs(jobs, run.workers, _threads(run), progress)
+    return jobs
 
 
-def _threads(run: Run) -> int:
+def threads(run: Run) -> int:
     """One thread a job on a CPU: then a result does not depend on how many cores there are."""
-    return 1 if run.device.type == "cpu" else torch.get_num_threads()
+    return 1 if run.device.type == "cpu" or run.workers > 1 else torch.get_num_threads()
 
 
 def _trained_hash(run: Run, row: str) -> str | None:
@@ -134,6 +138,7 @@ def train_system(folder: Path, row: str, progress: Report) -> None:
     """Train one system of a run, from its last checkpoint if there is one, and save it."""
     run = Run.open(folder)
     system = run.build_system(row)
+    assert isinstance(system, NeuralSystem)  # others have no training job
     steps = system.config.training.steps
     target = run.system_folder(row)
     parts = run.split
@@ -162,8 +167,12 @@ def _peak_memory(device: torch.device) -> int:
 
 def convert(run: Run, progress: Progress) -> None:
     """Have every system and reference row convert the trial list."""
-    jobs = [Job(row, convert_row, {"folder": run.folder, "row": row}) for row in run.rows if not is_converted(run, row)]
-    run_jobs(jobs, run.workers, _threads(run), progress)
+    run_jobs(conversion_jobs(run), run.workers, threads(run), progress)
+
+
+def conversion_jobs(run: Run) -> list[Job]:
+    """A job for each row whose recordings are not all there."""
+    return [Job(row, convert_row, {"folder": run.folder, "row": row}) for row in run.rows if not is_converted(run, row)]
 
 
 def score(run: Run, missing: dict[str, str], progress: Progress) -> None:
@@ -173,7 +182,7 @@ def score(run: Run, missing: dict[str, str], progress: Progress) -> None:
         for name in run.config.metrics
         if registry.row_name(name) not in missing and not _scored(run, name)
     ]
-    run_jobs(jobs, run.workers, _threads(run), progress)
+    run_jobs(jobs, run.workers, threads(run), progress)
 
 
 def _score_key(run: Run, name: str) -> str:
@@ -204,7 +213,9 @@ def score_metric(folder: Path, name: str, progress: Report) -> None:
 def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> leaderboard.Leaderboard:
     """Write the manifest and the leaderboard in every format."""
     write_manifest(run, wall_times)
-    tables, columns, notes, unavailable = [], {}, [], {}
+    tables, notes = [], []
+    columns: dict[str, Column] = {}
+    unavailable: dict[str, str] = {}
     for name, options in run.config.metrics.items():
         row = registry.row_name(name)
         metric = config.build_metric(name, options)

@@ -56,6 +56,8 @@ def _from_file(kind: Kind, name: str) -> Any:
         raise RegistryError(f"{name!r} names the file {path}, which does not exist.")
     module_name = f"vcbench_file_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise RegistryError(f"{name!r} names {path}, which is no Python file; its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     spec.loader.exec_module(module)

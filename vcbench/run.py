@@ -20,7 +20,7 @@ from vcbench.corpora.corpus import Corpus, Speaker, Utterance
 from vcbench.corpora.split import Split
 from vcbench.errors import UserError
 from vcbench.features.store import FeatureStore
-from vcbench.files import write_text
+from vcbench.files import hash_file, hash_json, write_text
 from vcbench.metric import Conversion
 from vcbench.system import NeuralSystem, VoiceConverter
 
@@ -77,10 +77,8 @@ class Run:
 
     @property
     def workers(self) -> int:
-        """Processes at once on a CPU; a GPU is one process's."""
-        if self.device.type == "cuda":
-            return 1
-        return self.config.workers or len(os.sched_getaffinity(0))
+        """Processes at once: what the settings say, else one per core on a CPU, and one on a GPU."""
+        return self.config.workers or (1 if self.device.type == "cuda" else len(os.sched_getaffinity(0)))
 
     @property
     def score_cache(self) -> Path:
@@ -107,12 +105,14 @@ class Run:
     def split(self) -> Split:
         """The split that `prepare` froze, features attached."""
         stored = self.prepared["split"]
-        groups = {name: tuple(self._stored(row) for row in stored[name]) for name in ("training", "held_out", "unseen")}
+        training, held_out, unseen = (
+            tuple(self._stored(row) for row in stored[part]) for part in ("training", "held_out", "unseen")
+        )
         by_speaker: dict[str, list[Utterance]] = {}
-        for utterance in (u for group in groups.values() for u in group):
+        for utterance in (*training, *held_out, *unseen):
             by_speaker.setdefault(utterance.speaker, []).append(utterance)
         speakers = {row["id"]: Speaker(**row, utterances=tuple(by_speaker[row["id"]])) for row in stored["speakers"]}
-        return Split(**groups, speakers=speakers)
+        return Split(training=training, held_out=held_out, unseen=unseen, speakers=speakers)
 
     def _stored(self, row: dict[str, Any]) -> Utterance:
         path, span = self.corpus.root / row["path"], row["span"]
@@ -145,6 +145,13 @@ class Run:
 
     def system_folder(self, row: str) -> Path:
         return self.folder / "systems" / row
+
+    def system_key(self, row: str) -> str | None:
+        """Hash of a system's weights and of the speech it was and was not trained on; None for one not trained here."""
+        checkpoint = self.system_folder(row) / "checkpoint.safetensors"
+        if not checkpoint.is_file():
+            return None
+        return hash_json([hash_file(checkpoint), self.prepared["corpus_hash"], self.prepared["split"]])
 
     def build_system(self, row: str) -> VoiceConverter:
         """An untrained system, as its settings say, on the run's device."""
@@ -239,7 +246,7 @@ def _extend(old: RunConfig, new: RunConfig, folder: Path) -> RunConfig:
         ]
     if differing:
         raise RunError(
-            f"{folder} was made with other settings: {', '.join(differing)}. Give the new run another --name, or delete that folder."
+            f"{folder} was made with other settings: {', '.join(differing)}. Give the new run another --name or --runs, or delete that folder."
         )
     for table in ("systems", "metrics"):
         after[table] = before[table] | after[table]

@@ -1,4 +1,4 @@
-"""Scoring recording by recording: what was scored before is not scored again, and a kill loses little."""
+"""Scoring by recording or by system: what was scored before is not scored again, and a kill loses little."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
 from vcbench.corpora.corpus import Utterance
 from vcbench.files import hash_json, write_json
-from vcbench.metric import AudioMetric, Conversion, Score
+from vcbench.metric import AudioMetric, Conversion, Score, SystemMetric
+from vcbench.system import NeuralSystem
 
 if TYPE_CHECKING:
     from vcbench.run import Run
@@ -23,6 +24,7 @@ CHUNK = 32  # recordings measured between two writes of the cache
 FIELDS = ("system", "column", "trial", "condition", "value", "weight", "source_speaker", "target_speaker", "detail")
 
 Measured = list[tuple[str, float, float, dict[str, Any]]]  # column, value, weight, detail
+Scores = TypeVar("Scores")
 logger = logging.getLogger(__name__)
 
 
@@ -63,6 +65,41 @@ def score_recordings(metric: AudioMetric, run: Run) -> list[Score]:
     ]
 
 
+def score_systems(metric: SystemMetric, run: Run) -> list[Score]:
+    """Score every trained system of a run.
+
+    A system's scores are a file of the run's score cache, named by a hash of its weights, of the split, and of the metric's
+    name, version and settings. The row's name is no part of it: the same weights in two runs are measured once.
+
+    Raises:
+        ScoringError: a value that is not finite, or a column that the metric does not have.
+    """
+    settings = hash_json([metric.name, metric.version, metric.settings()])
+    scores: list[Score] = []
+    for done, row in enumerate(run.systems):
+        key = run.system_key(row)
+        path = None if key is None else run.score_cache / metric.name / settings[:16] / f"{hash_json([settings, key])}.json"
+        measured = None if path is None else _read_scores(path)
+        if measured is None:
+            measured = _measure_system(metric, run, row)
+            if path is not None:
+                write_json(path, [asdict(score) for score in measured])
+        scores += [replace(score, system=row) for score in measured]
+        run.progress(done + 1, len(run.systems))
+    return scores
+
+
+def _measure_system(metric: SystemMetric, run: Run, row: str) -> list[Score]:
+    system = run.load_system(row)
+    if not isinstance(system, NeuralSystem):
+        return []
+    scores = metric.measure(system, row, run)
+    for score in scores:
+        measured: Measured = [(score.column, score.value, score.weight, score.detail)]
+        _refuse_no_score(metric, f"{metric.name}, {row}, {score.trial}", measured)
+    return scores
+
+
 def scores_to_frame(scores: Sequence[Score]) -> pd.DataFrame:
     """One row per score; `detail` as JSON text."""
     rows = [asdict(score) | {"detail": json.dumps(score.detail, ensure_ascii=False)} for score in scores]
@@ -79,7 +116,8 @@ def _measure_all(metric: AudioMetric, run: Run, waiting: Mapping[Path, Conversio
             measured = metric.measure([conversion for _, conversion in chunk])
             _refuse_other_count(metric, len(chunk), len(measured))
             for (path, conversion), own in zip(chunk, measured, strict=True):
-                _refuse_no_score(metric, conversion, own)
+                where = f"{metric.name}, {conversion.system}, trial {conversion.trial} ({conversion.path})"
+                _refuse_no_score(metric, where, own)
                 write_json(path, own)
                 found[path] = own
             run.progress(min(begin + CHUNK, len(items)), len(items))
@@ -117,12 +155,21 @@ def _path(folder: Path, settings: str, metric: AudioMetric, conversion: Conversi
 
 
 def _read(path: Path) -> Measured | None:
+    return _cached(path, lambda rows: [(column, value, weight, detail) for column, value, weight, detail in rows])
+
+
+def _read_scores(path: Path) -> list[Score] | None:
+    return _cached(path, lambda rows: [Score(**row) for row in rows])
+
+
+def _cached(path: Path, build: Callable[[Any], Scores]) -> Scores | None:
+    """What `build` makes of a cached file; None where there is none, or a damaged one."""
     try:
-        return [(column, value, weight, detail) for column, value, weight, detail in json.loads(path.read_text())]
+        return build(json.loads(path.read_text()))
     except FileNotFoundError:
         return None
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
-        logger.warning("The cached score %s is damaged (%s); the recording is scored anew.", path, error)
+        logger.warning("The cached score %s is damaged (%s); it is measured anew.", path, error)
         return None
 
 
@@ -133,8 +180,7 @@ def _refuse_other_count(metric: AudioMetric, asked: int, got: int) -> None:
         )
 
 
-def _refuse_no_score(metric: AudioMetric, conversion: Conversion, measured: Measured) -> None:
-    where = f"{metric.name}, {conversion.system}, trial {conversion.trial} ({conversion.path})"
+def _refuse_no_score(metric: AudioMetric | SystemMetric, where: str, measured: Measured) -> None:
     for column, value, weight, _ in measured:
         if column not in metric.columns:
             raise ScoringError(f"{where}: column {column!r} is none of the metric's: {', '.join(metric.columns)}.")

@@ -154,6 +154,11 @@ class NeuralSystem(nn.Module):
     def initialise(self, mel_mean: Tensor, mel_deviation: Tensor, batch: Batch) -> None:
         """Called once before the first step: training corpus statistics (n_mels,), and a first batch."""
 
+    @classmethod
+    def published(cls, config: Any, n_mels: int) -> nn.Module | None:
+        """The same model as its published code has it, with a `loss` of its own; what speed is measured against."""
+        return None
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Scalars by name; "total" is what is minimised."""
         raise NotImplementedError

@@ -185,7 +185,8 @@ def _steps(
 ) -> None:
     settings = system.config.training
     parameters = [parameter for parameter in system.parameters() if parameter.requires_grad]
-    started, sums, count = time.perf_counter() - progress.seconds, {}, 0
+    sums: dict[str, Tensor] = {}
+    started, count = time.perf_counter() - progress.seconds, 0
     while progress.step < settings.steps:
         for group in progress.optimizer.param_groups:
             group["lr"] = learning_rate(settings, progress.step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from systems.again_vc.published import PublishedAgainVC
 from systems.layers.autoencoder import Autoencoder, AutoencoderConfig
 from systems.layers.one_shot import OneShotSystem
 from vcbench.features.settings import MelSettings
@@ -23,3 +24,7 @@ class AgainVC(OneShotSystem):
     def __init__(self, config: AgainConfig, mel: MelSettings, seed: int = 0) -> None:
         super().__init__(config, mel, seed)
         self.model = Autoencoder(config, mel.n_mels, encoders=1)
+
+    @classmethod
+    def published(cls, config: AgainConfig, n_mels: int) -> PublishedAgainVC:
+        return PublishedAgainVC(config, n_mels)

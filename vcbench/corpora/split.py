@@ -33,6 +33,7 @@ class SplitSettings(BaseModel):
         held_out_utterances: of each seen speaker, at most `LARGEST_SHARE_HELD_OUT` of what there is.
         training_speakers: at most so many; ``None`` takes all.
         training_utterances: of each seen speaker, at most so many; ``None`` takes all.
+        unseen_utterances: of each unseen speaker, at most so many, sentences that nobody is trained on first.
         minimum_seconds: the shortest segment that a recording is cut into, and the least training speech that is cut.
         segment_seconds: the length of held-out and unseen segments where there is speech enough.
     """
@@ -43,6 +44,7 @@ class SplitSettings(BaseModel):
     held_out_utterances: int = Field(8, ge=LEAST_HELD_OUT)
     training_speakers: int | None = Field(None, ge=1)
     training_utterances: int | None = Field(None, ge=1)
+    unseen_utterances: int | None = Field(None, ge=LEAST_HELD_OUT)
     minimum_seconds: float = Field(1.5, ge=0.5, le=10)
     segment_seconds: float = Field(5.0, ge=1.5, le=30)
 
@@ -104,11 +106,11 @@ def split(corpus: Corpus, settings: SplitSettings, seed: int) -> Split:
             f"{corpus.name} at {corpus.root} has no speaker left to train on.{reasons or ' All are unseen.'}"
         )
     trained = {sentence_of(u) for u in training}
-    strangers = [
-        replace(u, held_out=sentence_of(u) not in trained)
-        for _, utterances in sorted(unseen.items())
-        for u in utterances
-    ]
+    strangers = []
+    for _, utterances in sorted(unseen.items()):
+        own = [replace(u, held_out=sentence_of(u) not in trained) for u in utterances]
+        drawn = sorted(own, key=lambda u: (not u.held_out, draw.key(u.id)))[: settings.unseen_utterances]
+        strangers += sorted(drawn, key=lambda u: u.id)
     return _collect(corpus, training, held_out, strangers, rejected)
 
 
