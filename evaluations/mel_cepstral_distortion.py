@@ -40,7 +40,9 @@ class MelCepstralDistortion(AudioMetric):
     """It needs no model of its own. A trial without a parallel recording of the target has no row."""
 
     name = "mel_cepstral_distortion"
-    columns: ClassVar[dict[str, Column]] = {"mcd": Column("Mel-cepstral distortion (dB)", False, 2)}
+    columns: ClassVar[dict[str, Column]] = {
+        "mcd": Column("Mel-cepstral distortion (dB)", False, 2, needs="the same words by source and target")
+    }
     version = 1
     reads = ("reference",)
 

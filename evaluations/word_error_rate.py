@@ -31,6 +31,7 @@ from vcbench.metric import AudioMetric, Column, Conversion
 if TYPE_CHECKING:
     from vcbench.corpora.corpus import Utterance
 
+TEXT = "a text: the corpus gives none"
 Measured = list[tuple[str, float, float, dict[str, Any]]]
 
 
@@ -43,9 +44,9 @@ class WordErrorRate(AudioMetric):
 
     name = "word_error_rate"
     columns: ClassVar[dict[str, Column]] = {
-        "wer": Column("WER to the text (%)", False, 1, percent=True),
-        "wer_mean": Column("WER to the text, mean over recordings (%)", False, 1, percent=True, main=False),
-        "cer": Column("CER to the text (%)", False, 1, percent=True),
+        "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT),
+        "wer_mean": Column("WER to the text, mean over recordings (%)", False, 1, percent=True, main=False, needs=TEXT),
+        "cer": Column("CER to the text (%)", False, 1, percent=True, needs=TEXT),
         "wer_recognised": Column(
             "WER to what is recognised in the unconverted recording (%)", False, 1, percent=True, main=False
         ),

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from vcbench import cli, command
 from vcbench.errors import UserError
 
-VERBS = ["run", "prepare", "train", "convert", "systems", "metrics", "doctor", "listen build", "bench train"]
+VERBS = ["run", "prepare", "train", "convert", "systems", "metrics", "doctor", "study", "import"]
+VERBS += ["listen build", "bench train"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -49,6 +49,29 @@ def test_results_progress_and_threads(workers: int) -> None:
     assert sorted(seen) == [("a", 2, 2, "done"), ("b", 3, 3, "done")]
 
 
+def note(path: str, name: str, progress) -> None:
+    with Path(path).open("a") as file:
+        file.write(name)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_job_begins_after_the_one_it_waits_for(workers: int, tmp_path: Path) -> None:
+    path = tmp_path / "order"
+
+    def job(name: str, cost: float, after: str) -> Job:
+        return Job(name, note, {"path": str(path), "name": name}, cost, after)
+
+    jobs = [job("b", 9, "a"), job("c", 5, "b"), job("a", 1, "not among these")]
+    run_jobs(jobs, workers, 1, ignore)
+    assert path.read_text() == "abc"
+
+
+def test_jobs_that_wait_for_each_other_are_refused() -> None:
+    jobs = [Job("a", note, after="b"), Job("b", note, after="a")]
+    with pytest.raises(ValueError, match="wait for each other: a, b"):
+        run_jobs(jobs, 2, 1, ignore)
+
+
 def test_a_users_error_keeps_its_message_and_the_others_end(tmp_path: Path) -> None:
     jobs = [Job("wrong", wrong), Job("slow", slow_mark, {"path": str(tmp_path / "mark")})]
     started = time.perf_counter()

@@ -65,11 +65,14 @@ def made_up_scores(trials: pd.DataFrame, levels: dict[str, float]) -> pd.DataFra
 
 
 def made_up_run(failures: list[tuple[str, str, str, str]] | None = None, synthetic: bool = True) -> SimpleNamespace:
+    rows = [*SYSTEMS, *REFERENCES]
+    outcomes = pd.concat([made_up_trials().assign(system=row, error="") for row in rows], ignore_index=True)
+    for system, trial, _, error in failures or []:
+        outcomes.loc[(outcomes["system"] == system) & (outcomes["trial"] == trial), "error"] = error
     return SimpleNamespace(
         systems=SYSTEMS,
-        rows=[*SYSTEMS, *REFERENCES],
-        trials=made_up_trials(),
-        failures=pd.DataFrame(failures or [], columns=["system", "trial", "condition", "error"]),
+        rows=rows,
+        outcomes=outcomes,
         corpus=SimpleNamespace(name="mini", synthetic=synthetic),
         config=SimpleNamespace(name="quick_mini", seed=3),
     )
@@ -137,7 +140,7 @@ def test_ranks_are_shared_and_nothing_is_bold_unless_apart(board: Leaderboard) -
 
 def test_the_best_is_bold_where_it_is_apart_from_every_other() -> None:
     run = made_up_run()
-    table = made_up_scores(run.trials, LEVELS | {"near": 0.7})
+    table = made_up_scores(made_up_trials(), LEVELS | {"near": 0.7})
     made = leaderboard.build(run, table, COLUMNS, NOTES, MISSING)
     assert made.cells.loc[made.cells["best"], "system"].unique().tolist() == ["good_one"]
     assert f"**{number(cell(made, 'all', 'good_one', 'similarity')['mean'], COLUMNS['similarity'])}** 1st" in markdown(

@@ -34,7 +34,9 @@ FULL_SCALE = 0.999  # a sample at or beyond it counts as clipped
 # Of VCTK and LibriSpeech (also as Ogg Vorbis, which overshoots) no file tried had more than 0.0003 of its samples
 # at full scale; three of them amplified to clip by 6 dB had 0.0016 to 0.022.
 CLIPPED_SHARE = 1e-3
-TRIM_DECIBELS = 35.0  # below the loudest frame: at 30 a soft last word of VCTK is lost, at 40 the noise of its rooms stays
+TRIM_DECIBELS = (
+    35.0  # below the loudest frame: at 30 a soft last word of VCTK is lost, at 40 the noise of its rooms stays
+)
 TRIM_MARGIN = 0.05  # seconds kept on either side, for soft onsets and releases
 FRAME = 0.025  # seconds of a frame of `frame_levels`
 KERNEL_LIMIT = 2000  # of either term of a reduced ratio of rates; the resampling kernel grows with it
@@ -107,10 +109,12 @@ def decode(
     span: tuple[float, float] | None = None,
     minimum_rate: int = MINIMUM_RATE,
     maximum_seconds: float = MAXIMUM_SECONDS,
+    largest_clipped: float = CLIPPED_SHARE,
 ) -> tuple[np.ndarray, int]:
     """Read a file, or `span` (begin and end in seconds) of it: a wave at the file's own rate, and that rate.
 
-    The whole file is decoded and checked in any case, so that a segment is the same samples whatever the format.
+    Of its samples a share of `largest_clipped` may be at full scale. The
+    whole file is decoded and checked in any case, so that a segment is the same samples whatever the format.
     """
     info = inspect(path, minimum_rate, maximum_seconds)
     try:
@@ -122,7 +126,7 @@ def decode(
             f"{path}: truncated: {len(channels) / rate:.2f} s of the {info.seconds:.2f} s that its header promises. "
             "Get it again."
         )
-    _refuse_bad_samples(path, channels)
+    _refuse_bad_samples(path, channels, largest_clipped)
     wave = channels.mean(axis=1)
     where = ""
     if span is not None:
@@ -138,13 +142,13 @@ def decode(
     return wave, rate
 
 
-def _refuse_bad_samples(path: Path, channels: np.ndarray) -> None:
+def _refuse_bad_samples(path: Path, channels: np.ndarray, largest_clipped: float) -> None:
     if not np.isfinite(channels).all():
         raise AudioError(f"{path}: {int((~np.isfinite(channels)).sum())} samples are not finite numbers. Get it again.")
     clipped = float((np.abs(channels) >= FULL_SCALE).mean())
-    if clipped > CLIPPED_SHARE:
+    if clipped > largest_clipped:
         raise AudioError(
-            f"{path}: clipped: {clipped:.2%} of the samples are at full scale; at most {CLIPPED_SHARE:.2%} may be. "
+            f"{path}: clipped: {clipped:.2%} of the samples are at full scale; at most {largest_clipped:.2%} may be. "
             "Record or export it at a lower level."
         )
 

@@ -32,6 +32,7 @@ console = Console()
 errors = Console(stderr=True)
 
 EXIT_USER_ERROR = 2
+EXIT_FAILURES = 3
 EXIT_INTERRUPTED = 130
 
 Preset = Annotated[str, typer.Option(help="Settings to start from: quick (CPU, minutes, offline) or paper.")]
@@ -141,19 +142,104 @@ def train(folder: RunFolder, systems: Systems = "all") -> None:
 @app.command()
 def convert(
     source: Annotated[Path, typer.Argument(help="Recording to convert.")],
-    system: Annotated[str, typer.Option(help="Which system of the run.")],
-    folder: Annotated[Path, typer.Option("--run", help="The run that trained it.")],
     target: Annotated[
         list[Path], typer.Option("--target", help="Recording of the target voice; further ones may follow.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="FLAC or WAV file to write.")],
+    system: Annotated[str | None, typer.Option(help="Which system of the run.")] = None,
+    folder: Annotated[Path | None, typer.Option("--run", help="The run that trained it.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Instead of --run and --system: a checkpoint.safetensors, e.g. an imported one.")
+    ] = None,
     more_targets: Annotated[list[Path] | None, typer.Argument(help="Further recordings of the target.")] = None,
 ) -> None:
-    """Convert any recording to any voice: SOURCE.wav --target REF.wav [REF2.wav ...] -o OUT.wav."""
+    """Convert any recording to any voice: SOURCE.wav --target REF.wav [REF2.wav ...] -o OUT.wav.
+
+    By a system of a run (--run, --system), with the run's vocoder; or by a checkpoint alone, with Griffin-Lim.
+    """
     from vcbench import command
 
-    command.convert_files(folder, system, source, [*target, *(more_targets or [])], output)
+    converter = command.open_converter(folder, system, checkpoint)
+    command.convert_files(converter, source, [*target, *(more_targets or [])], output)
     console.print(f"Wrote {output}")
+
+
+@app.command()
+def score(
+    table: Annotated[Path, typer.Argument(help="CSV: system, converted, source, target; see below.")],
+    out: Annotated[Path, typer.Option(help="Folder for the tables, the scores and copies of the recordings.")],
+    preset: Preset = "quick",
+    config: ConfigFiles = None,
+    assignments: Assignments = None,
+    strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
+    allow_failures: Annotated[bool, typer.Option(help="Exit with 0 though recordings are missing or broken.")] = False,
+) -> None:
+    """Score converted speech that vcbench did not make, with the same metrics, reference rows and tables as a run.
+
+    TABLE.csv has a row per converted recording. Columns: system; converted, source and target (the recording of the target
+    that the system was given), paths relative to the table; optional: text (what the source says), source_speaker,
+    target_speaker, and enrolment (other recordings of the target, separated by ";", that similarity is measured against).
+    Any sampling rate; WAV, FLAC, Ogg, MP3 or Opus. Missing and broken recordings are listed, and make the exit code 3.
+    """
+    from vcbench import command
+
+    started = time.perf_counter()
+    scored, board = command.score_table(table, out, preset, config, assignments, strict, console)
+    command.print_board(board, scored, console, time.perf_counter() - started)
+    unusable = len(scored.failures) + len(scored.prepared["rejected"])
+    if unusable and not allow_failures:
+        raise typer.Exit(EXIT_FAILURES)
+
+
+@app.command()
+def study(
+    name: Annotated[str | None, typer.Argument(help="A study's name, or the path of a .toml file.")] = None,
+    preset: Preset = "quick",
+    corpus: CorpusName = None,
+    corpus_root: CorpusRoot = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each cell, each with a seed of its own.")] = 3,
+    workers: Annotated[int, typer.Option(min=0, help="Trainings at once; 0: one per core, on a GPU one.")] = 0,
+    config: ConfigFiles = None,
+    assignments: Assignments = None,
+    runs: Root = Path("runs"),
+    out: Annotated[Path | None, typer.Option(help="Folder for tables and plots; by default within --runs.")] = None,
+) -> None:
+    """Answer a paper's table or figure: train its systems under several seeds, tabulate, draw, and answer its claims.
+
+    Without a name, list the studies. What any study has trained for a preset and corpus is used again by the others, and the
+    same command goes on from where it was interrupted. It writes table.md, table.csv, table.tex, plot.svg, plot.png and
+    study.json.
+    """
+    from vcbench import command, study_command
+
+    if name is None:
+        console.print(study_command.describe())
+        return
+    overlay = command.corpus_overlay(assignments, corpus, corpus_root)
+    study_command.run(name, preset, config, overlay, seeds, workers, runs, out, console)
+
+
+@app.command("import")
+def import_checkpoint(
+    system: Annotated[str, typer.Argument(help="Whose published checkpoint it is, e.g. again-vc.")],
+    file: Annotated[Path, typer.Argument(help="The published checkpoint.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write checkpoint.safetensors to.")],
+    activation: Annotated[
+        str | None, typer.Option(help="What it was trained with, which no file says: sigmoid.")
+    ] = None,
+    alpha: Annotated[float | None, typer.Option(help="The sigmoid's factor; 0.1, if left out.")] = None,
+    gru_over_time: Annotated[
+        bool, typer.Option(help="Run the GRU over time; published weights were trained with it over the batch.")
+    ] = False,
+) -> None:
+    """Turn a checkpoint of a system's published code into one of ours, without running code from the file.
+
+    Use the result with `vcbench convert SOURCE.wav --checkpoint DIR/checkpoint.safetensors --target REF.wav -o OUT.wav`.
+    """
+    from vcbench import command
+
+    settings = {"activation": activation, "alpha": alpha, "gru_over_batch": False if gru_over_time else None}
+    console.print(f"Wrote {command.import_checkpoint(system, file, output, settings)}")
 
 
 @app.command()
@@ -184,17 +270,61 @@ def doctor() -> None:
 @listen_app.command("build")
 def listen_build(
     folder: RunFolder,
-    test: Annotated[str, typer.Option(help="mushra, mos or similarity.")],
+    test: Annotated[str, typer.Option(help="mos, similarity-mos, preference or mushra.")],
     out: Annotated[Path, typer.Option(help="Folder to write; the key goes beside it, outside.")],
     items: Annotated[int, typer.Option(help="Trials in the test.")] = 6,
-    seed: Annotated[int, typer.Option(help="Decides choice, order and codes.")] = 0,
+    listeners: Annotated[int, typer.Option(help="Sheets to write, one for each.")] = 20,
+    per_item: Annotated[int, typer.Option(help="Listeners that rate each clip.")] = 10,
+    seed: Annotated[int, typer.Option(help="Decides choice, order and sheets.")] = 0,
+    rows: Annotated[str | None, typer.Option(help="What is rated: rows with commas; by default all that fit.")] = None,
+    training: Annotated[int, typer.Option(help="Trials of the practice pages.")] = 1,
+    traps: Annotated[int, typer.Option(help="Pages per listener on which a voice says what to answer.")] = 0,
+    gold: Annotated[int, typer.Option(help="Pages per listener with a known right answer.")] = 0,
+    no_preference: Annotated[bool, typer.Option("--no-preference", help="Allow that answer to a preference.")] = False,
+    contrast: Annotated[str | None, typer.Option(help="The two rows that are compared first, with a comma.")] = None,
+    language: Annotated[str, typer.Option(help="Of the page and of webMUSHRA's files: en or de.")] = "en",
+    consent: Annotated[Path | None, typer.Option(help="File with the text to agree to, instead of a template.")] = None,
+    collector: Annotated[str | None, typer.Option(help="URL that the page sends answers to.")] = None,
 ) -> None:
-    """Write a blinded listening test: level-matched clips, a webMUSHRA configuration, a manifest, and the key outside."""
+    """Write a blinded listening test: its page, level-matched clips, sheets, webMUSHRA files; and the key outside."""
     from vcbench.listening.bundle import build
+    from vcbench.listening.options import Options, pair
     from vcbench.run import Run
 
-    key = build(Run.open(folder), test, out, items, seed)
+    options = Options(
+        items=items,
+        listeners=listeners,
+        per_item=per_item,
+        seed=seed,
+        rows=tuple(rows.split(",")) if rows else None,
+        training=training,
+        traps=traps,
+        gold=gold,
+        no_preference=no_preference,
+        contrast=pair(contrast),
+        language=language,
+        consent=consent.read_text(encoding="utf-8") if consent else None,
+        collector=collector,
+    )
+    key = build(Run.open(folder), test, out, options)
     console.print(f"Wrote {out}. The key is {key}: keep it away from listeners.")
+
+
+@listen_app.command("serve")
+def listen_serve(
+    bundle: Annotated[Path, typer.Argument(help="Folder that `listen build` wrote.")],
+    results: Annotated[Path, typer.Option(help="Folder that answers are kept in, a file each.")],
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines.")] = "127.0.0.1",
+) -> None:
+    """Serve a listening test and collect its answers."""
+    try:
+        from vcbench.listening import server
+    except ModuleNotFoundError as error:
+        raise UserError(f"The collecting server needs {error.name}: pip install 'vcbench[listen]'.") from error
+
+    console.print(f"Serving {bundle} at http://{host}:{port}/; answers go to {results}. Ctrl-C ends it.")
+    server.serve(bundle, results, host, port)
 
 
 @bench_app.command("train")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,15 +15,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from vcbench import audio, leaderboard, pipeline, registry
+from vcbench import audio, external, leaderboard, pipeline, registry
 from vcbench import config as configuration
 from vcbench.config import RunConfig
 from vcbench.conversion import convert_waves
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.engines import Progress
 from vcbench.errors import UserError
-from vcbench.run import Run
-from vcbench.vocoders import load_vocoder
+from vcbench.features.store import FeatureStore
+from vcbench.run import Run, cache_root
+from vcbench.system import NeuralSystem, VoiceConverter, read_checkpoint
+from vcbench.vocoders import Vocoder, VocoderSettings, load_vocoder
 
 
 def select(preset: str, files: list[Path] | None, assignments: list[str] | None, systems: str) -> RunConfig:
@@ -57,15 +59,21 @@ def open_run(
     runs: Path,
 ) -> Run:
     """Resolve the settings, check them, and make or reopen the run's folder."""
+    overlay = corpus_overlay(assignments, corpus, corpus_root)
+    if name or corpus:
+        overlay.append(f"name={json.dumps(name or f'{preset}-{corpus}')}")
+    config = select(preset, files, overlay, systems)
+    return Run.create(runs / config.name, config)
+
+
+def corpus_overlay(assignments: list[str] | None, corpus: str | None, corpus_root: Path | None) -> list[str]:
+    """The user's assignments, and the corpus as further ones."""
     overlay = list(assignments or [])
     if corpus:
         overlay.append(f"corpus.name={json.dumps(corpus)}")
     if corpus_root:
         overlay.append(f"corpus.root={json.dumps(str(corpus_root.expanduser().resolve()))}")
-    if name or corpus:
-        overlay.append(f"name={json.dumps(name or f'{preset}-{corpus}')}")
-    config = select(preset, files, overlay, systems)
-    return Run.create(runs / config.name, config)
+    return overlay
 
 
 @contextmanager
@@ -88,29 +96,63 @@ def bars(console: Console) -> Iterator[Progress]:
 
 def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard:
     """Every stage in turn; says what each did and how long it took."""
-    missing = pipeline.check_metrics(run, strict)
-    for metric, reason in missing.items():
-        console.print(f"[yellow]{metric} is left out:[/] {escape(reason)}")
+    missing = check_metrics(run, strict, console)
     if run.corpus.synthetic:
         console.print(
             f"Corpus [bold]{run.corpus.name}[/] is synthetic speech: its figures rank nothing but themselves."
         )
     times: dict[str, float] = {}
-    stages = (
-        ("prepare", lambda progress: pipeline.prepare(run, progress)),
-        ("train", lambda progress: pipeline.train(run, run.systems, progress)),
-        ("convert", lambda progress: pipeline.convert(run, progress)),
-        ("score", lambda progress: pipeline.score(run, missing, progress)),
-    )
-    for stage, work in stages:
-        started = perf_counter()
-        with bars(console) as progress:
-            work(progress)
-        times[stage] = perf_counter() - started
-        console.print(f"{stage:8} {times[stage]:6.1f} s")
-        if stage == "prepare":
-            _print_rejected(run, console)
+    with stage("prepare", times, console) as progress:
+        pipeline.prepare(run, progress)
+    _print_rejected(run, console)
+    with stage("train and convert", times, console) as progress:
+        pipeline.train_and_convert(run, progress)
+    return _score(run, missing, times, console)
+
+
+def check_metrics(run: Run, strict: bool, console: Console) -> dict[str, str]:
+    missing = pipeline.check_metrics(run, strict)
+    for metric, reason in missing.items():
+        console.print(f"[yellow]{metric} is left out:[/] {escape(reason)}")
+    return missing
+
+
+@contextmanager
+def stage(name: str, times: dict[str, float], console: Console) -> Iterator[Progress]:
+    """Bars while a stage works, then a line with its seconds, which are also put in `times`."""
+    started = perf_counter()
+    with bars(console) as progress:
+        yield progress
+    times[name] = perf_counter() - started
+    console.print(f"{name:17} {times[name]:6.1f} s")
+
+
+def _score(run: Run, missing: dict[str, str], times: dict[str, float], console: Console) -> leaderboard.Leaderboard:
+    with stage("score", times, console) as progress:
+        pipeline.score(run, missing, progress)
     return pipeline.publish(run, missing, times)
+
+
+def score_table(
+    table: Path,
+    out: Path,
+    preset: str,
+    files: list[Path] | None,
+    assignments: list[str] | None,
+    strict: bool,
+    console: Console,
+) -> tuple[Run, leaderboard.Leaderboard]:
+    """Score audio that vcbench did not make; says what of it cannot be used."""
+    run = external.import_table(table, out, configuration.resolve(preset, files, assignments))
+    missing = check_metrics(run, strict, console)
+    _print_rejected(run, console)
+    times: dict[str, float] = {}
+    with stage("convert", times, console) as progress:
+        pipeline.convert(run, progress)
+    board = _score(run, missing, times, console)
+    for failure in run.failures.itertuples():
+        console.print(f"[red]{failure.system}, trial {failure.trial}:[/] {escape(failure.error)}")
+    return run, board
 
 
 def _print_rejected(run: Run, console: Console) -> None:
@@ -170,20 +212,60 @@ def train(folder: Path, systems: str, console: Console) -> None:
     console.print(f"Trained: {', '.join(rows)}")
 
 
-def convert_files(folder: Path, row: str, source: Path, targets: list[Path], output: Path) -> None:
-    """Convert one recording with a trained system of a run, and write FLAC or WAV."""
+class Converter(NamedTuple):
+    """A system that is ready to convert, with what makes features for it and waves of its mels."""
+
+    system: VoiceConverter
+    store: FeatureStore
+    vocoder: Vocoder
+
+
+def open_converter(folder: Path | None, row: str | None, checkpoint: Path | None) -> Converter:
+    """A trained system of a run; or one from a checkpoint, which knows its mel spectrograms, with Griffin-Lim."""
+    if checkpoint is not None and folder is None and row is None:
+        system = load_checkpoint(checkpoint)
+        store = FeatureStore(cache_root() / "features", system.mel_settings)
+        return Converter(system, store, load_vocoder(VocoderSettings(), system.mel_settings, "cpu"))
+    if checkpoint is not None or folder is None or row is None:
+        raise UserError("Name either --run and --system, or --checkpoint alone.")
     run = Run.open(folder)
     if row not in run.systems:
         raise UserError(f"{folder} has no system {row!r}.{registry.did_you_mean(row, run.systems)}")
+    vocoder = load_vocoder(run.config.vocoder, run.config.features.mel, run.device)
+    return Converter(run.load_system(row), run.store, vocoder)
+
+
+def load_checkpoint(path: Path) -> NeuralSystem:
+    """A system from its checkpoint alone, on the CPU."""
+    system_class = registry.load("systems", read_checkpoint(path)[0]["system"])
+    return system_class.load(path)
+
+
+def import_checkpoint(name: str, file: Path, folder: Path, settings: dict[str, Any]) -> Path:
+    """Have a system turn a checkpoint of its published code into one of ours; settings that are None are its own."""
+    importers = {
+        known.replace("_", "-"): importer
+        for known in registry.names("systems")
+        if (importer := getattr(registry.load("systems", known), "import_official", None))
+    }
+    wanted = name.replace("_", "-")
+    if wanted not in importers:
+        raise UserError(
+            f"No system {name!r} imports published checkpoints.{registry.did_you_mean(wanted, sorted(importers))}"
+        )
+    return importers[wanted](file, folder, **{key: value for key, value in settings.items() if value is not None})
+
+
+def convert_files(converter: Converter, source: Path, targets: list[Path], output: Path) -> None:
+    """Convert one recording, and write FLAC or WAV."""
+    system, store, vocoder = converter
     if output.suffix.lower() not in (".flac", ".wav"):
         raise UserError(f"-o {output}: the output is FLAC or WAV; end its name in .flac or .wav.")
-    recordings = [Utterance(f"file/{path.stem}", "target", path).with_features(run.store) for path in targets]
-    spoken = Utterance(f"file/{source.stem}", "source", source).with_features(run.store)
-    system = run.load_system(row)
-    vocoder = load_vocoder(run.config.vocoder, run.config.features.mel, run.device)
+    recordings = [Utterance(f"file/{path.stem}", "target", path).with_features(store) for path in targets]
+    spoken = Utterance(f"file/{source.stem}", "source", source).with_features(store)
     costs = {"conversion_seconds": 0.0, "vocoder_seconds": 0.0}
     wave = convert_waves(system, [spoken], [Speaker("target", tuple(recordings))], vocoder, costs)[0]
-    audio.write(output, wave.detach().cpu().numpy(), run.config.features.mel.sampling_rate)
+    audio.write(output, wave.detach().cpu().numpy(), store.mel_settings.sampling_rate)
 
 
 def describe(kind: registry.Kind) -> Table:

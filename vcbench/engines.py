@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.context import SpawnProcess
@@ -25,13 +25,15 @@ POLL_SECONDS = 0.2
 class Job:
     """A module-level function and its picklable arguments; it is called with `progress` beside them.
 
-    `cost` orders jobs: the dearest start first, so that the last to end is a short one.
+    `cost` orders jobs: the dearest start first, so that the last to end is a short one. A job begins when the one that
+    `after` names has ended, if that is among those that run.
     """
 
     name: str
     function: Callable[..., Any]
     arguments: dict[str, Any] = field(default_factory=dict)
     cost: float = 1.0
+    after: str = ""
 
 
 class JobFailed(RuntimeError):
@@ -47,10 +49,26 @@ def run_jobs(jobs: Sequence[Job], workers: int, threads: int, progress: Progress
         UserError: as raised by a job.
         JobFailed: a job raised anything else, or its process died. The others are ended; what they wrote stays.
     """
-    ordered = sorted(jobs, key=lambda job: -job.cost)
-    if workers <= 1 or len(jobs) <= 1:
-        return {job.name: _here(job, threads, progress) for job in ordered}
-    return _in_processes(ordered, workers, threads, progress)
+    waiting = sorted(jobs, key=lambda job: -job.cost)
+    if workers > 1 and len(jobs) > 1:
+        return _in_processes(waiting, workers, threads, progress)
+    results: dict[str, Any] = {}
+    while waiting:
+        job = _next(waiting, ())
+        assert job  # nothing runs that it could wait for
+        results[job.name] = _here(job, threads, progress)
+    return results
+
+
+def _next(waiting: list[Job], running: Collection[str]) -> Job | None:
+    """Take the first job that waits for no other; None where each of them waits for one that runs."""
+    unfinished = {*running, *(job.name for job in waiting)}
+    for index, job in enumerate(waiting):
+        if job.after not in unfinished:
+            return waiting.pop(index)
+    if not running:
+        raise ValueError(f"Jobs that wait for each other: {', '.join(job.name for job in waiting)}.")
+    return None
 
 
 def _here(job: Job, threads: int, progress: Progress) -> Any:
@@ -78,8 +96,7 @@ def _in_processes(jobs: list[Job], workers: int, threads: int, progress: Progres
     waiting, running, results = list(jobs), dict[str, SpawnProcess](), dict[str, Any]()
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
-                job = waiting.pop(0)
+            while waiting and len(running) < workers and (job := _next(waiting, running)):
                 running[job.name] = context.Process(target=_child, args=(job, threads, messages), daemon=False)
                 running[job.name].start()
             try:

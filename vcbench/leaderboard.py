@@ -65,7 +65,7 @@ def build(
     """Tabulate a run's scores, over all conditions and in each.
 
     Args:
-        run: its name, corpus, rows, trials, failures and seed are read.
+        run: its name, corpus, rows, outcomes and seed are read.
         scores: a row per score: `system, column, trial, condition, value, weight, source_speaker, target_speaker`.
         columns: what the metrics fill, in the order of the table.
         notes: columns (none: the whole table) and a footnote on them, e.g. model, revision and settings.
@@ -94,7 +94,7 @@ def build(
         references=tuple(row for row in run.rows if row not in run.systems),
         columns=dict(columns),
         cells=_stack(cells, fields),
-        counts=_counts(run.trials, run.failures, run.rows),
+        counts=_counts(run.outcomes, run.rows),
         comparisons=_stack(comparisons, COMPARISON_FIELDS),
         unavailable=dict(unavailable or {}),
         notes=tuple((tuple(about), text) for about, text in notes),
@@ -147,14 +147,14 @@ def _stack(tables: Sequence[pd.DataFrame], fields: Sequence[str]) -> pd.DataFram
     return pd.concat(filled, ignore_index=True)[list(fields)] if filled else pd.DataFrame(columns=list(fields))
 
 
-def _counts(trials: pd.DataFrame, failures: pd.DataFrame, rows: Sequence[str]) -> pd.DataFrame:
+def _counts(outcomes: pd.DataFrame, rows: Sequence[str]) -> pd.DataFrame:
     records = []
-    for condition in [ALL, *dict.fromkeys(trials["condition"])]:
-        tried = len(trials) if condition == ALL else int((trials["condition"] == condition).sum())
-        failed = failures if condition == ALL else failures[failures["condition"] == condition]
+    for condition in dict.fromkeys([ALL, *outcomes["condition"]]):
+        tried = outcomes if condition == ALL else outcomes[outcomes["condition"] == condition]
         for row in rows:
-            count = int((failed["system"] == row).sum())
-            records.append({"condition": condition, "system": row, "trials": tried, "failures": count})
+            own = tried[tried["system"] == row]
+            failed = int((own["error"] != "").sum())
+            records.append({"condition": condition, "system": row, "trials": len(own), "failures": failed})
     return pd.DataFrame(records, columns=["condition", "system", "trials", "failures"])
 
 

@@ -24,7 +24,7 @@ def markdown(board: Leaderboard) -> str:
         for row in sheet.rows:
             name = f"*{row.system}*" if row.reference else row.system
             table.append([name, *row.counts, *(_markdown_cell(cell) for cell in row.cells)])
-        lines += [f"## {sheet.title}", "", *_markdown_table(table), ""]
+        lines += [f"## {sheet.title}", "", *markdown_table(table), ""]
     for mark, note in enumerate(footnotes(board), start=1):
         lines.append(f"{mark}. {note.text}")
     return "\n".join(lines).rstrip() + "\n"
@@ -35,7 +35,7 @@ def _markdown_cell(cell: Cell) -> str:
     return " ".join(part for part in (mean, cell.rank, cell.interval, cell.extra) if part)
 
 
-def _markdown_table(table: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(table: Sequence[Sequence[str]]) -> list[str]:
     """Padded, so that the source is as readable as the page."""
     escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in table]
     widths = [max(len(row[index]) for row in escaped) for index in range(len(escaped[0]))]

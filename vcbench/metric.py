@@ -30,6 +30,7 @@ class Column:
         percent: whether the value, a fraction, is printed times 100.
         main: whether it stands in the main tables; the others stand in a table of their own, after them.
         exact: a count, the same whenever it is taken: it has no interval because it needs none.
+        needs: what a recording must have to get a value, where some may not; said where none has.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Column:
     percent: bool = False
     main: bool = True
     exact: bool = False
+    needs: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import resource
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from vcbench.files import hash_json, whole_file, write_json
 from vcbench.manifest import write_manifest
 from vcbench.metric import Column, MetricUnavailable
 from vcbench.run import Run, cache_root
+from vcbench.sanity import broken_order
 from vcbench.scoring import scores_to_frame
 from vcbench.system import NeuralSystem
 from vcbench.trials import build_trials
@@ -165,6 +167,18 @@ def _peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
 
 
+def train_and_convert(run: Run, progress: Progress) -> None:
+    """Train what is not trained, and have every row convert the trial list as soon as it can."""
+    training = training_jobs(run, run.systems)
+    trained = {job.name for job in training}
+    converting = [
+        Job(f"convert {row}", convert_row, {"folder": run.folder, "row": row}, cost=0.0, after=row)
+        for row in run.rows
+        if row in trained or not is_converted(run, row)
+    ]
+    run_jobs([*training, *converting], run.workers, threads(run), progress)
+
+
 def convert(run: Run, progress: Progress) -> None:
     """Have every system and reference row convert the trial list."""
     run_jobs(conversion_jobs(run), run.workers, threads(run), progress)
@@ -223,13 +237,21 @@ def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> 
         if row in missing:
             unavailable |= dict.fromkeys(metric.columns, missing[row])
             continue
-        tables.append(pd.read_parquet(run.folder / "scores" / f"{row}.parquet"))
+        scores = pd.read_parquet(run.folder / "scores" / f"{row}.parquet")
+        tables.append(scores)
+        unavailable |= {
+            key: f"no recording has {column.needs}."
+            for key, column in metric.columns.items()
+            if column.needs and key not in set(scores["column"])
+        }
         settings = json.loads((run.folder / "scores" / f"{row}.json").read_text())["settings"]
         notes.append(
             (tuple(metric.columns), f"{row}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
         )
+    notes += [((), line) for line in run.notes]
     board = leaderboard.build(
         run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable
     )
+    board = replace(board, notes=(*board.notes, *(((), line) for line in broken_order(board))))
     leaderboard.write(board, run.folder)
     return board

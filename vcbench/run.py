@@ -184,6 +184,12 @@ class Run:
         return table.merge(self.trials[["trial", "condition"]], on="trial")
 
     @property
+    def notes(self) -> list[str]:
+        """Lines for the tables' foot, from what made the run's folder."""
+        path = self.folder / "notes.json"
+        return json.loads(path.read_text()) if path.is_file() else []
+
+    @property
     def failures(self) -> pd.DataFrame:
         return self.outcomes.loc[self.outcomes["error"] != "", ["system", "trial", "condition", "error"]]
 
@@ -246,7 +252,8 @@ def _extend(old: RunConfig, new: RunConfig, folder: Path) -> RunConfig:
         ]
     if differing:
         raise RunError(
-            f"{folder} was made with other settings: {', '.join(differing)}. Give the new run another --name or --runs, or delete that folder."
+            f"{folder} was made with other settings: {', '.join(differing)}. "
+            "Give the new run another --name or --runs, or delete that folder."
         )
     for table in ("systems", "metrics"):
         after[table] = before[table] | after[table]

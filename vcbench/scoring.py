@@ -78,7 +78,11 @@ def score_systems(metric: SystemMetric, run: Run) -> list[Score]:
     scores: list[Score] = []
     for done, row in enumerate(run.systems):
         key = run.system_key(row)
-        path = None if key is None else run.score_cache / metric.name / settings[:16] / f"{hash_json([settings, key])}.json"
+        path = (
+            None
+            if key is None
+            else run.score_cache / metric.name / settings[:16] / f"{hash_json([settings, key])}.json"
+        )
         measured = None if path is None else _read_scores(path)
         if measured is None:
             measured = _measure_system(metric, run, row)

@@ -94,7 +94,17 @@ def plain_notes(board: Leaderboard) -> list[str]:
             "Detectable: the difference between two systems that so many trials find in four of five experiments "
             "(median over the pairs, at the strictest step of the correction)."
         )
-    return lines + [text for columns, text in board.notes if not columns]
+    return [*lines, *_common(board), *(text for columns, text in board.notes if not columns)]
+
+
+def _common(board: Leaderboard) -> Iterator[str]:
+    """How many trials pairs of systems are compared on, where not all have the same."""
+    pooled = board.counts[(board.counts["condition"] == ALL) & board.counts["system"].isin(board.systems)]
+    converted = dict(zip(pooled["system"], pooled["trials"] - pooled["failures"], strict=True))
+    pairs = board.comparisons[board.comparisons["condition"] == ALL]
+    for (first, second), common in pairs.groupby(["first", "second"], sort=False)["common"].max().items():
+        if common < max(converted.get(first, 0), converted.get(second, 0)):
+            yield f"{first} and {second} are compared on the {common} trials that both have."
 
 
 def sheets(board: Leaderboard) -> Iterator[Sheet]:
@@ -112,7 +122,7 @@ def _sheet(board: Leaderboard, condition: str, columns: Sequence[str], cells: pd
     rows = [_row(board, name, columns, cells, counts) for name in (*board.systems, *board.references)]
     rows = [row for row in rows if row.counts or _filled(row)]
     detectable = _detectable_row(board, condition, columns, len(counts) > 0)
-    trials = f" ({counts['trials'].iloc[0]} trials)" if len(counts) else ""
+    trials = f" ({counts['trials'].max()} trials)" if len(counts) else ""
     title = "All conditions" if condition == ALL else condition
     return Sheet(
         condition,

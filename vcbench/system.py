@@ -122,6 +122,24 @@ def collate(utterances: Sequence[Utterance], needs: Sequence[str], device: torch
     return batch
 
 
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """A checkpoint's description of itself (`NeuralSystem.description`), and its weights by name.
+
+    Raises:
+        CheckpointError: the file is not there, truncated, or no checkpoint of vcbench.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            description = json.loads((file.metadata() or {})["vcbench"])
+            return description, {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a usable vcbench checkpoint ({error}). Train the system again, or name another file."
+        ) from error
+
+
 def noise_generator(seed: int, *names: str) -> torch.Generator:
     """A CPU generator that depends on `seed` and `names` alone, so that no batch neighbour changes a sample."""
     digest = hashlib.sha256("\x1f".join((str(seed), *names)).encode()).digest()
@@ -213,16 +231,7 @@ class NeuralSystem(nn.Module):
         Raises:
             CheckpointError: the file is truncated, of another system or version, or of other mel settings.
         """
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, "pt") as file:
-                description = json.loads((file.metadata() or {})["vcbench"])
-                state = {name: file.get_tensor(name) for name in file.keys()}
-        except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
-            raise CheckpointError(
-                f"{path} is not a usable vcbench checkpoint ({error}). Train the system again, or name another file."
-            ) from error
+        description, state = read_checkpoint(path)
         if description["system"] != cls.name:
             raise CheckpointError(f"{path} is a checkpoint of {description['system']!r}, not of {cls.name!r}.")
         if description["version"] != cls.version:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from systems.again_vc.published import PublishedAgainVC
 from systems.layers.autoencoder import Autoencoder, AutoencoderConfig
 from systems.layers.one_shot import OneShotSystem
@@ -24,6 +27,13 @@ class AgainVC(OneShotSystem):
     def __init__(self, config: AgainConfig, mel: MelSettings, seed: int = 0) -> None:
         super().__init__(config, mel, seed)
         self.model = Autoencoder(config, mel.n_mels, encoders=1)
+
+    @classmethod
+    def import_official(cls, path: Path, out_dir: Path, **settings: Any) -> Path:
+        """See `systems.again_vc.official`, which builds this class and is therefore imported late."""
+        from systems.again_vc.official import import_official
+
+        return import_official(path, out_dir, **settings)
 
     @classmethod
     def published(cls, config: AgainConfig, n_mels: int) -> PublishedAgainVC:

@@ -1,0 +1,117 @@
+"""The conformance suite passes what is sound, and names what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from systems.again_vc import AgainConfig, AgainVC
+from systems.layers.one_shot import OneShotSystem
+from systems.nd_flow import NDFlow
+from vcbench.corpora.corpus import Speaker, Utterance
+from vcbench.metric import AudioMetric, Column, Conversion
+from vcbench.registry import load
+from vcbench.sanity import CopySource, CopyTarget
+from vcbench.testing import check_metric, check_system
+
+SMALL = AgainConfig(hidden=8, gru_hidden=8, blocks=2)
+
+
+@pytest.mark.parametrize("system_class", [CopySource, CopyTarget])
+def test_built_in_copies_conform(system_class: type[Any]) -> None:
+    check_system(system_class)
+
+
+def test_trained_systems_conform() -> None:
+    check_system(AgainVC, SMALL)
+    check_system(NDFlow, NDFlow.Config(steps=2, width=16, condition_channels=16, speaker_channels=16, speaker_width=16))
+
+
+class Changing(CopySource):
+    def convert(self, source: Utterance, target: Speaker) -> Tensor:
+        return source.wave + 0.01 * torch.rand(source.wave.shape)
+
+
+class Flat(CopySource):
+    def convert(self, source: Utterance, target: Speaker) -> Tensor:
+        return source.mel
+
+
+class Broken(CopySource):
+    def convert(self, source: Utterance, target: Speaker) -> Tensor:
+        return source.wave * float("nan")
+
+
+class Neighbourly(AgainVC):
+    """Statistics over the whole batch."""
+
+    def convert_batch(self, sources: Sequence[Utterance], targets: Sequence[Speaker]) -> list[Tensor]:
+        mels = super().convert_batch(sources, targets)
+        return [mel - torch.cat(mels, 1).mean() for mel in mels]
+
+
+class Idle(AgainVC):
+    """A parameter that nothing uses."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.idle = torch.nn.Parameter(torch.zeros(1))
+
+
+class Forgetful(AgainVC):
+    """Something that decides its results is not in the checkpoint."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.offset = torch.rand(1)
+
+    def convert_batch(self, sources: Sequence[Utterance], targets: Sequence[Speaker]) -> list[Tensor]:
+        return [mel + self.offset for mel in super().convert_batch(sources, targets)]
+
+
+@pytest.mark.parametrize(
+    ("system_class", "config", "message"),
+    [
+        (Changing, None, "seed what is random"),
+        (Flat, None, r"gave the shape \(80, .*a wave is \(samples,\)"),
+        (Broken, None, "not finite"),
+        (Neighbourly, SMALL, "batch neighbour changes the result"),
+        (Idle, SMALL, "the loss does not depend on idle"),
+        (Forgetful, SMALL, "saved and loaded converts otherwise"),
+        (object, None, "needs `produces` and convert"),
+        (OneShotSystem, SMALL, None),
+    ],
+)
+def test_what_does_not_conform_is_named(system_class: type[Any], config: Any, message: str | None) -> None:
+    with pytest.raises(AssertionError if message else Exception, match=message):
+        check_system(system_class, config)
+
+
+@pytest.mark.parametrize("name", ["prosody", "naturalness", "speaker_similarity_ge2e"])
+def test_our_metrics_conform(name: str) -> None:
+    check_metric(load("metrics", name))
+
+
+class Mean(AudioMetric):
+    """Compares with the batch's first recording, which it must not."""
+
+    name = "mean"
+    columns = {"mean": Column("Mean", None)}  # noqa: RUF012
+
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
+        levels = [float(one.source.wave.abs().mean()) for one in conversions]
+        return [[("mean", level - levels[0], 1.0, {})] for level in levels]
+
+
+class Wrong(Mean):
+    columns = {"other": Column("Other", None)}  # noqa: RUF012
+
+
+@pytest.mark.parametrize(("metric_class", "message"), [(Mean, "in another order"), (Wrong, "filled 'mean'")])
+def test_a_metric_that_does_not_conform_is_named(metric_class: type[Any], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_metric(metric_class)

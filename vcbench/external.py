@@ -1,0 +1,215 @@
+"""Audio that vcbench did not make, as a run's folder: from there on it is scored like any other.
+
+Recordings are copied to FLAC under names of the run's own. What cannot be used of the conversions is a failure of its system; a
+trial whose source, target or enrolment cannot be used is left out and listed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from vcbench import audio, config, registry
+from vcbench.config import RunConfig
+from vcbench.conversion import COSTS, conversion_key
+from vcbench.corpora.corpus import Speaker, Utterance
+from vcbench.external_table import Recording, TableError, enrolment, read_table, recordings
+from vcbench.files import hash_file, hash_json, whole_file, write_json
+from vcbench.leaderboard import ALL
+from vcbench.metric import AudioMetric
+from vcbench.run import Run
+
+LOWEST_RATE = 1000  # Hz; below it there is no speech to score
+LOW_RATE, CLIPPED = "sampled below 16 kHz", "clipped"  # flags: such a recording is scored, and the table says so
+EFFECTS = {LOW_RATE: "every model hears them without their upper band", CLIPPED: "they were scaled down"}
+REAL = "the sources and targets"
+
+
+class Recorded:
+    """Audio that vcbench did not make (`vcbench score`)."""
+
+    produces: Literal["mel", "wave"] = "wave"
+
+    def convert(self, source: Utterance, target: Speaker) -> Tensor:
+        raise TableError("These conversions were recorded elsewhere; there is nothing here to convert with.")
+
+
+def settings(values: dict[str, Any], table: pd.DataFrame, out: Path) -> RunConfig:
+    """A preset's settings for the systems of a table: of its metrics those that hear recordings alone."""
+    systems = list(dict.fromkeys(table["system"]))
+    reserved = [name for name in systems if name in config.REFERENCE_ROWS]
+    if reserved:
+        raise TableError(f"The system name {reserved[0]!r} is that of a reference row; call the system something else.")
+    metrics = {
+        name: options
+        for name, options in values["metrics"].items()
+        if issubclass(registry.load("metrics", name), AudioMetric)
+    }
+    rows: Sequence[str] = config.REFERENCE_ROWS
+    if not (table["enrolment"] != "").all():
+        # The only recordings of a target are then what it was given: nothing real is left to compare with.
+        rows = [row for row in rows if row not in ("target", "oracle")]
+    corpus = {"name": "folder", "root": str((out / "recordings").resolve())}
+    chosen = {"name": _run_name(out), "corpus": corpus, "systems": {name: {"system": "recorded"} for name in systems}}
+    return config.parse(values | chosen | {"metrics": metrics, "reference_rows": list(rows)})
+
+
+def _run_name(out: Path) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in out.resolve().name).strip("-") or "scored"
+
+
+def import_table(path: Path, out: Path, values: dict[str, Any]) -> Run:
+    """Make `out` a run's folder with everything that a table lists, ready for the reference rows and the metrics.
+
+    Args:
+        values: of a preset, as `vcbench.config.resolve` gives them.
+
+    Raises:
+        TableError: the table cannot be read, or none of its trials can be scored.
+    """
+    table = read_table(path)
+    run = Run.create(out, settings(values, table, out))
+    found = recordings(path, table)
+    utterances, rejected, flags = _copy_recordings(found, run)
+    table["references"] = [[name] for name in table["target"]]
+    table["enrolments"] = [
+        enrolment(cell) or [row] for cell, row in zip(table["enrolment"], table["target"], strict=True)
+    ]
+    usable = [
+        all(name in utterances for name in (row.source, *row.references, *row.enrolments)) for row in table.itertuples()
+    ]
+    if not any(usable):
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in rejected[:5])
+        raise TableError(f"{path}: no trial has a source, a target and an enrolment that can be used.{reasons}")
+    table = table[usable].copy()
+    trials, names = _trials(table, utterances)
+    _write_prepared(run, utterances, rejected)
+    with whole_file(out / "trials.parquet") as temporary:
+        trials.to_parquet(temporary)
+    run = Run.open(out)  # with the files that it now has
+    for system, own in table.assign(trial=names).groupby("system", sort=False):
+        flags += _copy_conversions(run, str(system), path.parent, own)
+    write_json(out / "notes.json", _notes(table, flags))
+    return run
+
+
+def _notes(table: pd.DataFrame, flags: list[tuple[str, str]]) -> list[str]:
+    """Lines for the tables' foot."""
+    lines = []
+    for (owner, flag), count in Counter(flags).items():
+        lines.append(f"{count} recordings of {owner} are {flag}; {EFFECTS[flag]}.")
+    without = int((table["enrolment"] == "").sum())
+    if without:
+        lines.append(
+            f"{without} of {len(table)} conversions have no enrolment: their similarity is to the recording that the system was "
+            "given, which flatters."
+        )
+    return lines
+
+
+def _copy_recordings(
+    found: Mapping[str, Recording], run: Run
+) -> tuple[dict[str, Utterance], list[tuple[str, str]], list[tuple[str, str]]]:
+    """Utterances by their name in the table; (name, reason) of what cannot be used; (whose, flag) of what is odd."""
+    utterances, rejected, flags = {}, [], []
+    speakers = {
+        one: f"speaker{index:03d}" for index, one in enumerate(dict.fromkeys(r.speaker for r in found.values()))
+    }
+    for index, (name, recording) in enumerate(found.items()):
+        speaker = speakers[recording.speaker]
+        identity = f"{speaker}/r{index:05d}"
+        copy = run.folder / "recordings" / f"{identity}.flac"
+        try:
+            flags += [(REAL, flag) for flag in copy_audio(recording.path, copy)]
+        except audio.AudioError as error:
+            rejected.append((name, str(error)))
+            continue
+        utterances[name] = Utterance(identity, speaker, copy, recording.text, held_out=True, features=run.store)
+    return utterances, rejected, flags
+
+
+def copy_audio(path: Path, copy: Path) -> list[str]:
+    """Copy a recording to FLAC at its own rate, and give its flags.
+
+    What is sampled below 16 kHz is brought to it, so that every model hears its own rate; what is clipped is scaled down.
+
+    Raises:
+        AudioError: it is missing, not audio, corrupt, truncated, empty, silent, too long, or not numbers.
+    """
+    flags = []
+    wave, rate = audio.decode(path, minimum_rate=LOWEST_RATE, largest_clipped=1.0)
+    if rate < audio.MINIMUM_RATE:
+        flags.append(LOW_RATE)
+        wave, rate = audio.resample(wave, rate, audio.MINIMUM_RATE), audio.MINIMUM_RATE
+    if (np.abs(wave) >= audio.FULL_SCALE).mean() > audio.CLIPPED_SHARE:
+        flags.append(CLIPPED)
+        wave = wave * (0.99 * audio.FULL_SCALE / np.abs(wave).max())
+    audio.write(copy, wave, rate)
+    return flags
+
+
+def _trials(table: pd.DataFrame, utterances: Mapping[str, Utterance]) -> tuple[pd.DataFrame, list[str]]:
+    """The trial list of all systems together, and each row's trial."""
+    keys = [(row.source, row.target, row.enrolment) for row in table.itertuples()]
+    numbers = {key: f"t{index:04d}" for index, key in enumerate(dict.fromkeys(keys))}
+    firsts = {numbers[key]: row for key, row in reversed(list(zip(keys, table.itertuples(), strict=True)))}
+    rows = [
+        {
+            "trial": trial,
+            "condition": ALL,
+            "sex_pair": "",
+            "source": utterances[row.source].id,
+            "source_speaker": utterances[row.source].speaker,
+            "target_speaker": utterances[row.target].speaker,
+            "references": [utterances[name].id for name in row.references],
+            "enrolment": [utterances[name].id for name in row.enrolments],
+            "target_utterance": utterances[row.target].id,
+        }
+        for trial, row in sorted(firsts.items())
+    ]
+    return pd.DataFrame(rows), [numbers[key] for key in keys]
+
+
+def _write_prepared(run: Run, utterances: Mapping[str, Utterance], rejected: list[tuple[str, str]]) -> None:
+    root = run.folder / "recordings"
+    stored = [
+        {"id": u.id, "speaker": u.speaker, "text": u.text, "span": None, "held_out": True}
+        | {"path": u.path.relative_to(root).as_posix()}
+        for u in utterances.values()
+    ]
+    speakers = sorted({u.speaker for u in utterances.values()})
+    content = {
+        "settings": {"table": True},
+        "rejected": rejected,
+        "fallbacks": [],
+        "corpus_hash": hash_json([[u.id, u.text, hash_file(u.path)] for u in utterances.values()]),
+        "split": {"training": [], "held_out": [], "unseen": stored}
+        | {"speakers": [{"id": name, "sex": None, "seen": False} for name in speakers]},
+    }
+    write_json(run.folder / "prepared.json", content)
+
+
+def _copy_conversions(run: Run, system: str, folder: Path, rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """A system's conversions under the names of their trials, its failures with their reasons; flags as of `copy_audio`."""
+    target = run.folder / "converted" / system
+    outcomes, flags = [], []
+    for row in rows.sort_values("trial").itertuples():
+        copy, error = target / f"{row.trial}.flac", ""
+        try:
+            flags += [(system, flag) for flag in copy_audio(folder / row.converted, copy)]
+        except audio.AudioError as problem:
+            error = str(problem)
+            copy.unlink(missing_ok=True)
+        outcomes.append({"trial": row.trial, "error": error, "audio_hash": "" if error else hash_file(copy)})
+    with whole_file(target / "conversions.parquet") as temporary:
+        pd.DataFrame(outcomes).to_parquet(temporary)
+    write_json(
+        target / "costs.json", {"key": conversion_key(run, system), "done": True, "costs": dict.fromkeys(COSTS, 0)}
+    )
+    return flags

@@ -1,0 +1,1 @@
+"""Study files: a table or figure of a paper each."""

@@ -1,0 +1,204 @@
+"""Studies: a study file laid over a preset, checked, and expanded into the cells that are trained."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vcbench import config, registry
+from vcbench.config import ConfigError, RunConfig
+from vcbench.errors import UserError
+from vcbench.files import hash_json
+from vcbench.metric import Column
+from vcbench.study_file import CellEntry, Claim, StudyFile, read
+
+CONDITION_SIGN = "@"  # between a column's name and the one condition that is meant
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row of the table.
+
+    Attributes:
+        row: its name in a run: the same settings have the same name in every study, and are trained once.
+        settings: resolved, with `system`.
+        place: its values of the grid's settings.
+        paper: the paper's own figures, by column.
+    """
+
+    label: str
+    row: str
+    settings: dict[str, Any]
+    place: dict[str, Any]
+    paper: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file under a preset; `config` is that of its runs, but for name and seed."""
+
+    name: str
+    file: StudyFile
+    preset: str
+    cells: tuple[Cell, ...]
+    columns: dict[str, Column]
+    claims: tuple[Claim, ...]
+    config: RunConfig
+
+    @property
+    def hears(self) -> bool:
+        """Whether a metric reads recordings, so that they must be made."""
+        return _hears(self.config.metrics)
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """What each of a run's rows is called in the table."""
+        return {cell.row: cell.label for cell in self.cells} | {name: name for name in self.config.reference_rows}
+
+
+def resolve(
+    name: str, preset: str, files: list[Path] | None = None, assignments: list[str] | None = None, workers: int = 0
+) -> Study:
+    """Lay a study over a preset, and a user's files and assignments over both; check all of it.
+
+    Raises:
+        ConfigError: what is wrong in the study file or the settings, before anything is computed.
+    """
+    try:
+        file = read(name)
+        return _resolve(file, Path(name).stem, preset, files, assignments, workers)
+    except UserError as error:
+        raise ConfigError(f"Study {name}: {error}") from error
+
+
+def _resolve(
+    file: StudyFile, name: str, preset: str, files: list[Path] | None, assignments: list[str] | None, workers: int
+) -> Study:
+    values = config.merge(config.resolve(preset), {"metrics": file.metrics})
+    for known in file.presets:
+        _require("presets", known, config.presets())
+    values = config.merge(values, file.presets.get(preset, {}))
+    values = config.lay_over(values, files, assignments)
+    cells = tuple(_cells(file, values["systems"]))
+    _check_cells(file, cells)
+    metrics = {metric: values["metrics"][metric] for metric in file.metrics}
+    columns = _columns(file, metrics)
+    own: dict[str, Any] = {"systems": {cell.row: cell.settings for cell in cells}, "metrics": metrics}
+    if not _hears(metrics):
+        own["reference_rows"] = []
+    if workers:
+        own["workers"] = workers
+    study = Study(name, file, preset, cells, columns, tuple(_claims(file)), config.parse(values | own))
+    _check_references(study)
+    return study
+
+
+def _hears(metrics: dict[str, dict[str, Any]]) -> bool:
+    return any(getattr(registry.load("metrics", metric), "hears", True) for metric in metrics)
+
+
+def _entries(file: StudyFile) -> Iterator[tuple[CellEntry, dict[str, Any]]]:
+    """The cells that are written out, then the grid's with their places."""
+    yield from ((entry, {}) for entry in file.cells)
+    for place in _places(file.grid, list(file.grid)) if file.grid else ():
+        settings: dict[str, Any] = {}
+        for key, value in place.items():
+            settings = config.merge(settings, _nested(key.split("."), value))
+        label = file.grid_label or ", ".join(f"{key} {{{key}}}" for key in place)
+        yield CellEntry(label=_fill(label, place), settings=settings), place
+
+
+def _cells(file: StudyFile, presets: dict[str, Any]) -> Iterator[Cell]:
+    for entry, place in _entries(file):
+        system = entry.system or file.system
+        if system is None:
+            raise ConfigError(f"The cell {entry.label!r} names no system, and the study has none for all.")
+        if ".py:" in system:
+            system = str(Path(system).expanduser().resolve())
+        own = config.merge(presets.get(system, {}), entry.settings) | {"system": system}
+        checked = config.system_config(entry.label, own)
+        settings = {"system": system} | (config.plain_json(checked) if checked else {})
+        row = f"{registry.row_name(system)}-{hash_json(settings)[:8]}"
+        yield Cell(entry.label, row, settings, place, entry.paper)
+
+
+def _check_cells(file: StudyFile, cells: tuple[Cell, ...]) -> None:
+    if not cells:
+        raise ConfigError("It has no cells: write [[cells]], or a [grid] whose settings have at least one value each.")
+    labels: dict[str, str] = {}
+    for cell in cells:
+        if cell.label in labels.values() or cell.label in config.REFERENCE_ROWS:
+            raise ConfigError(f"The label {cell.label!r} is taken; every cell needs one of its own.")
+        if cell.row in labels:
+            raise ConfigError(f"The cells {labels[cell.row]!r} and {cell.label!r} have the same settings.")
+        labels[cell.row] = cell.label
+    systems = sorted({cell.settings["system"] for cell in cells})
+    for preset, overlay in file.presets.items():
+        for system in overlay.get("systems", {}):
+            _require(f"presets.{preset}.systems", system, systems)
+
+
+def _columns(file: StudyFile, metrics: dict[str, dict[str, Any]]) -> dict[str, Column]:
+    known: dict[str, Column] = {}
+    for metric, options in metrics.items():
+        known |= config.build_metric(metric, options).columns
+    for key in file.columns:
+        _require("columns", key.partition(CONDITION_SIGN)[0], list(known))
+    if not file.columns:
+        raise ConfigError(f"columns is empty; its metrics have: {', '.join(known)}.")
+    return {key: known[key.partition(CONDITION_SIGN)[0]] for key in file.columns}
+
+
+def _claims(file: StudyFile) -> Iterator[Claim]:
+    """Every claim; one with places of the grid in its names, once for each of their values."""
+    for claim in file.claims:
+        named = f"{claim.cell} {claim.other} {claim.text}"
+        for place in _places(file.grid, [key for key in file.grid if f"{{{key}}}" in named]):
+            other = _fill(claim.other, place) if isinstance(claim.other, str) else claim.other
+            filled = {"text": _fill(claim.text, place), "cell": _fill(claim.cell, place), "other": other}
+            yield claim.model_copy(update=filled)
+
+
+def _check_references(study: Study) -> None:
+    """Claims, papers' figures and panels name cells and columns that there are."""
+    columns, labels = list(study.columns), list(study.rows.values())
+    for cell in study.cells:
+        for column in cell.paper:
+            _require(f"paper figure of {cell.label!r}", column, columns)
+    for claim in study.claims:
+        _require(f"claim {claim.text!r}, cell", claim.cell, labels)
+        _require(f"claim {claim.text!r}, column", claim.column, columns)
+        if isinstance(claim.other, str):
+            _require(f"claim {claim.text!r}, other", claim.other, labels + columns)
+    for draw in study.file.draw:
+        for shown in filter(None, (draw.x, draw.y, draw.line)):
+            _require("draw", shown, columns)
+        for setting in filter(None, (draw.hue, draw.annotate)):
+            _require("draw", setting, list(study.file.grid))
+        if draw.kind == "curve" and draw.x is None:
+            raise ConfigError(f"draw: the curve of {draw.y!r} needs x, a column.")
+
+
+def _require(where: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise ConfigError(f"{where}: there is no {name!r}.{registry.did_you_mean(name, known)}")
+
+
+def _places(grid: dict[str, tuple[Any, ...]], keys: list[str]) -> Iterator[dict[str, Any]]:
+    """Every combination of the values of `keys`; a single empty one, if there are no keys."""
+    for values in itertools.product(*(grid[key] for key in keys)):
+        yield dict(zip(keys, values, strict=True))
+
+
+def _fill(text: str, place: dict[str, Any]) -> str:
+    for key, value in place.items():
+        text = text.replace(f"{{{key}}}", str(value))
+    return text
+
+
+def _nested(keys: list[str], value: Any) -> dict[str, Any]:
+    """``["training", "steps"], 5`` -> ``{"training": {"steps": 5}}``."""
+    return {keys[0]: _nested(keys[1:], value) if len(keys) > 1 else value}

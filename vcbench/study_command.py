@@ -1,0 +1,50 @@
+"""What the `study` verb does."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vcbench import study, study_file
+from vcbench.study_plots import write_plots
+from vcbench.study_run import run_study, shared_folder, write_record
+from vcbench.study_tables import foot, header, render, write_tables
+
+
+def describe() -> Table:
+    table = Table("study", "what it asks", "source")
+    for name in study_file.names():
+        file = study_file.read(name)
+        table.add_row(name, file.title, file.source)
+    return table
+
+
+def run(
+    name: str,
+    preset: str,
+    files: list[Path] | None,
+    assignments: list[str],
+    seeds: int,
+    workers: int,
+    runs: Path,
+    out: Path | None,
+    console: Console,
+) -> None:
+    """Run a study, write what it found, and print it."""
+    resolved = study.resolve(name, preset, files, assignments, workers)
+    folder = out or shared_folder(resolved, runs) / resolved.name
+    finished = run_study(resolved, seeds, runs, folder, console)
+    write_tables(finished, folder)
+    write_plots(finished.results, folder)
+    write_record(finished, folder / "study.json", shlex.join(["vcbench", *sys.argv[1:]]))
+    for line in header(finished):
+        console.print(line)
+    for table in render(finished):
+        console.print(table)
+    for line in foot(finished):
+        console.print(line)
+    console.print(f"Tables and plots: {folder}")

@@ -1,0 +1,102 @@
+"""What stands in a study file: a table or figure of a paper as TOML.
+
+    title, source        what it is, and which paper's section or table asks it
+    system               what every cell runs, unless the cell names its own
+    columns              what is shown: "probe_content", or of one condition "reconstruction_error@seen"
+    [[cells]]            label, settings, paper = {column = figure}: a row of the table, with the paper's own figures
+    [grid]               setting = [values]: a cell for each combination, named by `grid_label`, e.g. "{alpha}"
+    [metrics.NAME]       the metrics that fill the columns, with their options
+    [presets.NAME]       laid over that preset, e.g. systems.again_vc.hidden = 64
+    [[claims]]           text, cell, column, relation, other: what the paper says, answered by `study_results`
+    [[draw]]             a panel of the plot
+
+In a claim, "{alpha}" stands for each value of that grid setting in turn.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from vcbench import config, registry
+from vcbench.config import ConfigError, Strict
+
+
+class CellEntry(Strict):
+    label: str
+    system: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    paper: dict[str, float] = Field(default_factory=dict)
+
+
+class Claim(Strict):
+    """A sentence of the paper as an inequality: `column` of `cell` is below or above that of `other`.
+
+    Attributes:
+        other: another cell or a reference row; a column of the same cell; or a number.
+        margin: how far the cell may lie on the wrong side; below zero, how far it must lie on the right one.
+    """
+
+    text: str
+    source: str = ""
+    cell: str
+    column: str
+    relation: Literal["below", "above"]
+    other: float | str
+    margin: float = 0.0
+
+
+class Draw(Strict):
+    """A panel: "bars", `y` of every cell, or "curve", `y` over `x`.
+
+    Attributes:
+        line: a column whose mean is drawn as a level, e.g. chance.
+        hue: the grid's setting that has a curve for each value.
+        annotate: the grid's setting that stands at each point; the cell's label, if left out.
+    """
+
+    kind: Literal["bars", "curve"]
+    y: str
+    x: str | None = None
+    line: str | None = None
+    hue: str | None = None
+    annotate: str | None = None
+
+
+class StudyFile(Strict):
+    title: str
+    source: str
+    system: str | None = None
+    columns: tuple[str, ...]
+    cells: tuple[CellEntry, ...] = ()
+    grid: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    grid_label: str = ""
+    metrics: dict[str, dict[str, Any]]
+    presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    draw: tuple[Draw, ...] = ()
+
+
+def names() -> list[str]:
+    """The studies that come with vcbench."""
+    entries = (path.name for path in resources.files("vcbench.studies").iterdir())
+    return sorted(name.removesuffix(".toml") for name in entries if name.endswith(".toml"))
+
+
+def read(name: str) -> StudyFile:
+    """A study file, by its name or by the path of one.
+
+    Raises:
+        ConfigError: there is none, or it has an unknown key, or one of another type.
+    """
+    if name.endswith(".toml"):
+        values = config.read_toml(Path(name))
+    elif name in names():
+        values = tomllib.loads((resources.files("vcbench.studies") / f"{name}.toml").read_text())
+    else:
+        raise ConfigError(f"There is no study {name!r}.{registry.did_you_mean(name, names())}")
+    return config.validate(StudyFile, values, "")

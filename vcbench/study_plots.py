@@ -1,0 +1,129 @@
+"""A study's plot: its panels beside each other, ours with intervals, the paper's figures as open diamonds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import seaborn as sns
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+from vcbench.files import whole_file
+from vcbench.statistics import Interval
+from vcbench.study import Cell
+from vcbench.study_file import Draw
+from vcbench.study_results import Results
+from vcbench.study_tables import column_title
+
+PANEL = (4.8, 4.0)  # inches
+PAPER: dict[str, Any] = {
+    "marker": "D",
+    "linestyle": "none",
+    "markerfacecolor": "none",
+    "markeredgecolor": "0.3",
+    "label": "paper",
+}
+SETTINGS: Any = {"svg.hashsalt": "vcbench", "svg.fonttype": "none"}  # the same plot is the same file
+
+
+def write_plots(results: Results, out: Path) -> None:
+    """Write plot.svg and plot.png, if the study draws anything."""
+    panels = results.study.file.draw
+    if not panels:
+        return
+    with sns.axes_style("whitegrid"), pyplot.rc_context(SETTINGS):
+        width, height = PANEL
+        figure, axes = pyplot.subplots(1, len(panels), figsize=(width * len(panels), height), squeeze=False)
+        for draw, axis in zip(panels, axes[0], strict=True):
+            (_bars if draw.kind == "bars" else _curves)(results, draw, axis)
+        figure.suptitle(results.study.file.title)
+        figure.tight_layout()
+        for path in (out / "plot.svg", out / "plot.png"):
+            with whole_file(path) as temporary:
+                figure.savefig(temporary, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        pyplot.close(figure)
+
+
+def _bars(results: Results, draw: Draw, axis: Axes) -> None:
+    """One bar per cell that has a value."""
+    found = [(cell, value) for cell in results.study.cells if (value := _point(results, cell, draw.y)) is not None]
+    positions, means = range(len(found)), [value.mean for _, value in found]
+    axis.bar(positions, means, color=sns.color_palette()[0], width=0.7)
+    axis.errorbar(positions, means, yerr=_errors([value for _, value in found]), fmt="none", color="0.2", capsize=3)
+    papers = {at: cell.paper[draw.y] for at, (cell, _) in enumerate(found) if draw.y in cell.paper}
+    if papers:
+        axis.plot(list(papers), [_shown(results, draw.y, figure) for figure in papers.values()], **PAPER)
+    _level(results, draw, axis)
+    axis.set_xticks(positions, [cell.label for cell, _ in found], rotation=40, ha="right")
+    axis.set_ylabel(column_title(results.study, draw.y))
+    _legend(axis)
+
+
+def _curves(results: Results, draw: Draw, axis: Axes) -> None:
+    """A curve through the cells of each value of `hue`, in the order of the file."""
+    assert draw.x is not None  # the study was checked
+    study = results.study
+    groups: dict[Any, list[Cell]] = {}
+    for cell in study.cells:
+        groups.setdefault(cell.place.get(draw.hue) if draw.hue else None, []).append(cell)
+    for colour, (name, cells) in zip(sns.color_palette(n_colors=len(groups)), groups.items(), strict=True):
+        points = [(cell, _point(results, cell, draw.x), _point(results, cell, draw.y)) for cell in cells]
+        measured = [(cell, x, y) for cell, x, y in points if x is not None and y is not None]
+        xs, ys = [x for _, x, _ in measured], [y for _, _, y in measured]
+        label = None if name is None else str(name)
+        axis.errorbar(
+            [x.mean for x in xs], [y.mean for y in ys], _errors(ys), _errors(xs),
+            fmt="o-", color=colour, ecolor=(*colour, 0.35), capsize=2, label=label,
+        )  # fmt: skip
+        for cell, x, y in measured:
+            text = str(cell.place[draw.annotate]) if draw.annotate else cell.label
+            axis.annotate(text, (x.mean, y.mean), (4, 4), textcoords="offset points", color=colour, fontsize=8)
+        papers = [cell.paper for cell in cells if {draw.x, draw.y} <= cell.paper.keys()]
+        if papers:
+            at = [[_shown(results, key, paper[key]) for paper in papers] for key in (draw.x, draw.y)]
+            axis.plot(*at, **PAPER | {"markeredgecolor": colour})
+    _level(results, draw, axis)
+    axis.set_xlabel(column_title(study, draw.x))
+    axis.set_ylabel(column_title(study, draw.y))
+    _legend(axis)
+
+
+def _point(results: Results, cell: Cell, key: str) -> Interval | None:
+    """A cell's figure as it is drawn: fractions in percent where the column says so."""
+    found = results.interval(cell.label, key)
+    if found is None:
+        return None
+    mean, low, high = (_shown(results, key, value) for value in (found.mean, found.low, found.high))
+    return Interval(mean, low, high, found.count)
+
+
+def _shown(results: Results, key: str, value: float) -> float:
+    return value * 100 if results.study.columns[key].percent else value
+
+
+def _errors(found: list[Interval]) -> list[list[float]]:
+    """Distances from mean to low and to high; 0 where there is no interval."""
+    low = [0.0 if math.isnan(value.low) else value.mean - value.low for value in found]
+    high = [0.0 if math.isnan(value.high) else value.high - value.mean for value in found]
+    return [low, high]
+
+
+def _level(results: Results, draw: Draw, axis: Axes) -> None:
+    """A dashed line at a column's mean over the cells."""
+    if draw.line is None:
+        return
+    found = [value.mean for cell in results.study.cells if (value := _point(results, cell, draw.line)) is not None]
+    if found:
+        axis.axhline(sum(found) / len(found), color="0.4", linestyle="--", label=column_title(results.study, draw.line))
+
+
+def _legend(axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    if labels:
+        unique = dict(zip(labels, handles, strict=True))
+        axis.legend(unique.values(), unique.keys(), fontsize=8)

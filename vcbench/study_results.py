@@ -1,0 +1,110 @@
+"""What a study found: means over seeds with intervals, and the paper's claims answered by them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from vcbench.statistics import LEVEL, Interval, compare_pairs, weighted_mean_interval
+from vcbench.study import CONDITION_SIGN, Study
+from vcbench.study_file import Claim
+
+Verdict = Literal["holds", "does not hold", "cannot be told"]
+NONE = math.nan
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`difference` is the cell's value less the other's, `low` and `high` its interval, in the column's own unit."""
+
+    claim: Claim
+    verdict: Verdict
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """Scores of a study: a row per score, its cell's label in `system`, and its `seed`.
+
+    With several seeds an interval is over seeds: Student's t of the seeds' means, and of a claim's differences seed by
+    seed. With one seed it is over the speakers that were tested, by the bootstrap of the leaderboard, and says nothing of what
+    another training would give.
+    """
+
+    study: Study
+    scores: pd.DataFrame
+    seeds: tuple[int, ...]
+
+    def of(self, label: str, column: str) -> pd.DataFrame:
+        """Scores of a cell in a column; of one condition, if the column says so."""
+        name, _, condition = column.partition(CONDITION_SIGN)
+        table = self.scores[(self.scores["system"] == label) & (self.scores["column"] == name)]
+        return table[table["condition"] == condition] if condition else table
+
+    def by_seed(self, label: str, column: str) -> dict[int, float]:
+        """The weighted mean of each seed that has scores."""
+        groups = self.of(label, column).groupby("seed")
+        return {int(seed): float(np.average(part["value"], weights=part["weight"])) for seed, part in groups}
+
+    def interval(self, label: str, column: str) -> Interval | None:
+        """None where nothing was measured."""
+        means = list(self.by_seed(label, column).values())
+        if not means:
+            return None
+        if len(self.seeds) > 1 or self.study.columns[column].exact:
+            return t_interval(means, self.study.columns[column].exact)
+        table = self.of(label, column)
+        return weighted_mean_interval(table["value"], table["weight"], table["source_speaker"], table["target_speaker"])
+
+    def answer(self, claim: Claim) -> Answer:
+        """Holds where the whole interval of the difference is on the claimed side, and fails where none of it is."""
+        found = self._difference(claim)
+        sign = 1 if claim.relation == "above" else -1
+        worst, best = sorted((sign * found.low + claim.margin, sign * found.high + claim.margin))
+        verdict: Verdict = "holds" if worst > 0 else "does not hold" if best < 0 else "cannot be told"
+        return Answer(claim, verdict, found.mean, found.low, found.high)
+
+    def _difference(self, claim: Claim) -> Interval:
+        exact = self.study.columns[claim.column].exact
+        if isinstance(claim.other, str):
+            is_cell = claim.other in self.study.rows.values()
+            place = (claim.other, claim.column) if is_cell else (claim.cell, claim.other)
+            other = self.by_seed(*place)
+        else:
+            other = dict.fromkeys(self.seeds, claim.other)
+        own = self.by_seed(claim.cell, claim.column)
+        differences = [own[seed] - other[seed] for seed in self.seeds if seed in own and seed in other]
+        if not differences:
+            return Interval(NONE, NONE, NONE, 0)
+        if len(self.seeds) > 1 or exact:
+            return t_interval(differences, exact)
+        if not isinstance(claim.other, str):
+            found = self.interval(claim.cell, claim.column)
+            assert found is not None  # there is a difference, so there are scores
+            return Interval(differences[0], found.low - claim.other, found.high - claim.other, found.count)
+        return _paired(self.of(claim.cell, claim.column), self.of(*place))
+
+
+def t_interval(values: Sequence[float], exact: bool = False, level: float = LEVEL) -> Interval:
+    """The mean of seeds with Student's interval; NaN limits for a single seed, unless the value is `exact`."""
+    mean, count = float(np.mean(values)), len(values)
+    if count == 1:
+        limit = mean if exact else NONE
+        return Interval(mean, limit, limit, 1)
+    half = float(stdtrit(count - 1, (1 + level) / 2) * np.std(values, ddof=1) / math.sqrt(count))
+    return Interval(mean, mean - half, mean + half, count)
+
+
+def _paired(first: pd.DataFrame, second: pd.DataFrame) -> Interval:
+    """Difference of two sets of scores of one seed, paired on common trials."""
+    both = pd.concat([first.assign(system="first"), second.assign(system="second")])
+    found = compare_pairs(both, None, ["first", "second"]).iloc[0]
+    return Interval(float(found["difference"]), float(found["low"]), float(found["high"]), int(found["common"]))

@@ -1,0 +1,191 @@
+"""Running a study: what is missing is trained, all seeds at once; what was done before, by any study, is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from vcbench import config as configuration
+from vcbench import pipeline, registry
+from vcbench.command import check_metrics, stage
+from vcbench.config import RunConfig
+from vcbench.engines import Job, Progress, run_jobs
+from vcbench.files import write_json
+from vcbench.manifest import device_name, git_commit, versions
+from vcbench.run import Run
+from vcbench.scoring import scores_to_frame
+from vcbench.study import Study
+from vcbench.study_results import Results
+from vcbench.study_speed import Speed, measure_speed
+from vcbench.system import NeuralSystem
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A study that ran: its results, a view of each seed's run, and what the tables say beside the figures.
+
+    Attributes:
+        missing: metrics whose model is not here, with the reason.
+        failures: conversions that failed, by the table's row.
+        seconds: by stage.
+    """
+
+    results: Results
+    views: list[Run]
+    missing: dict[str, str]
+    speed: Speed | None
+    failures: dict[str, int]
+    seconds: dict[str, float]
+
+
+def shared_folder(study: Study, runs: Path) -> Path:
+    """The folder of all studies of a preset and corpus: what one trained, the others read."""
+    return runs / "studies" / f"{study.preset}-{study.config.corpus.name}"
+
+
+def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console) -> Finished:
+    """Prepare, train, convert where a metric hears, and score; each stage skips what is done."""
+    shared = [open_seed(study, seed, shared_folder(study, runs)) for seed in _seeds(study, seeds)]
+    views = [Run(run.folder, _view(study, run)) for run in shared]
+    missing = check_metrics(views[0], False, console)
+    times: dict[str, float] = {}
+    with stage("prepare", times, console) as progress:
+        for run in shared:
+            pipeline.prepare(run, progress)
+    with stage("speed", times, console) as progress:
+        speed = _speed(study, shared, out, progress)
+    with stage("train", times, console) as progress:
+        _run_all(study, views, lambda view: pipeline.training_jobs(view, view.systems), progress)
+    if study.hears:
+        with stage("convert", times, console) as progress:
+            _run_all(study, views, pipeline.conversion_jobs, progress)
+    with stage("score", times, console) as progress:
+        scores = _score(study, views, missing, progress)
+    failures = _failures(study, views) if study.hears else {}
+    results = Results(study, scores, tuple(run.config.seed for run in views))
+    return Finished(results, views, missing, speed, failures, times)
+
+
+def _seeds(study: Study, count: int) -> range:
+    return range(study.config.seed, study.config.seed + count)
+
+
+def open_seed(study: Study, seed: int, folder: Path) -> Run:
+    """The run of one seed, that other studies may have begun; metrics are each study's own, and stay out of it."""
+    name = f"{folder.name}-seed-{seed}"
+    return Run.create(
+        folder / f"seed-{seed}", study.config.model_copy(update={"seed": seed, "name": name, "metrics": {}})
+    )
+
+
+def _view(study: Study, run: Run) -> RunConfig:
+    """A run's settings with the study's rows and metrics alone."""
+    return study.config.model_copy(update={"seed": run.config.seed, "name": run.config.name})
+
+
+def _run_all(study: Study, views: Sequence[Run], list_jobs: Callable[[Run], list[Job]], progress: Progress) -> None:
+    """The jobs of every seed in one call, each named by its cell and seed."""
+    jobs = [
+        replace(job, name=f"{study.rows[job.arguments['row']]}, seed {view.config.seed}")
+        for view in views
+        for job in list_jobs(view)
+    ]
+    run_jobs(jobs, views[0].workers, pipeline.threads(views[0]), progress)
+
+
+def _speed(study: Study, shared: Sequence[Run], out: Path, progress: Progress) -> Speed | None:
+    """Measured once: a table that is made again says what it said. None where models train one at a time."""
+    path = out / "study.json"
+    before = json.loads(path.read_text())["speed"] if path.is_file() else None
+    if before is not None:
+        return Speed(**before)
+    trained = [
+        (run, cell.row)
+        for run in shared
+        for cell in study.cells
+        if issubclass(configuration.system_class(cell.row, cell.settings), NeuralSystem)
+    ]
+    several = trained[: shared[0].workers]
+    return measure_speed(several, pipeline.threads(shared[0]), progress) if len(several) > 1 else None
+
+
+def _score(study: Study, views: Sequence[Run], missing: dict[str, str], progress: Progress) -> pd.DataFrame:
+    """Scores of every seed, rows called as in the table."""
+    jobs = {
+        f"{registry.row_name(metric)}, seed {view.config.seed}": (view, metric)
+        for view in views
+        for metric in study.config.metrics
+        if registry.row_name(metric) not in missing
+    }
+    made = run_jobs(
+        [
+            Job(name, score_view, {"folder": view.folder, "config": view.config, "name": metric})
+            for name, (view, metric) in jobs.items()
+        ],
+        views[0].workers,
+        pipeline.threads(views[0]),
+        progress,
+    )
+    tables = [made[name].assign(seed=view.config.seed) for name, (view, _) in jobs.items()]
+    scores = pd.concat([scores_to_frame([]).assign(seed=0), *tables], ignore_index=True)
+    return scores.assign(system=scores["system"].map(study.rows))
+
+
+def score_view(folder: Path, config: RunConfig, name: str, progress: Any) -> pd.DataFrame:
+    """Score the rows of `config` in a run's folder by one metric."""
+    view = Run(folder, config)
+    view.progress = progress
+    return scores_to_frame(configuration.build_metric(name, config.metrics[name]).evaluate(view))
+
+
+def _failures(study: Study, views: Sequence[Run]) -> dict[str, int]:
+    failed = pd.concat([view.failures for view in views])["system"].map(study.rows)
+    return {str(label): int(count) for label, count in failed.value_counts().items()}
+
+
+def write_record(finished: Finished, path: Path, command: str) -> None:
+    """Write study.json: what was run, with what, and what came out, in full precision."""
+    results, run = finished.results, finished.views[0]
+    study = results.study
+    before = json.loads(path.read_text())["seconds"] if path.is_file() else {}
+    record = {
+        "study": study.name,
+        "title": study.file.title,
+        "source": study.file.source,
+        "preset": study.preset,
+        "command": command,
+        # A repetition only reads: the longest is what the stage took.
+        "seconds": {name: round(max(own, before.get(name, 0.0)), 1) for name, own in finished.seconds.items()},
+        "device": device_name(run.device),
+        "workers": run.workers,
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "seeds": list(results.seeds),
+        "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic}
+        | {"hashes": [view.prepared["corpus_hash"] for view in finished.views]},
+        "speed": asdict(finished.speed) if finished.speed else None,
+        "missing": finished.missing,
+        "failures": finished.failures,
+        "cells": {cell.label: {"row": cell.row, "settings": cell.settings} for cell in study.cells},
+        "values": {
+            label: {column: list(results.by_seed(label, column).values()) for column in study.columns}
+            for label in study.rows.values()
+        },
+        "claims": [_plain_answer(results, claim) for claim in study.claims],
+        "metrics": {
+            name: configuration.build_metric(name, options).settings() for name, options in study.config.metrics.items()
+        },
+    }
+    write_json(path, record)
+
+
+def _plain_answer(results: Results, claim: Any) -> dict[str, Any]:
+    answer = results.answer(claim)
+    limits = {name: None if pd.isna(value) else value for name, value in asdict(answer).items() if name != "claim"}
+    return claim.model_dump() | limits

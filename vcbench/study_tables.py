@@ -1,0 +1,222 @@
+"""A study's table: each cell's figures beside the paper's, the claims with their answers, and what they were made with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+
+from vcbench import config
+from vcbench.files import write_text
+from vcbench.leaderboard_formats import escape_tex, markdown_table
+from vcbench.manifest import device_name
+from vcbench.metric import Column
+from vcbench.sheets import NO_BREAK_SPACE, NOT_MEASURED, number
+from vcbench.statistics import LEVEL
+from vcbench.study import CONDITION_SIGN, Study
+from vcbench.study_results import Answer, Results
+from vcbench.study_run import Finished
+
+CLAIM_TITLES = ("claim", "source", "here", "difference")
+
+
+def headings(study: Study) -> list[str]:
+    """Titles of the table's columns: one of the paper's figures stands after each column that has some."""
+    titles = ["cell"]
+    for key, column in study.columns.items():
+        arrow = {True: " ↑", False: " ↓", None: ""}[column.higher_is_better]
+        titles.append(f"{column_title(study, key)}{arrow}")
+        if has_paper(study, key):
+            titles.append("paper")
+    return titles
+
+
+def column_title(study: Study, key: str) -> str:
+    condition = key.partition(CONDITION_SIGN)[2]
+    return study.columns[key].title + (f", {condition}" if condition else "")
+
+
+def has_paper(study: Study, key: str) -> bool:
+    return any(key in cell.paper for cell in study.cells)
+
+
+def rows(finished: Finished) -> list[list[str]]:
+    """A row for each cell, then for each reference row."""
+    study = finished.results.study
+    papers = {cell.label: cell.paper for cell in study.cells}
+    unavailable = _unavailable(finished)
+    table = []
+    for label in study.rows.values():
+        row = [label]
+        for key, column in study.columns.items():
+            row.append("n/a" if key in unavailable else _figure(finished.results, label, key))
+            if has_paper(study, key):
+                paper = papers.get(label, {})
+                row.append(number(paper[key], column) if key in paper else NOT_MEASURED)
+        table.append(row)
+    return table
+
+
+def _unavailable(finished: Finished) -> set[str]:
+    """Columns of metrics that could not be had."""
+    study = finished.results.study
+    absent = set()
+    for name, options in study.config.metrics.items():
+        if name in finished.missing:
+            absent |= config.build_metric(name, options).columns.keys()
+    return {key for key in study.columns if key.partition(CONDITION_SIGN)[0] in absent}
+
+
+def _figure(results: Results, label: str, key: str) -> str:
+    found, column = results.interval(label, key), results.study.columns[key]
+    if found is None:
+        return NOT_MEASURED
+    mean = number(found.mean, column)
+    return mean if column.exact or math.isnan(found.low) else f"{mean} {_range(found.low, found.high, column)}"
+
+
+def _range(low: float, high: float, column: Column) -> str:
+    return f"[{number(low, column)},{NO_BREAK_SPACE}{number(high, column)}]"
+
+
+def claim_rows(results: Results) -> list[list[str]]:
+    return [
+        [answer.claim.text, answer.claim.source, answer.verdict, _difference(results, answer)]
+        for answer in map(results.answer, results.study.claims)
+    ]
+
+
+def _difference(results: Results, answer: Answer) -> str:
+    """What was compared, in the column's unit, with its interval and the bound that it was held against."""
+    claim, column = answer.claim, results.study.columns[answer.claim.column]
+    compared = f"{claim.cell} - {claim.other}"
+    if math.isnan(answer.difference):
+        return f"{compared}: not measured"
+    interval = "" if math.isnan(answer.low) else f" {_range(answer.low, answer.high, column)}"
+    bound = claim.margin if claim.relation == "below" else -claim.margin
+    return (
+        f"{compared}: {number(answer.difference, column)}{interval}, claimed {claim.relation} {number(bound, column)}"
+    )
+
+
+def header(finished: Finished) -> list[str]:
+    """Source, corpus, scale, seeds and device, and how to read the figures."""
+    results, run = finished.results, finished.views[0]
+    study, parts = results.study, run.split
+    synthetic = " Synthetic speech: its figures say nothing of real voices." if run.corpus.synthetic else ""
+    seeds = ", ".join(map(str, results.seeds))
+    several = len(results.seeds) > 1
+    over = (
+        "seeds (Student's t); differences are paired seed by seed"
+        if several
+        else "the speakers that were tested (bootstrap): one seed says nothing of what another training would give"
+    )
+    lines = [
+        f"Source: {study.file.source}.",
+        f"Corpus {run.corpus.name}: {len({u.speaker for u in parts.training})} training speakers, {len(parts.training)} "
+        f"training utterances.{synthetic}",
+        f"Scale: preset {study.preset}{_recipe(study)}. {'Seeds' if several else 'Seed'} {seeds}. {device_name(run.device)}.",
+        f"Mean [{LEVEL:.0%} interval] over {over}.",
+    ]
+    if any(cell.paper for cell in study.cells):
+        lines.append('"paper" is the figure that the paper reports, at its own scale and on its own corpus.')
+    return lines
+
+
+def _recipe(study: Study) -> str:
+    """Training's length and batch, where all cells have the same."""
+    found = {
+        f", {recipe['steps']} steps of {recipe['batch_size']} x {recipe['frames']} frames"
+        for recipe in (cell.settings["training"] for cell in study.cells if "training" in cell.settings)
+    }
+    return found.pop() if len(found) == 1 else ""
+
+
+def foot(finished: Finished) -> list[str]:
+    """The metrics' settings, what is missing, and the speed."""
+    lines = []
+    for name, options in finished.results.study.config.metrics.items():
+        if name in finished.missing:
+            lines.append(f"{name}: n/a: {finished.missing[name]}")
+        else:
+            settings = config.build_metric(name, options).settings()
+            lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
+    if finished.failures:
+        counted = ", ".join(f"{label} {count}" for label, count in finished.failures.items())
+        lines.append(f"Conversions that failed, and have no score: {counted}.")
+    lines.append(str(finished.speed) if finished.speed else "Models trained one at a time.")
+    return lines
+
+
+def markdown(finished: Finished) -> str:
+    study = finished.results.study
+    lines = [f"# {study.file.title}", "", *(f"{line}\n" for line in header(finished))]
+    lines += [*markdown_table([headings(study), *rows(finished)]), ""]
+    if study.claims:
+        lines += ["## The paper's claims", ""]
+        lines += [*markdown_table([CLAIM_TITLES, *claim_rows(finished.results)]), "", CLAIM_NOTE, ""]
+    return "\n".join([*lines, *(f"{line}\n" for line in foot(finished))]).rstrip() + "\n"
+
+
+CLAIM_NOTE = (
+    "A claim holds here where the whole interval of the difference lies on the claimed side, does not hold where all of it lies "
+    "on the other, and cannot be told where it contains the bound. Each is answered on its own, at 95%."
+)
+
+
+def latex(finished: Finished) -> str:
+    """Two booktabs tables: the figures, and the claims; needs \\usepackage{booktabs} alone."""
+    study = finished.results.study
+    lines = [f"% {study.file.title}; needs \\usepackage{{booktabs}}"]
+    lines += _latex_table(study.file.title, "l" + "r" * (len(headings(study)) - 1), [headings(study), *rows(finished)])
+    if study.claims:
+        lines += _latex_table("The paper's claims", "p{6cm}llp{6cm}", [CLAIM_TITLES, *claim_rows(finished.results)])
+    notes = [escape_tex(line) for line in (*header(finished), *foot(finished))]
+    return "\n".join([*lines, r"{\footnotesize\raggedright", "\n\n".join(notes), r"\par}", ""])
+
+
+def _latex_table(caption: str, columns: str, table: Sequence[Sequence[str]]) -> list[str]:
+    body = [" & ".join(escape_tex(cell) for cell in row) + r" \\" for row in table]
+    begin = [r"\begin{table*}[t]", r"\centering\small", rf"\caption{{{escape_tex(caption)}}}"]
+    tabular = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule"]
+    return [*begin, *tabular, r"\end{tabular}", r"\end{table*}", ""]
+
+
+def long_table(finished: Finished) -> pd.DataFrame:
+    """One row per cell and column, in full precision."""
+    study, records = finished.results.study, list[dict[str, Any]]()
+    papers = {cell.label: (cell.row, cell.paper) for cell in study.cells}
+    for label in study.rows.values():
+        row, paper = papers.get(label, (label, {}))
+        for key in study.columns:
+            found = finished.results.interval(label, key)
+            record = {"cell": label, "row": row, "column": key, "paper": paper.get(key)}
+            if found is not None:
+                record |= {"mean": found.mean, "low": found.low, "high": found.high, "count": found.count}
+            records.append(record)
+    return pd.DataFrame(records, columns=["cell", "row", "column", "mean", "low", "high", "count", "paper"])
+
+
+def write_tables(finished: Finished, out: Path) -> None:
+    """Write table.md, table.csv and table.tex."""
+    write_text(out / "table.md", markdown(finished))
+    write_text(out / "table.tex", latex(finished))
+    write_text(out / "table.csv", long_table(finished).to_csv(index=False))
+
+
+def render(finished: Finished) -> list[Table]:
+    """The figures and the claims, for the terminal."""
+    study = finished.results.study
+    figures = Table(title=study.file.title)
+    for title in headings(study):
+        figures.add_column(title, justify="left" if title == "cell" else "right")
+    for row in rows(finished):
+        figures.add_row(*row)
+    claims = Table(*CLAIM_TITLES, title="The paper's claims")
+    for row in claim_rows(finished.results):
+        claims.add_row(*row)
+    return [figures, claims] if study.claims else [figures]
