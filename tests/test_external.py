@@ -166,6 +166,11 @@ def test_a_column_that_nothing_fills_says_what_it_needs(scored: tuple[Path, int,
     path = tmp_path / "out" / "scores" / "word_error_rate.parquet"
     scores = pd.read_parquet(path)
     scores[~scores["column"].isin(["wer", "wer_mean", "cer"])].to_parquet(path)
+    settings = tmp_path / "out" / "run.toml"
+    text = settings.read_text().replace("recognised_text = false\n", "recognised_text = true\n", 1)
+    settings.write_text(text)
     run = Run.open(tmp_path / "out")
     pipeline.publish(run, pipeline.check_metrics(run, strict=False), {})
-    assert "n/a: no recording has a text: the corpus gives none." in (tmp_path / "out" / "leaderboard.md").read_text()
+    words = (tmp_path / "out" / "leaderboard.md").read_text()
+    assert "n/a: no recording has a text: the corpus gives none." in words
+    assert "an error rate to the text is one to that recogniser" in words

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
 
+from systems.again_vc import AgainConfig
+from systems.again_vc.published import PublishedAgainVC
 from vcbench import cli
 from vcbench.corpora.corpus import Corpus
 
@@ -47,6 +50,8 @@ def desk(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
         soundfile.write(desk / name, utterance.wave.numpy(), utterance.sampling_rate)
     (desk / "my_system.py").write_text(next(block for block in blocks("python") if "my_system.py" in block))
     run(desk, small(["run", "--systems", "flowvc,again_vc", "--name", "quick"]))
+    (desk / "conversions.csv").write_text("system,converted,source,target\nmine,REF.wav,SOURCE.wav,REF2.wav\n")
+    torch.save(PublishedAgainVC(AgainConfig(hidden=8, gru_hidden=8), 80).state_dict(), desk / "OFFICIAL.pt")
     return desk
 
 
@@ -65,9 +70,11 @@ def run(folder: Path, arguments: list[str]) -> str:
 def small(arguments: list[str]) -> list[str]:
     """The same command at a size for a test: the tiny preset, and where all five systems are asked for, one."""
     changed = [argument.replace("training.steps=2000", "training.steps=20") for argument in arguments]
-    if arguments[0] in ("run", "prepare") or arguments[:2] == ["bench", "train"]:
+    if arguments[0] in ("run", "prepare", "score", "bench") or arguments[:2] == ["study", "again_table1"]:
         changed = [re.sub(r"^all", "again_vc", argument) for argument in changed]
         changed += ["--preset", "tiny"]
+        if arguments[0] == "study":
+            changed += ["--seeds", "1"]
         if arguments[0] != "bench":
             changed += ["--set", "workers=1"]
         if "--name" not in changed and arguments[0] == "run":

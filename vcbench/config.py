@@ -31,10 +31,14 @@ class Strict(BaseModel):
 
 
 class CorpusSettings(Strict):
-    """Which speech; `root` is where it lies (the embedded `mini` needs none)."""
+    """Which speech; `root` is where it lies (the embedded `mini` needs none).
+
+    `recognised_text` says that its texts are what a recogniser heard: every table then says so.
+    """
 
     name: str = "mini"
     root: Path | None = None
+    recognised_text: bool = False
     split: SplitSettings = SplitSettings()
 
 

@@ -23,13 +23,14 @@ from vcbench.engines import Job, Progress, run_jobs
 from vcbench.files import hash_json, whole_file, write_json
 from vcbench.manifest import write_manifest
 from vcbench.metric import Column, MetricUnavailable
-from vcbench.run import Run, cache_root
+from vcbench.run import Run, RunError, cache_root
 from vcbench.sanity import broken_order
 from vcbench.scoring import scores_to_frame
 from vcbench.system import NeuralSystem
 from vcbench.trials import build_trials
 
 Report = Callable[..., None]
+RECOGNISED_TEXT = "The corpus's texts are what a recogniser heard: an error rate to the text is one to that recogniser, not to what was said."
 
 
 def prepare(run: Run, progress: Progress) -> None:
@@ -225,8 +226,33 @@ def score_metric(folder: Path, name: str, progress: Report) -> None:
 
 
 def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> leaderboard.Leaderboard:
-    """Write the manifest and the leaderboard in every format."""
+    """Write the manifest, the leaderboard in every format."""
     write_manifest(run, wall_times)
+    board = tabulate(run, missing)
+    leaderboard.write(board, run.folder)
+    return board
+
+
+def unscored(run: Run) -> dict[str, str]:
+    """Metrics that have left no scores in a run that was converted, with the reason.
+
+    Raises:
+        RunError: the run is not converted.
+    """
+    waiting = [row for row in run.rows if not (run.folder / "converted" / row / "conversions.parquet").is_file()]
+    if waiting:
+        raise RunError(f"{run.folder} has no conversions of {', '.join(waiting)} yet. `vcbench run` makes them.")
+    unavailable = check_metrics(run, strict=False)
+    names = [registry.row_name(name) for name in run.config.metrics]
+    return {
+        name: unavailable.get(name, "not scored yet; `vcbench run` with the run's settings scores it.")
+        for name in names
+        if not (run.folder / "scores" / f"{name}.parquet").is_file()
+    }
+
+
+def tabulate(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
+    """The leaderboard of the scores that the run has; `missing` are metrics without any, with the reason."""
     tables, notes = [], []
     columns: dict[str, Column] = {}
     unavailable: dict[str, str] = {}
@@ -248,10 +274,10 @@ def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> 
         notes.append(
             (tuple(metric.columns), f"{row}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
         )
+    if run.config.corpus.recognised_text:
+        notes.append(((), RECOGNISED_TEXT))
     notes += [((), line) for line in run.notes]
     board = leaderboard.build(
         run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable
     )
-    board = replace(board, notes=(*board.notes, *(((), line) for line in broken_order(board))))
-    leaderboard.write(board, run.folder)
-    return board
+    return replace(board, notes=(*board.notes, *(((), line) for line in broken_order(board))))
