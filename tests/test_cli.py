@@ -11,7 +11,7 @@ from vcbench import cli, command
 from vcbench.errors import UserError
 
 VERBS = ["run", "prepare", "train", "convert", "systems", "metrics", "doctor", "study", "import"]
-VERBS += ["listen build", "bench train"]
+VERBS += ["listen build", "bench train", "bench convert", "score"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -2,102 +2,53 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import json
 import math
+import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
 from scipy import signal
+from typer.testing import CliRunner
 
 from vcbench.audio import AudioError
-from vcbench.corpora.corpus import Speaker, Utterance
+from vcbench.cli import app
+from vcbench.listening.analysis_plan import AnalysisPlan
 from vcbench.listening.anchors import anchor, low_pass
 from vcbench.listening.bundle import build, code
 from vcbench.listening.clips import faded, level, loudness, true_peak
-from vcbench.listening.design import KINDS, ListeningError, plan
+from vcbench.listening.design import plan
+from vcbench.listening.kinds import KINDS, ListeningError
+from vcbench.listening.options import Options, pair
+from vcbench.listening.texts import languages, texts
 from vcbench.listening.webmushra import dump
 from vcbench.metric import Conversion
 
-RATE = 22050
-SYSTEMS = ["flowvc", "again_vc", "third_system"]
-ROWS = [*SYSTEMS, "source", "oracle", "target", "world"]
-CONDITIONS = ["seen->seen", "seen->unseen"]
+SMALL = Options(items=2, listeners=2, per_item=2, training=1)
 
 
-def speechlike(seconds: float, pitch: float, rate: int, gain: float) -> np.ndarray:
-    """Syllables of a buzz through two resonances, with silence at both ends."""
-    generator = np.random.default_rng(round(pitch * 100 + seconds * 7))
-    time = np.arange(round(seconds * rate)) / rate
-    buzz = signal.sawtooth(2 * np.pi * pitch * time) + 0.05 * generator.normal(size=len(time))
-    for centre in (700.0, 1800.0):
-        b, a = signal.iirpeak(centre, 4, fs=rate)
-        buzz = buzz + 4 * signal.lfilter(b, a, buzz)
-    wave = buzz * (0.15 + np.sin(2 * np.pi * 3 * time) ** 2)
-    wave *= gain / np.abs(wave).max()
-    wave[: rate // 10] = wave[-rate // 10 :] = 0
-    return wave.astype(np.float32)
-
-
-@dataclass
-class FinishedRun:
-    """A run's folder with real audio files, as the stages before leave it."""
-
-    folder: Path
-    trials: pd.DataFrame
-    conversions: list[Conversion]
-    utterances: dict[str, Utterance]
-    systems: list[str] = field(default_factory=lambda: list(SYSTEMS))
-    rows: list[str] = field(default_factory=lambda: list(ROWS))
-    corpus: Any = field(default_factory=lambda: SimpleNamespace(name="mini"))
-
-    def utterance(self, identity: str) -> Utterance:
-        return self.utterances[identity]
-
-
-def make_run(folder: Path, same_words: bool = True, seconds: float = 1.2, trials: int = 4) -> FinishedRun:
-    utterances, rows, conversions = {}, [], []
-    for index in range(trials):
-        source, target = f"a{index}", f"b{index}"
-        for identity, speaker, pitch, rate in [
-            (source, "anna", 210, 16000), (target, "bert", 110, 44100), (f"e{index}", "bert", 115, 24000),
-            (f"r{index}", "bert", 120, 22050),
-        ]:  # fmt: skip
-            path = folder / "corpus" / f"{identity}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, speechlike(seconds + 0.1 * index, pitch + index, rate, 0.4), rate)
-            text = f"Sentence number {index}." if same_words or speaker == "anna" else f"Other words {identity}."
-            utterances[identity] = Utterance(identity, speaker, path, text)
-        trial = f"t{index:04d}"
-        rows.append(
-            {
-                "trial": trial, "condition": CONDITIONS[index % 2], "source": source, "source_speaker": "anna",
-                "target_speaker": "bert", "references": [f"r{index}"], "enrolment": [f"e{index}"], "target_utterance": target,
-            }
-        )  # fmt: skip
-        for number, row in enumerate(ROWS):
-            path = folder / "converted" / row / f"{trial}.flac"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            wave = speechlike(seconds + 0.1 * index + 0.05 * number, 150 + 20 * number, RATE, 0.05 + 0.13 * number)
-            soundfile.write(path, wave, RATE, subtype="PCM_16")
-            conversions.append(
-                Conversion(
-                    row, trial, CONDITIONS[index % 2], path, "hash", utterances[source], utterances[source],
-                    Speaker("bert", (utterances[f"r{index}"],)), (utterances[f"e{index}"],),
-                )
-            )  # fmt: skip
-    return FinishedRun(folder, pd.DataFrame(rows), conversions, utterances)
+def options_of(test: str) -> Options:
+    """Three items of six trials; one is for training and, but in MUSHRA, two for gold pages."""
+    extras = {} if test == "mushra" else {"traps": 1, "gold": 2}
+    return Options(
+        items=3, listeners=3, per_item=2, seed=1, no_preference=True, contrast=("flowvc", "again_vc"), **extras
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,22 +59,31 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
 @pytest.fixture(scope="module", params=list(KINDS))
 def package(request: pytest.FixtureRequest, run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / request.param
-    build(run, request.param, out, items=3, seed=1)
+    build(run, request.param, out, options_of(request.param))
     return out
 
 
-def read(package: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Manifest, key, and webMUSHRA configuration."""
+def read(package: Path, listener: int = 1) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Manifest, key, and one listener's webMUSHRA configuration."""
     manifest = json.loads((package / "manifest.json").read_text())
-    key = json.loads((package.parent / f"{package.name}.key.json").read_text())
-    config = yaml.safe_load((package / "webmushra" / f"{manifest['test']}.yaml").read_text())
+    key = json.loads((package.with_name(f"{package.name}.key") / "key.json").read_text())
+    config = yaml.safe_load((package / "webmushra" / f"listener_{listener:03d}.yaml").read_text())
     return manifest, key, config
 
 
-def rated(config: dict[str, Any]) -> list[dict[str, Any]]:
-    blocks = [page for page in config["pages"] if isinstance(page, list)]
-    assert [block[0] for block in blocks] == ["random"]
-    return blocks[0][1:]
+def rating_pages(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Training pages, then those of the random block, whose rounds may be lists."""
+
+    def flat(pages: list[Any]) -> Iterator[dict[str, Any]]:
+        for page in pages:
+            if isinstance(page, list):
+                assert page[0] == "random" or isinstance(page[0], dict)
+                yield from flat(page)
+            elif isinstance(page, dict) and page["type"] in ("mushra", "likert_single_stimulus"):
+                yield page
+
+    assert [page[0] for page in config["pages"] if isinstance(page, list)] == ["random"]
+    return flat(config["pages"])
 
 
 def test_nothing_in_the_package_tells_whose_a_clip_is(package: Path, run: FinishedRun) -> None:
@@ -173,26 +133,140 @@ def test_codes_are_opaque_new_on_every_page_and_never_numbers(package: Path) -> 
             float(name)
 
 
-def test_the_key_names_every_clip_and_its_page(package: Path, run: FinishedRun) -> None:
+RATED = {
+    "mos": [*SYSTEMS, "source", "oracle", "world"],
+    "similarity-mos": [*SYSTEMS, "source", "target", "world"],
+    "preference": SYSTEMS,
+    "mushra": [*SYSTEMS, "world", "hidden_reference", "anchor35", "anchor70"],
+}
+
+
+def test_the_key_names_every_clip_and_its_page(package: Path) -> None:
     manifest, key, _ = read(package)
-    rows = {"mos": [*SYSTEMS, "source", "oracle", "world"], "similarity": [*SYSTEMS, "source", "target", "world"]}
-    expected = rows.get(manifest["test"], [*SYSTEMS, "world", "anchor35", "anchor70"])
+    test = manifest["test"]
     for page in manifest["pages"]:
-        roles = {key["clips"][name]["role"] for name in page["stimuli"]}
-        assert roles == set(expected) if manifest["test"] == "mushra" else len(roles) == 1
-        assert {key["clips"][name]["page"] for name in page["stimuli"]} == {page["id"]}
-    counts = pd.Series([clip["role"] for clip in key["clips"].values() if clip["role"] != "reference"]).value_counts()
-    assert counts.to_dict() == dict.fromkeys(expected, 3)
-    conditions = {clip["trial"] for clip in key["clips"].values()}
-    assert len(conditions) == 3
-    assert {page["condition"] for page in key["pages"].values()} == set(CONDITIONS)
+        clips = [key["clips"][name] for name in page["stimuli"]]
+        assert len(clips) == {"preference": 2, "mushra": 7}.get(test, 1)
+        assert {clip["page"] for clip in clips} == {page["id"]}
+        assert {clip["trial"] for clip in clips} == {key["pages"][page["id"]]["trial"]}
+    rated = [
+        c for c in key["clips"].values() if key["pages"][c["page"]]["purpose"] == "rated" and c["role"] != "reference"
+    ]
+    times = 3 * (len(SYSTEMS) - 1) if test == "preference" else 3
+    assert Counter(clip["role"] for clip in rated) == dict.fromkeys(RATED[test], times)
+    assert {page["condition"] for page in key["pages"].values() if page["purpose"] == "rated"} == set(CONDITIONS)
     assert hashlib.sha256((package / "SHA256SUMS").read_bytes()).hexdigest() == key["sums"]
+
+
+def test_training_traps_and_gold_are_of_other_trials(package: Path) -> None:
+    _, key, _ = read(package)
+    trials: dict[str, set[str]] = {}
+    for page in key["pages"].values():
+        trials.setdefault(page["purpose"], set()).add(page["trial"])
+    assert [len(trials[purpose]) for purpose in ("rated", "training")] == [3, 1]
+    assert not trials["rated"] & (trials["training"] | trials.get("gold", set()) | trials.get("trap", set()))
+
+
+def test_sheets_hold_every_clip_as_often_as_asked(package: Path) -> None:
+    manifest, key, _ = read(package)
+    sheets = json.loads((package / "sheets.json").read_text())
+    stimuli = {page["id"]: page["stimuli"] for page in manifest["pages"]}
+    shown: Counter[str] = Counter()
+    for sheet in sheets.values():
+        pages = [showing for one in sheet["rounds"] for showing in one]
+        assert all(sorted(showing["order"]) == stimuli[showing["page"]] for showing in [*pages, *sheet["training"]])
+        purposes = [key["pages"][showing["page"]]["purpose"] for showing in pages]
+        assert purposes[0] == "rated"
+        extras = Counter(purposes)
+        assert (extras["trap"], extras["gold"]) == ((0, 0) if manifest["test"] == "mushra" else (1, 2))
+        assert {key["pages"][showing["page"]]["purpose"] for showing in sheet["training"]} == {"training"}
+        assert 1 <= len(sheet["training"]) <= 6
+        heard = Counter(
+            key["clips"][c]["role"] for s in pages for c in s["order"] if key["pages"][s["page"]]["purpose"] == "rated"
+        )
+        assert len(set(heard.values())) == 1
+        assert set(heard) == set(RATED[manifest["test"]])
+        shown.update(showing["page"] for showing in pages)
+    assert {shown[page] for page, of in key["pages"].items() if of["purpose"] == "rated"} == {2}
+
+
+def test_in_a_preference_each_clip_is_as_often_a_as_b(run: FinishedRun) -> None:
+    design = plan(run, "preference", Options(items=3, listeners=6, per_item=4, training=1))
+    sides = Counter(one for sheet in design.sheets for part in sheet.rounds for one in part)
+    assert len(sides) == 2 * 3 * 3
+    assert set(sides.values()) == {2}
+
+
+def test_in_mushra_clips_change_places(run: FinishedRun) -> None:
+    design = plan(run, "mushra", Options(items=2, listeners=14, per_item=14, training=1))
+    places = Counter(
+        (shown.page, role, place)
+        for sheet in design.sheets
+        for part in sheet.rounds
+        for shown in part
+        for place, role in enumerate(shown.order)
+    )
+    assert set(places.values()) == {2}
+    assert len(places) == 2 * 7 * 7
+
+
+def test_right_answers_of_gold_and_traps_are_outside_and_on_the_scale(package: Path) -> None:
+    manifest, key, _ = read(package)
+    gold = json.loads((package.with_name(f"{package.name}.key") / "gold.json").read_text())
+    assert Counter(page["purpose"] for page in gold.values()) == (
+        {} if manifest["test"] == "mushra" else {"trap": 1, "gold": 2}
+    )
+    for page in gold.values():
+        for name, values in page["accepted"].items():
+            role = key["clips"][name]["role"]
+            assert set(values) <= set(KINDS[manifest["test"]].values)
+            if "rate_" in role:
+                assert values == [int(role.split("rate_")[1])]
+            if manifest["test"] == "preference" and role.startswith("gold:"):
+                assert values == [int(role == "gold:target")]
+            elif role.startswith("gold:"):
+                assert (max(values) == max(KINDS[manifest["test"]].values)) == (role == "gold:target")
+
+
+def test_the_analysis_plan_is_fixed_with_the_bundle(package: Path) -> None:
+    manifest, key, _ = read(package)
+    text = (package.with_name(f"{package.name}.key") / "analysis_plan.toml").read_text()
+    made = AnalysisPlan.model_validate(tomllib.loads(text))
+    assert (made.bundle, made.test, made.alpha) == (manifest["id"], manifest["test"], 0.05)
+    assert made.primary_contrast == ["flowvc", "again_vc"]
+    assert (made.mushra is None) == (manifest["test"] != "mushra") == (made.category is not None)
+    assert manifest["plan"] == hmac.new(key["salt"].encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def test_the_page_has_the_same_data_as_the_files(package: Path) -> None:
+    """From file:// it can read scripts alone, so they hold manifest, sheets, texts and clips."""
+    text = (package / "data.js").read_text()
+    data = json.loads(text.removeprefix("vcbench.data = ").removesuffix(";\n"))
+    assert data["manifest"] == json.loads((package / "manifest.json").read_text())
+    assert data["sheets"] == json.loads((package / "sheets.json").read_text())
+    for path in package.glob("audio/*.wav"):
+        content = (package / "clips" / f"{path.stem}.js").read_text()
+        assert base64.b64decode(content.split('"')[3]) == path.read_bytes()
+    named = set(re.findall(r'(?:src|href)="([^"]+)"', (package / "index.html").read_text()))
+    assert len(named) > 10
+    assert not [name for name in named if not (package / name).is_file()]
+
+
+def test_languages_have_the_same_texts() -> None:
+    english = texts("en")
+    assert set(languages()) >= {"en", "de"}
+    for language in languages():
+        words = texts(language)
+        assert words.keys() == english.keys()
+        for name, text in words.items():
+            assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", english[name])), (language, name)
 
 
 def test_a_clip_is_the_recording_that_the_key_names(package: Path, run: FinishedRun) -> None:
     _, key, _ = read(package)
     paths = {(conversion.system, conversion.trial): conversion.path for conversion in run.conversions}
     systems = {name: clip for name, clip in key["clips"].items() if clip["role"] in ROWS}
+    systems = dict(list(systems.items())[:12])
     for name, clip in systems.items():
         wave, _ = soundfile.read(package / "audio" / f"{name}.wav")
         scores = {}
@@ -212,34 +286,45 @@ def test_checksums_are_those_of_the_files(package: Path) -> None:
     assert there == {*listed, "SHA256SUMS"}
 
 
-def test_webmushra_configuration_has_what_its_pages_need(package: Path) -> None:
-    manifest, _, config = read(package)
-    assert config["testId"] == manifest["id"] == manifest["id"].lower()
-    pages = rated(config)
+def test_webmushra_configurations_have_what_their_pages_need(package: Path) -> None:
+    manifest, key, _ = read(package)
+    sheets = json.loads((package / "sheets.json").read_text())
+    for number in map(int, sheets):
+        _, _, config = read(package, number)
+        pages = list(rating_pages(config))
+        check_pages(manifest, key, pages)
+        shown = [*sheets[str(number)]["training"], *(page for one in sheets[str(number)]["rounds"] for page in one)]
+        assert [page["id"] for page in pages] == [page["page"] for page in shown]
+        assert config["testId"] == manifest["id"] == manifest["id"].lower()
+        for path in clip_paths(config):
+            assert path.startswith(f"configs/{manifest['id']}/")
+            assert (package / path.removeprefix(f"configs/{manifest['id']}/")).is_file()
+        finish = config["pages"][-1]
+        assert finish["type"] == "finish"
+        assert [(q["name"], q["optional"]) for q in finish["questionnaire"]] == [("listener_id", False)]
+        assert all("id" in page for page in config["pages"][:-1] if isinstance(page, dict))
+        assert config["pages"][0]["mustConsent"]
+
+
+def check_pages(manifest: dict[str, Any], key: dict[str, Any], pages: list[dict[str, Any]]) -> None:
     by_id = {page["id"]: page for page in manifest["pages"]}
-    assert {page["id"] for page in pages} == set(by_id)
-    folder = f"configs/{manifest['id']}/"
+    values = {"mos": [1, 2, 3, 4, 5], "similarity-mos": [1, 2, 3, 4], "preference": [1, 2, 0]}
     for page in pages:
-        assert set(page["stimuli"]) == set(by_id[page["id"]]["stimuli"])
+        shown = by_id[page["id"]]
         if manifest["test"] == "mushra":
             assert page["type"] == "mushra"
             assert not page["createAnchor35"]
             assert not page["createAnchor70"]
-            assert len(page["stimuli"]) + 1 <= 12
-            assert page["reference"] == f"{folder}audio/{by_id[page['id']]['reference']}.wav"
-        else:
-            assert page["type"] == "likert_single_stimulus"
-            assert (page["mustRate"], page["mustPlayback"]) == (True, "ended")
-            values = [point["value"] for point in page["response"]]
-            assert values == list(range(1, 6 if manifest["test"] == "mos" else 5))
-        assert ("<audio" in page["content"]) == (manifest["test"] == "similarity")
-    for path in clip_paths(config):
-        assert path.startswith(folder)
-        assert (package / path.removeprefix(folder)).is_file()
-    finish = config["pages"][-1]
-    assert finish["type"] == "finish"
-    assert [(q["name"], q["optional"]) for q in finish["questionnaire"]] == [("listener_id", False)]
-    assert all("id" in page for page in [*config["pages"][:-2], *pages])
+            hidden = {name for name in shown["stimuli"] if key["clips"][name]["role"] == "hidden_reference"}
+            assert set(page["stimuli"]) == set(shown["stimuli"]) - hidden
+            assert page["reference"].endswith(f"audio/{shown['reference']}.wav")
+            continue
+        assert page["type"] == "likert_single_stimulus"
+        assert (page["mustRate"], page["mustPlayback"]) == (True, "ended")
+        assert [point["value"] for point in page["response"]] == values[manifest["test"]]
+        assert page["content"].count("<audio") == {"mos": 0, "similarity-mos": 1, "preference": 2}[manifest["test"]]
+        heard = {Path(path).stem for path in clip_paths(page)}
+        assert heard == {*shown["stimuli"], *([shown["reference"]] if shown["reference"] else [])}
 
 
 def clip_paths(content: Any) -> list[str]:
@@ -247,14 +332,12 @@ def clip_paths(content: Any) -> list[str]:
         return [path for value in content.values() for path in clip_paths(value)]
     if isinstance(content, list):
         return [path for value in content for path in clip_paths(value)]
-    if isinstance(content, str) and ".wav" in content:
-        return [content.split("src='")[1].split("'")[0]] if "<audio" in content else [content]
-    return []
+    return re.findall(r"configs/[^']+\.wav", content) if isinstance(content, str) else []
 
 
 def test_configuration_keeps_to_the_dialect(package: Path) -> None:
     """One line per page, no nested dash, no escape: what webMUSHRA's parser reads wrongly is not there."""
-    text = next(package.glob("webmushra/*.yaml")).read_text()
+    text = (package / "webmushra" / "listener_002.yaml").read_text()
     assert "- - " not in text
     assert "\\" not in text
     for line in text.splitlines():
@@ -293,60 +376,77 @@ def test_parsers_of_javascript_read_the_same(package: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("same_words", "name"), [(True, "mushra"), (False, "mushra-like")])
 def test_other_words_in_the_reference_are_not_called_mushra(tmp_path: Path, same_words: bool, name: str) -> None:
-    key = build(make_run(tmp_path / "run", same_words), "mushra", tmp_path / "out", items=2)
-    assert json.loads(key.read_text())["name"] == name
-    manifest, _, config = read(tmp_path / "out")
-    assert manifest["name"] == name
-    assert [page["content"] for page in rated(config)] == [manifest["question"]] * 2
-    assert ("whatever is said" in manifest["question"]) == (not same_words)
+    build(make_run(tmp_path / "run", same_words, trials=3), "mushra", tmp_path / "out", SMALL)
+    manifest, key, config = read(tmp_path / "out")
+    assert key["name"] == manifest["name"] == name
+    asked = {page["content"] for page in rating_pages(config)}
+    assert asked == {texts("en")[f"{name}.question"]}
 
 
 def test_the_same_salt_builds_the_same_package_and_another_does_not(run: FinishedRun, tmp_path: Path) -> None:
+    own = ("index.html", "style.css", "icon.svg", "scripts/", "translations.js", "collector.js", "consent.txt")
     for name, salt in [("one", "x"), ("two", "x"), ("three", None)]:
-        build(run, "mos", tmp_path / name, items=2, seed=4, salt=salt)
+        build(run, "mos", tmp_path / name, SMALL, salt=salt)
     sums = [(tmp_path / name / "SHA256SUMS").read_text() for name in ("one", "two", "three")]
     assert sums[0] == sums[1]
-    assert not set(sums[0].splitlines()) & set(sums[2].splitlines())
+    same = set(sums[0].splitlines()) & set(sums[2].splitlines())
+    assert all(line.split("  ")[1].startswith(own) for line in same)
 
 
-def test_the_seed_chooses_items_and_order(run: FinishedRun) -> None:
-    plans = [plan(run, "mos", 2, seed) for seed in range(6)]
-    assert plan(run, "mos", 2, 0) == plans[0]
+def test_the_seed_chooses_items_and_sheets(run: FinishedRun) -> None:
+    plans = [plan(run, "mos", Options(2, 4, 2, seed)) for seed in range(6)]
+    assert plan(run, "mos", Options(2, 4, 2, 0)) == plans[0]
     assert len({tuple(page.trial for page in made.pages) for made in plans}) > 1
     for made in plans:
-        assert {page.condition for page in made.pages} == set(CONDITIONS)
+        assert {page.condition for page in made.pages if page.purpose == "rated"} == set(CONDITIONS)
 
 
-def test_named_rows_and_failed_trials(run: FinishedRun, tmp_path: Path) -> None:
+def test_named_rows_and_failed_trials(run: FinishedRun) -> None:
     kept = [c for c in run.conversions if (c.system, c.trial) not in {("flowvc", "t0000"), ("world", "t0001")}]
     failed = FinishedRun(run.folder, run.trials, kept, run.utterances)
-    assert {page.trial for page in plan(failed, "mos", 2, 0).pages} == {"t0002", "t0003"}
-    made = plan(failed, "mos", 3, 0, rows=["flowvc", "again_vc"])
+    made = plan(failed, "mos", Options(4, 4, 2, training=0))
+    assert {page.trial for page in made.pages} == {"t0002", "t0003", "t0004", "t0005"}
+    made = plan(failed, "mos", Options(4, 4, 2, rows=("flowvc", "again_vc")))
     assert made.rows == ("flowvc", "again_vc")
-    assert {page.trial for page in made.pages} == {"t0001", "t0002", "t0003"}
-    with pytest.raises(ListeningError, match=r"3 items were asked for; 2 of the run's 4 trials .* Ask for 1 to 2"):
-        plan(failed, "mos", 3, 0)
+    assert {page.trial for page in made.pages} == {f"t000{index}" for index in range(1, 6)}
+    with pytest.raises(
+        ListeningError, match=r"4 items .*and 1 trials for training.*; 4 of the run's 6 .* at most 3 items"
+    ):
+        plan(failed, "mos", Options(4, 4, 2))
 
 
-def refusals() -> list[tuple[dict[str, Any], dict[str, Any], str]]:
+def refusals() -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
     return [
-        ({}, {"test": "abx"}, "no test 'abx'; allowed: mos, similarity, mushra"),
-        ({"conversions": []}, {}, "has no conversions"),
-        ({"systems": ["flowvc"], "rows": ["flowvc", "source"]}, {}, "at least two systems; converted here: flowvc"),
-        ({}, {"rows": ["flowvc", "source"]}, "at least two systems"),
-        ({}, {"rows": ["flowvc", "nobody"]}, "no row nobody; it has flowvc"),
-        ({}, {"items": 0}, "0 items were asked for"),
+        ({}, "abx", {}, "no test 'abx'; allowed: mos, similarity-mos, preference, mushra"),
+        ({"conversions": []}, "mos", {}, "has no conversions"),
+        ({"systems": ["flowvc"]}, "mos", {"rows": ("flowvc", "source")}, "two systems; converted here: flowvc"),
+        ({}, "mos", {"rows": ("flowvc", "source")}, "at least two systems"),
+        ({}, "mos", {"rows": ("flowvc", "nobody")}, "no row nobody; it has flowvc"),
+        ({}, "mos", {"items": 0}, "0 items, 1 training trials"),
+        ({}, "mos", {"traps": -1}, "nothing below 0, is allowed"),
+        ({}, "mushra", {"traps": 1}, "hidden reference and anchors in place of traps"),
+        ({}, "mos", {"per_item": 3}, "nobody rates a clip twice"),
+        ({}, "mos", {"contrast": ("flowvc", "target")}, "primary contrast .* is not of two rows"),
+        ({}, "mos", {"contrast": ("flowvc", "flowvc")}, "primary contrast .* is not of two rows"),
+        ({}, "mos", {"language": "fr"}, "does not speak 'fr'; it speaks de, en"),
     ]
 
 
-@pytest.mark.parametrize(("changes", "arguments", "message"), refusals())
+@pytest.mark.parametrize(("changes", "test", "asked", "message"), refusals())
 def test_what_cannot_be_compared_is_refused(
-    run: FinishedRun, tmp_path: Path, changes: dict[str, Any], arguments: dict[str, Any], message: str
+    run: FinishedRun, tmp_path: Path, changes: dict[str, Any], test: str, asked: dict[str, Any], message: str
 ) -> None:
     other = FinishedRun(**(vars(run) | changes))
     with pytest.raises(ListeningError, match=message):
-        build(other, **({"test": "mos", "out": tmp_path / "out", "items": 2} | arguments))
+        build(other, test, tmp_path / "out", replace(SMALL, **asked))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_contrast_is_two_names() -> None:
+    assert pair("a,b") == ("a", "b")
+    assert pair(None) is None
+    with pytest.raises(ListeningError, match="received 'a'"):
+        pair("a")
 
 
 def test_too_many_signals_for_mushra_are_refused(run: FinishedRun) -> None:
@@ -361,38 +461,39 @@ def test_too_many_signals_for_mushra_are_refused(run: FinishedRun) -> None:
     with pytest.raises(
         ListeningError, match="at most 12 signals; 10 rows, the hidden reference and two anchors are 13"
     ):
-        plan(other, "mushra", 2, 0)
-    assert len(plan(other, "mos", 2, 0).pages) == 20
+        plan(other, "mushra", SMALL)
+    assert len(plan(other, "mos", SMALL).pages) == 2 * 10 + 6
 
 
 def test_items_too_long_for_mushra_are_left_out(tmp_path: Path) -> None:
     long = make_run(tmp_path, seconds=11.7, trials=2)  # the last row of the second trial passes 12 s
+    both = replace(SMALL, training=0)
     with pytest.raises(ListeningError, match="last at most 12 s"):
-        plan(long, "mushra", 2, 0)
-    assert len(plan(long, "mos", 2, 0).pages) == 12
+        plan(long, "mushra", both)
+    assert len(plan(long, "mos", both).pages) == 12
 
 
 def test_nothing_that_exists_is_overwritten(run: FinishedRun, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    key = build(run, "mos", out, items=2)  # an empty folder is taken
-    assert key == tmp_path / "out.key.json"
-    before = key.read_bytes()
+    key = build(run, "mos", out, SMALL)  # an empty folder is taken
+    assert key == tmp_path / "out.key"
+    before = (key / "key.json").read_bytes()
     with pytest.raises(ListeningError, match="not an empty folder"):
-        build(run, "mos", out, items=2)
+        build(run, "mos", out, SMALL)
     shutil.rmtree(out)
     with pytest.raises(ListeningError, match="key of another package"):
-        build(run, "mos", out, items=2)
-    assert key.read_bytes() == before
+        build(run, "mos", out, SMALL)
+    assert (key / "key.json").read_bytes() == before
     (tmp_path / "file").write_text("")
     with pytest.raises(ListeningError, match="not an empty folder"):
-        build(run, "mos", tmp_path / "file", items=2)
+        build(run, "mos", tmp_path / "file", SMALL)
 
 
-@pytest.mark.parametrize("inside", ["out/key.json", "out/../out/deep/key.json", "out"])
+@pytest.mark.parametrize("inside", ["out/key", "out/../out/deep/key", "out"])
 def test_a_key_inside_the_package_is_refused(run: FinishedRun, tmp_path: Path, inside: str) -> None:
     with pytest.raises(ListeningError, match="would lie inside the package"):
-        build(run, "mos", tmp_path / "out", items=2, key=tmp_path / inside)
+        build(run, "mos", tmp_path / "out", SMALL, key=tmp_path / inside)
     assert not list(tmp_path.iterdir())
 
 
@@ -403,7 +504,7 @@ def test_a_broken_clip_leaves_nothing_behind(tmp_path: Path) -> None:
             conversion.path.write_bytes(conversion.path.read_bytes()[:200])
     (tmp_path / "tests").mkdir()
     with pytest.raises(AudioError, match="again_vc"):
-        build(broken, "mos", tmp_path / "tests" / "out", items=2)
+        build(broken, "mos", tmp_path / "tests" / "out", SMALL)
     assert not list((tmp_path / "tests").iterdir())
 
 
@@ -447,9 +548,9 @@ def test_a_peaky_clip_lowers_all_alike() -> None:
 
 
 def test_a_clip_too_short_to_measure_is_refused(tmp_path: Path) -> None:
-    short = make_run(tmp_path / "run", seconds=0.25, trials=2)
+    short = make_run(tmp_path / "run", seconds=0.25, trials=3)
     with pytest.raises(ListeningError, match="s of speech; loudness is measured over"):
-        build(short, "mos", tmp_path / "out", items=2)
+        build(short, "mos", tmp_path / "out", SMALL)
 
 
 def test_fades_last_five_milliseconds_and_touch_nothing_else() -> None:
@@ -469,3 +570,27 @@ def test_codes_follow_from_the_secret_and_never_look_like_numbers(salt: str, one
     assert yaml.safe_load(made) == made
     assert made.isascii()
     assert made == made.lower()
+
+
+def test_the_command_line_hands_over_every_option(
+    run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vcbench.run.Run.open", lambda folder: run)
+    (tmp_path / "consent.txt").write_text("I, being of sound mind.")
+    given = (
+        f"listen build RUN --test preference --out {tmp_path}/out --items 2 --listeners 4 --per-item 2 --seed 5 "
+        "--rows flowvc,again_vc,source --training 2 --traps 1 --gold 1 --no-preference --contrast flowvc,source --language de "
+        f"--consent {tmp_path}/consent.txt --collector https://example.org/answers"
+    )
+    done = CliRunner().invoke(app, given.split())
+    assert done.exit_code == 0, done.output
+    manifest, key, _ = read(tmp_path / "out")
+    purposes = Counter(page["purpose"] for page in key["pages"].values())
+    assert purposes == {"rated": 6, "training": 6, "trap": 1, "gold": 1}
+    assert (key["seed"], key["systems"], key["references"]) == (5, ["flowvc", "again_vc"], ["source"])
+    assert (manifest["language"], manifest["no_preference"]) == ("de", True)
+    assert len(json.loads((tmp_path / "out" / "sheets.json").read_text())) == 4
+    assert (tmp_path / "out" / "consent.txt").read_text() == "I, being of sound mind.\n"
+    assert (tmp_path / "out" / "collector.js").read_text() == 'vcbench.collector = "https://example.org/answers";\n'
+    plan_text = (tmp_path / "out.key" / "analysis_plan.toml").read_text()
+    assert tomllib.loads(plan_text)["primary_contrast"] == ["flowvc", "source"]

@@ -67,17 +67,24 @@ def test_shipped_studies_are_valid_under_every_preset(name: str, preset: str) ->
     found = study.resolve(name, preset)
     assert found.file.source
     assert found.claims
-    assert not found.hears
 
 
 def test_the_tables_of_again_vc_share_what_they_train() -> None:
-    cells = {name: {cell.label: cell for cell in study.resolve(name, "quick").cells} for name in names()}
+    again = ("again_table1", "again_table2", "again_fig3")
+    cells = {name: {cell.label: cell for cell in study.resolve(name, "quick").cells} for name in again}
     one, two, three = cells["again_table1"], cells["again_table2"], cells["again_fig3"]
     assert one["None"].row == two["1-Enc"].row == three["none, C = 4"].row
     assert one["Sigmoid 0.1"].row == two["1-Enc-sig"].row == three["sigmoid, C = 4"].row
     assert len({cell.row for own in cells.values() for cell in own.values()}) == 7 + 4 + 14 - 4
     paper = study.resolve("again_table2", "paper").cells[0].settings
     assert (paper["hidden"], paper["training"]["steps"]) == (256, 100_000)
+
+
+def test_recordings_are_made_only_where_a_metric_hears_them(tmp_path: Path) -> None:
+    deaf, hearing = resolved(tmp_path, TOY), resolved(tmp_path, changed("metrics", "naturalness", value={}))
+    assert (deaf.hears, deaf.config.reference_rows) == (False, ())
+    assert hearing.hears
+    assert set(hearing.config.reference_rows) <= set(hearing.rows)
 
 
 def test_a_grid_has_a_cell_for_each_combination_and_claims_follow_it(tmp_path: Path) -> None:
@@ -351,3 +358,26 @@ def test_studies_are_listed() -> None:
     listed = CliRunner().invoke(cli.app, ["study"], env={"COLUMNS": "200"})
     assert listed.exit_code == 0
     assert all(name in listed.output for name in names())
+
+
+def test_cells_that_convert_otherwise_are_trained_once(tmp_path: Path) -> None:
+    values = TOY | {
+        "system": "ae_flow",
+        "cells": [{"label": str(skip), "settings": {"skip_encoding": skip}} for skip in (True, False)],
+        "columns": ["parameters"],
+        "metrics": {"efficiency": {}},
+        "presets": {"tiny": {"systems": {"ae_flow": {"training": {"steps": 4}}}}},
+        "claims": [],
+        "draw": [],
+    }
+    toy = resolved(tmp_path, values, "workers=1")
+    run = study_run.open_seed(toy, 0, tmp_path / "runs")
+    pipeline.prepare(run, lambda *_: None)
+    jobs = pipeline.training_jobs(run, run.systems)
+    assert [job.function for job in jobs] == [pipeline.train_system, pipeline.take_weights]
+    assert jobs[1].after == jobs[0].name
+    pipeline.train(run, run.systems, lambda *_: None)
+    first, second = (run.load_system(row) for row in run.systems)
+    assert (first.skip_encoding, second.skip_encoding) == (True, False)
+    assert all((value == second.state_dict()[name]).all() for name, value in first.state_dict().items())
+    assert pipeline.training_jobs(run, run.systems) == []

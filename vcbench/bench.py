@@ -1,10 +1,12 @@
-"""How fast training is on this machine: steps per second at a preset's sizes, on random features."""
+"""How fast training and conversion are on this machine, at a preset's sizes."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,12 +14,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vcbench import config as configuration
 from vcbench.config import RunConfig
+from vcbench.corpora import load_corpus
+from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.engines import torch_threads
 from vcbench.features.phones import INVENTORY
-from vcbench.run import pick_device
+from vcbench.features.store import FeatureStore
+from vcbench.run import cache_root, pick_device
 from vcbench.system import Batch, NeuralSystem, TrainingSettings
+from vcbench.vocoders import load_vocoder
 
 WARM_UP = 3  # steps
+CONVERTED = 8  # utterances
+MATRIX = 1024  # rows and columns
 
 
 def random_batch(settings: TrainingSettings, n_mels: int, device: torch.device) -> Batch:
@@ -55,6 +63,12 @@ def step_operations(system: NeuralSystem) -> float:
     return counter.get_total_flops() * recipe.batch_size / small.batch_size
 
 
+def matrix_peak(device: torch.device) -> float:
+    """Floating-point operations a second of a product of large float32 matrices: what the machine can do at most."""
+    matrix = torch.randn(MATRIX, MATRIX, device=device)
+    return 2 * MATRIX**3 / _seconds(lambda: matrix @ matrix, 5, device)
+
+
 class Step:
     """One training step of a model that has `loss`, again and again on the same batch."""
 
@@ -84,26 +98,38 @@ class Step:
 
 
 def train(config: RunConfig, threads: int, steps: int) -> list[tuple[str, ...]]:
-    """Rows of (system, parameters, batch, seconds a step, steps a second, GFLOP/s, against the published code)."""
+    """Rows of (system, parameters, batch, seconds a step, steps a second, GFLOP/s, against the published code).
+
+    In brackets after GFLOP/s: the share of what a large matrix product reaches here.
+    """
     rows = []
     with torch_threads(threads or torch.get_num_threads()):
+        peak = matrix_peak(pick_device(config.device))
         for row, settings in config.systems.items():
             system_class = configuration.system_class(row, settings)
             if issubclass(system_class, NeuralSystem):
                 own = configuration.system_config(row, settings)
-                rows.append((row, *_time_training(system_class, own, config, steps)))
+                rows.append((row, *_time_training(system_class, own, config, steps, peak)))
     return rows
 
 
-def _time_training(system_class: type[NeuralSystem], own: Any, config: RunConfig, steps: int) -> tuple[str, ...]:
+def _untrained(system_class: type[NeuralSystem], own: Any, config: RunConfig, device: torch.device) -> NeuralSystem:
+    """A system as it is before its first step."""
     torch.manual_seed(0)
-    device = pick_device(config.device)
-    n_mels = config.features.mel.n_mels
     system = system_class(own, config.features.mel, 0).to(device)
-    recipe = own.training
-    batch = random_batch(recipe, n_mels, device)
+    batch = random_batch(own.training, config.features.mel.n_mels, device)
     with torch.no_grad():
         system.initialise(batch.mel.mean((0, 2)), batch.mel.std((0, 2)), batch)
+    return system.eval()
+
+
+def _time_training(
+    system_class: type[NeuralSystem], own: Any, config: RunConfig, steps: int, peak: float
+) -> tuple[str, ...]:
+    device = pick_device(config.device)
+    n_mels = config.features.mel.n_mels
+    recipe = own.training
+    system, batch = _untrained(system_class, own, config, device), random_batch(recipe, n_mels, device)
     step = Step(system, recipe, batch)
     published = system_class.published(own, n_mels)
     other = Step(published.to(device), recipe, batch) if published else None
@@ -114,11 +140,57 @@ def _time_training(system_class: type[NeuralSystem], own: Any, config: RunConfig
             other()
     seconds = step.median
     size = sum(parameter.numel() for parameter in system.parameters())
+    speed = step_operations(system) / seconds
     return (
         f"{size / 1e6:.2f} M",
         f"{recipe.batch_size} x {recipe.frames}",
         f"{seconds:.4f}",
         f"{1 / seconds:.2f}",
-        f"{step_operations(system) / seconds / 1e9:.0f}",
+        f"{speed / 1e9:.0f} ({speed / peak:.0%})",
         f"{other.median:.4f} s, {seconds / other.median:.2f} x" if other else "",
     )
+
+
+def convert(config: RunConfig, threads: int, repeats: int) -> list[tuple[str, ...]]:
+    """Rows of (system, seconds of speech, real-time factor one by one, in one batch, of the vocoder): medians over `repeats`.
+
+    A real-time factor is seconds of work for a second of speech. Systems are untrained: the work is the same.
+    """
+    device = pick_device(config.device)
+    store = FeatureStore(cache_root() / "features", config.features.mel, config.features.pitch)
+    speakers = load_corpus("mini").speakers
+    sources = [speaker.utterances[0].with_features(store) for speaker in speakers[:CONVERTED]]
+    targets = [Speaker(one.id, (one.utterances[1].with_features(store),)) for one in speakers[-CONVERTED:]]
+    speech = sum(len(source.wave) / source.sampling_rate for source in sources)
+    rows = []
+    with torch_threads(threads or torch.get_num_threads()), torch.inference_mode():
+        vocode = load_vocoder(config.vocoder, config.features.mel, device)
+        for row, settings in config.systems.items():
+            system_class = configuration.system_class(row, settings)
+            if issubclass(system_class, NeuralSystem):
+                system = _untrained(system_class, configuration.system_config(row, settings), config, device)
+                alone = partial(_one_by_one, system, sources, targets)
+                together = partial(system.convert_batch, sources, targets)
+                mels = together()
+                factors = (
+                    _seconds(work, repeats, device) / speech for work in (alone, together, partial(vocode, mels))
+                )
+                rows.append((row, f"{speech:.1f}", *(f"{factor:.4f}" for factor in factors)))
+    return rows
+
+
+def _one_by_one(system: NeuralSystem, sources: Sequence[Utterance], targets: Sequence[Speaker]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        system.convert(source, target)
+
+
+def _seconds(work: Callable[[], object], repeats: int, device: torch.device) -> float:
+    """Median over `repeats`, after one that is not counted."""
+    taken = []
+    for _ in range(1 + repeats):
+        started = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken[1:])

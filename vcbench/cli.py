@@ -192,6 +192,14 @@ def score(
 
 
 @app.command()
+def report(folder: RunFolder) -> None:
+    """Write the report of a scored run anew: tables, plots, comparisons, and recordings to listen to, on one HTML page."""
+    from vcbench import command
+
+    console.print(f"Wrote {command.report(folder)}")
+
+
+@app.command()
 def study(
     name: Annotated[str | None, typer.Argument(help="A study's name, or the path of a .toml file.")] = None,
     preset: Preset = "quick",
@@ -340,7 +348,26 @@ def bench_train(
     from vcbench import bench, command
 
     rows = bench.train(command.select(preset, config, assignments, systems), threads, steps)
-    table = Table("system", "parameters", "batch", "s/step", "steps/s", "GFLOP/s", "published code")
+    table = Table("system", "parameters", "batch", "s/step", "steps/s", "GFLOP/s (of peak)", "published code")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+@bench_app.command("convert")
+def bench_convert(
+    preset: Preset = "quick",
+    systems: Systems = "all",
+    config: ConfigFiles = None,
+    assignments: Assignments = None,
+    threads: Annotated[int, typer.Option(help="Threads of the process; 0 is PyTorch's default.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Conversions that are timed, after one that is not.")] = 5,
+) -> None:
+    """Real-time factor of each system's conversion and of the vocoder at the preset's sizes."""
+    from vcbench import bench, command
+
+    rows = bench.convert(command.select(preset, config, assignments, systems), threads, repeats)
+    table = Table("system", "seconds of speech", "one by one", f"batch of {bench.CONVERTED}", "vocoder")
     for row in rows:
         table.add_row(*row)
     console.print(table)

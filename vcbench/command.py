@@ -155,6 +155,14 @@ def score_table(
     return run, board
 
 
+def report(folder: Path) -> Path:
+    """Write report.html of what a run's scores are now."""
+    from vcbench import report as pages  # here, because what draws takes seconds to import
+
+    run = Run.open(folder)
+    return pages.write(run, pipeline.tabulate(run, pipeline.unscored(run)))
+
+
 def _print_rejected(run: Run, console: Console) -> None:
     rejected = run.prepared["rejected"]
     if rejected:
@@ -170,7 +178,7 @@ def print_board(board: leaderboard.Leaderboard, run: Run, console: Console, seco
         console.print(
             f"[red]{failures} conversions failed[/]: they are counted in the table, their errors are in converted/."
         )
-    console.print(f"Done in {seconds:.0f} s. Tables and audio: {run.folder}")
+    console.print(f"Done in {seconds:.0f} s. Tables, audio and report.html: {run.folder}")
 
 
 def prepare(run: Run, console: Console) -> None:

@@ -20,7 +20,7 @@ from vcbench.corpora.check import check_corpus
 from vcbench.corpora.corpus import Utterance
 from vcbench.corpora.split import split
 from vcbench.engines import Job, Progress, run_jobs
-from vcbench.files import hash_json, whole_file, write_json
+from vcbench.files import hash_json, whole_file, write_json, write_text
 from vcbench.manifest import write_manifest
 from vcbench.metric import Column, MetricUnavailable
 from vcbench.run import Run, RunError, cache_root
@@ -30,7 +30,9 @@ from vcbench.system import NeuralSystem
 from vcbench.trials import build_trials
 
 Report = Callable[..., None]
-RECOGNISED_TEXT = "The corpus's texts are what a recogniser heard: an error rate to the text is one to that recogniser, not to what was said."
+RECOGNISED_TEXT = (
+    "The texts are what a recogniser heard: an error rate to the text is one to that recogniser, not to what was said."
+)
 
 
 def prepare(run: Run, progress: Progress) -> None:
@@ -115,14 +117,42 @@ def train(run: Run, rows: Sequence[str], progress: Progress) -> None:
 
 
 def training_jobs(run: Run, rows: Sequence[str]) -> list[Job]:
-    """A job for each system that is trained here and is not yet trained as its settings say."""
-    jobs = []
-    for row in rows:
-        system = run.build_system(row)
-        if isinstance(system, NeuralSystem) and _trained_hash(run, row) != hash_json(system.description()):
-            cost = system.config.training.steps * step_operations(system)
-            jobs.append(Job(row, train_system, {"folder": run.folder, "row": row}, cost))
+    """A job for each system that is trained here and is not yet trained as its settings say.
+
+    Of systems whose training is the same one is trained, and the others take its weights.
+    """
+    whole = Run.open(run.folder)  # `run` may be a view with fewer rows
+    trained, jobs = dict[str, str](), list[Job]()
+    waiting = []
+    for row in whole.systems:
+        system = whole.build_system(row)
+        if isinstance(system, NeuralSystem):
+            if _trained_hash(run, row) == hash_json(system.description()):
+                trained[system.training_key()] = row
+            elif row in rows:
+                waiting.append((row, system.training_key(), system.config.training.steps * step_operations(system)))
+    for row, key, cost in waiting:
+        arguments = {"folder": run.folder, "row": row}
+        twin = trained.setdefault(key, row)
+        if twin == row:
+            jobs.append(Job(row, train_system, arguments, cost))
+        else:
+            jobs.append(Job(row, take_weights, arguments | {"twin": twin}, after=twin))
     return jobs
+
+
+def take_weights(folder: Path, row: str, twin: str, progress: Report) -> None:
+    """Save the weights of `twin`, whose training is the same, as those of `row`."""
+    run = Run.open(folder)
+    system, other = run.build_system(row), run.load_system(twin)
+    assert isinstance(system, NeuralSystem)
+    assert isinstance(other, NeuralSystem)
+    system.load_state_dict(other.state_dict())
+    target, origin = run.system_folder(row), run.system_folder(twin)
+    system.save(target / "checkpoint.safetensors")
+    write_text(target / "train.jsonl", (origin / "train.jsonl").read_text())
+    costs = json.loads((origin / "training.json").read_text())["costs"]
+    write_json(target / "training.json", {"settings_hash": hash_json(system.description()), "costs": costs})
 
 
 def threads(run: Run) -> int:
@@ -226,10 +256,13 @@ def score_metric(folder: Path, name: str, progress: Report) -> None:
 
 
 def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> leaderboard.Leaderboard:
-    """Write the manifest, the leaderboard in every format."""
+    """Write the manifest, the leaderboard in every format, and the report."""
+    from vcbench import report  # here, because what draws takes seconds to import
+
     write_manifest(run, wall_times)
     board = tabulate(run, missing)
     leaderboard.write(board, run.folder)
+    report.write(run, board)
     return board
 
 

@@ -91,8 +91,12 @@ def _view(study: Study, run: Run) -> RunConfig:
 
 def _run_all(study: Study, views: Sequence[Run], list_jobs: Callable[[Run], list[Job]], progress: Progress) -> None:
     """The jobs of every seed in one call, each named by its cell and seed."""
+
+    def called(row: str, view: Run) -> str:
+        return f"{study.rows.get(row, row)}, seed {view.config.seed}"
+
     jobs = [
-        replace(job, name=f"{study.rows[job.arguments['row']]}, seed {view.config.seed}")
+        replace(job, name=called(job.arguments["row"], view), after=job.after and called(job.after, view))
         for view in views
         for job in list_jobs(view)
     ]

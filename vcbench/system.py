@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.errors import UserError
 from vcbench.features.contour import normalise_log_f0
 from vcbench.features.settings import MelSettings
+from vcbench.files import hash_json
 
 
 @runtime_checkable
@@ -45,6 +46,8 @@ class TrainingSettings(BaseModel):
         clip: largest gradient norm.
         schedule: "constant", or "one-cycle" (Smith and Topin 2018) with `learning_rate` as its peak.
         reference_frames: length of the crop of another utterance of the same speaker; 0 where the system needs none.
+        warp: largest relative stretch of the mel axis, drawn for each crop and its reference together, so that few speakers
+            stand for many (vocal tract length perturbation, Jaitly and Hinton 2013); 0: none.
         evaluate_every, checkpoint_every: in steps.
     """
 
@@ -61,6 +64,7 @@ class TrainingSettings(BaseModel):
     schedule: Literal["constant", "one-cycle"] = "constant"
     precision: Literal["float32", "bfloat16"] = "float32"
     reference_frames: int = 0
+    warp: float = Field(0.0, ge=0, lt=0.5)
     evaluate_every: int = 200
     checkpoint_every: int = 200
 
@@ -158,6 +162,7 @@ class NeuralSystem(nn.Module):
     needs: ClassVar[tuple[str, ...]] = ("mel",)  # of "mel", "pitch", "phones"
     produces: Literal["mel", "wave"] = "mel"
     version: ClassVar[int] = 1  # raise it when the same config gives other results
+    conversion_only: ClassVar[tuple[str, ...]] = ()  # settings that training does not read
 
     def __init__(self, config: SystemConfig, mel: MelSettings, seed: int = 0) -> None:
         super().__init__()
@@ -223,6 +228,12 @@ class NeuralSystem(nn.Module):
             "mel": self.mel_settings.model_dump(mode="json"),
             "seed": self.seed,
         }
+
+    def training_key(self) -> str:
+        """Hash of what decides the trained weights: systems that differ in `conversion_only` alone are trained once."""
+        description = self.description()
+        own = {name: value for name, value in description["config"].items() if name not in self.conversion_only}
+        return hash_json(description | {"config": own})
 
     @classmethod
     def load(cls, path: Path, mel: MelSettings | None = None) -> Self:

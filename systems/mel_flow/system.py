@@ -36,6 +36,7 @@ class MelFlow(NeuralSystem):
         skip_encoding: convert by decoding a sample of the prior instead of the source's latent.
     """
 
+    conversion_only = ("temperature", "skip_encoding")
     needs = ("mel", "pitch", "phones")
     config: MelFlowConfig
     mel_mean: Tensor

@@ -1,1 +1,5 @@
-"""Blinded listening tests: what is asked (design), the clips (clips, anchors), and the package (bundle, webmushra)."""
+"""Blinded listening tests.
+
+What is asked (kinds, texts), of which clips (options, selection, design) and by whom (sheets); the clips (clips, anchors,
+render); the package (bundle, package, analysis_plan, webmushra, page); and what comes back (results, server).
+"""

@@ -12,7 +12,7 @@ import soundfile
 from scipy import signal
 
 from vcbench import audio
-from vcbench.listening.design import ListeningError
+from vcbench.listening.kinds import ListeningError
 
 LOUDNESS = -23.0  # LUFS (EBU R 128)
 LOWEST_LOUDNESS = -30.0  # LUFS

@@ -1,79 +1,26 @@
-"""What a listening test asks, of which clips: decided before anything is written, from the run and a seed."""
+"""What a listening test asks, of which clips, of whom: decided before anything is written, from the run and a seed."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from vcbench import audio
-from vcbench.errors import UserError
-from vcbench.metric import Conversion
+from vcbench.listening.kinds import KINDS, Kind, ListeningError, find_kind
+from vcbench.listening.options import Options
+from vcbench.listening.selection import by_row, choose_rows, pick, same_words
+from vcbench.listening.sheets import Slot, allot, williams
 
 if TYPE_CHECKING:
     from vcbench.run import Run
 
-ANCHOR_35, ANCHOR_70 = "anchor35", "anchor70"  # what a page holds beside rows of the run
-MAXIMUM_SIGNALS = 12  # on a MUSHRA page, hidden reference and anchors included (BS.1534-3)
-OTHER_WORDS = "How close are the voice and the quality of each recording to the reference's, whatever is said? 100: no difference."
-MAXIMUM_SECONDS = 12.0  # of a MUSHRA item (BS.1534-3)
-
-
-class ListeningError(UserError):
-    """A listening test that cannot be built as asked."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of test.
-
-    Attributes:
-        question: put to the listener on every page.
-        scale: (value, label) from the lowest; from 0 to 100, the middles of five equal parts.
-        rows: reference rows of the run that are rated beside the systems, where the run has them.
-        together: whether a page holds all of an item's clips, or one.
-        reference: the field of the trial that names the recording beside the clips; ``None`` for none.
-    """
-
-    question: str
-    scale: tuple[tuple[int, str], ...]
-    rows: tuple[str, ...]
-    together: bool
-    reference: str | None
-
-
-KINDS = {
-    "mos": Kind(
-        "How natural does this recording sound?",  # ITU-T P.800, absolute category rating
-        ((1, "Bad"), (2, "Poor"), (3, "Fair"), (4, "Good"), (5, "Excellent")),
-        ("source", "oracle", "world"),
-        together=False,
-        reference=None,
-    ),
-    "similarity": Kind(
-        "Could the two recordings be of the same speaker?",  # the scale of the Voice Conversion Challenges
-        (
-            (1, "Different, absolutely sure"),
-            (2, "Different, not sure"),
-            (3, "Same, not sure"),
-            (4, "Same, absolutely sure"),
-        ),
-        ("source", "target", "world"),
-        together=False,
-        reference="enrolment",
-    ),
-    "mushra": Kind(
-        "How close is each recording to the reference? 100: no difference.",
-        ((10, "Bad"), (30, "Poor"), (50, "Fair"), (70, "Good"), (90, "Excellent")),
-        ("world",),
-        together=True,
-        reference="target_utterance",
-    ),
-}
+HIDDEN, ANCHOR_35, ANCHOR_70 = "hidden_reference", "anchor35", "anchor70"  # on a MUSHRA page beside rows of the run
+TARGET, SOURCE, NOISE = "gold:target", "gold:source", "gold:noise"  # clips whose right answer is known
+MAXIMUM_TRAINING_PAGES = 6
+Purpose = Literal["rated", "training", "trap", "gold"]
 
 
 @dataclass(frozen=True)
@@ -81,20 +28,37 @@ class Page:
     """What is rated at once.
 
     Attributes:
-        trial, condition: of the run.
-        roles: what is rated: rows of the run, and on a MUSHRA page ANCHOR_35 and ANCHOR_70.
+        trial, condition: of the run; empty on a trap's page.
+        roles: what is rated: rows of the run, anchors, gold clips, or ``trap:<place>:<prompt>``.
         reference: id of the utterance that stands beside them; ``None`` for none.
+        accepted: for a trap or gold page, the right ratings of each role.
     """
 
     trial: str
     condition: str
     roles: tuple[str, ...]
     reference: str | None
+    purpose: Purpose = "rated"
+    accepted: tuple[tuple[int, ...], ...] = ()
+
+
+class Showing(NamedTuple):
+    """A page as one listener has it: its index, and its roles in the order of their places."""
+
+    page: int
+    order: tuple[str, ...]
+
+
+class Sheet(NamedTuple):
+    """What one listener hears: training, then rounds, each of which has every system (or pair) once."""
+
+    training: tuple[Showing, ...]
+    rounds: tuple[tuple[Showing, ...], ...]
 
 
 @dataclass(frozen=True)
 class Design:
-    """A test's pages.
+    """A test's pages and sheets.
 
     Attributes:
         kind: key in KINDS.
@@ -107,113 +71,112 @@ class Design:
     name: str
     rows: tuple[str, ...]
     pages: tuple[Page, ...]
+    sheets: tuple[Sheet, ...]
     volume: str
 
-    @property
-    def question(self) -> str:
-        return KINDS[self.kind].question if self.name == self.kind else OTHER_WORDS
 
-
-def plan(run: Run, kind: str, items: int, seed: int, rows: Sequence[str] | None = None) -> Design:
-    """Choose items, the conditions in turn, among trials that every rated row has converted.
-
-    Args:
-        kind: key in KINDS.
-        items: trials in the test.
-        rows: what is rated; by default every system and the test's own reference rows.
+def plan(run: Run, kind: str, options: Options) -> Design:
+    """Choose items, the conditions in turn, among trials that every rated row has converted; and allot them.
 
     Raises:
-        ListeningError: an unknown test or row, no conversions, fewer than two systems, or too few common trials.
+        ListeningError: an unknown test or row, no conversions, fewer than two systems, too few common trials, numbers of
+            listeners and ratings that do not fit, or traps or gold clips in a test that has no place for them.
     """
-    if kind not in KINDS:
-        raise ListeningError(f"There is no test {kind!r}; allowed: {', '.join(KINDS)}.")
+    kind = find_kind(kind)
     test = KINDS[kind]
     converted = by_row(run.conversions)
-    chosen = _rows(run, test, converted, rows)
-    usable = [trial for trial in run.trials.itertuples() if all(trial.trial in converted[row] for row in chosen)]
-    if test.together:
-        usable = [trial for trial in usable if _seconds(run, trial, converted, chosen) <= MAXIMUM_SECONDS]
-    if not 1 <= items <= len(usable):
-        limit = f" and last at most {MAXIMUM_SECONDS:.0f} s" if test.together else ""
-        raise ListeningError(
-            f"{items} items were asked for; {len(usable)} of the run's {len(run.trials)} trials were converted by all of "
-            f"{', '.join(chosen)}{limit}. Ask for 1 to {len(usable)} items, or leave out the row that failed most."
-        )
-    random = np.random.default_rng(seed)
-    picked = _in_turn(usable, items, random)
-    pages = tuple(page for trial in picked for page in _pages(test, trial, chosen))
+    rows = choose_rows(run, test, converted, options.rows)
+    _refuse_extras(kind, options)
+    random = np.random.default_rng(options.seed)
+    picked = pick(run, test, converted, rows, options, random)
+    items, practice = picked[: options.items], picked[options.items :][: options.training]
+    units = _units(test, rows)
+    rated = [_page(test, trial, roles) for roles in units for trial in items]
+    volume = picked[0].enrolment[-1]
+    training = [_page(test, trial, roles, "training") for roles in units for trial in practice]
+    training = [training[index] for index in random.permutation(len(training))[:MAXIMUM_TRAINING_PAGES]]
+    checks = [*_traps(kind, options.traps, volume, random)]
+    checks += [_gold(kind, number, trial) for number, trial in enumerate(picked[len(picked) - options.gold :])]
+    slots = allot(len(units), options.items, options.listeners, options.per_item, options.seed)
+    pages = (*rated, *training, *checks)
+    sheets = tuple(_sheet(rounds, pages, options.items, random) for rounds in slots)
     other_words = kind == "mushra" and not all(same_words(run, trial) for trial in picked)
-    order = random.permutation(len(pages))
-    return Design(
-        kind,
-        "mushra-like" if other_words else kind,
-        tuple(chosen),
-        tuple(pages[index] for index in order),
-        volume=picked[0].enrolment[-1],
-    )
+    return Design(kind, "mushra-like" if other_words else kind, tuple(rows), pages, sheets, volume)
 
 
-def by_row(conversions: Sequence[Conversion]) -> dict[str, dict[str, Conversion]]:
-    """Conversions by row and trial."""
-    result: dict[str, dict[str, Conversion]] = {}
-    for conversion in conversions:
-        result.setdefault(conversion.system, {})[conversion.trial] = conversion
-    return result
-
-
-def same_words(run: Run, trial: Any) -> bool:
-    """Whether the target's own recording has the words of the source, as far as texts are known."""
-    texts = [run.utterance(identity).text for identity in (trial.source, trial.target_utterance)]
-    words = [re.findall(r"\w+", text.casefold()) if text else None for text in texts]
-    return words[0] is not None and words[0] == words[1]
-
-
-def _seconds(run: Run, trial: Any, converted: dict[str, dict[str, Conversion]], rows: Sequence[str]) -> float:
-    """Of the longest recording of an item."""
-    target = run.utterance(trial.target_utterance)
-    own = target.span[1] - target.span[0] if target.span else audio.inspect(target.path).seconds
-    return max(own, *(audio.inspect(converted[row][trial.trial].path).seconds for row in rows))
-
-
-def _rows(run: Run, test: Kind, converted: dict[str, Any], rows: Sequence[str] | None) -> list[str]:
-    if not converted:
-        raise ListeningError(f"{run.folder} has no conversions. Run `vcbench run` or `vcbench convert` for it first.")
-    unknown = [row for row in rows or () if row not in run.rows]
-    if unknown:
-        raise ListeningError(f"The run has no row {', '.join(unknown)}; it has {', '.join(run.rows)}.")
-    wanted = [*run.systems, *test.rows] if rows is None else rows
-    chosen = [row for row in run.rows if row in wanted and (row in converted or rows is not None)]
-    systems = [row for row in chosen if row in run.systems and row in converted]
-    if len(systems) < 2:
+def _refuse_extras(kind: str, options: Options) -> None:
+    if min(options.items, options.training, options.traps, options.gold) < 0 or options.items == 0:
         raise ListeningError(
-            f"A listening test compares at least two systems; converted here: {', '.join(systems) or 'none'}."
+            f"{options.items} items, {options.training} training trials, {options.traps} traps and {options.gold} gold pages "
+            "were asked for; at least 1 item, and nothing below 0, is allowed."
         )
-    without = [row for row in chosen if row not in converted]
-    if without:
-        raise ListeningError(f"Nothing was converted by {', '.join(without)}. Leave it out.")
-    signals = len(chosen) + 3
-    if test.together and signals > MAXIMUM_SIGNALS:
-        raise ListeningError(
-            f"A MUSHRA page holds at most {MAXIMUM_SIGNALS} signals; {len(chosen)} rows, the hidden reference and two "
-            f"anchors are {signals}. Name fewer rows."
-        )
-    return chosen
+    if kind == "mushra" and options.traps + options.gold:
+        raise ListeningError("A MUSHRA test has its hidden reference and anchors in place of traps and gold clips.")
 
 
-def _in_turn(trials: Sequence[Any], count: int, random: np.random.Generator) -> list[Any]:
-    """`count` trials at random, one of each condition in turn."""
-    table = pd.Series([trial.condition for trial in trials])
-    shuffled = table.sample(frac=1, random_state=random)
-    turn = shuffled.groupby(shuffled).cumcount()
-    picked = turn.sort_values(kind="stable").index[:count]
-    return [trials[index] for index in picked]
+def _units(test: Kind, rows: list[str]) -> list[tuple[str, ...]]:
+    """What an item's pages hold."""
+    if test.clips == "all":
+        return [(*rows, HIDDEN, ANCHOR_35, ANCHOR_70)]
+    return list(combinations(rows, 2)) if test.clips == "pair" else [(row,) for row in rows]
 
 
-def _pages(test: Kind, trial: Any, rows: Sequence[str]) -> list[Page]:
+def _page(test: Kind, trial: Any, roles: tuple[str, ...], purpose: Purpose = "rated") -> Page:
     reference = None
     if test.reference is not None:
         named = getattr(trial, test.reference)
         reference = named if isinstance(named, str) else named[0]
-    if test.together:
-        return [Page(trial.trial, trial.condition, (*rows, ANCHOR_35, ANCHOR_70), reference)]
-    return [Page(trial.trial, trial.condition, (row,), reference) for row in rows]
+    return Page(trial.trial, trial.condition, roles, reference, purpose)
+
+
+def _traps(kind: str, count: int, reference: str, random: np.random.Generator) -> list[Page]:
+    """Pages on which a voice says what to answer."""
+    test = KINDS[kind]
+    pages = []
+    roles: tuple[str, ...]
+    accepted: tuple[tuple[int, ...], ...]
+    for _ in range(count):
+        if test.clips == "pair":
+            first = int(random.integers(2))
+            prompt = "choose_a" if first else "choose_b"
+            roles, accepted = (f"trap:1:{prompt}", f"trap:2:{prompt}"), ((first,), (1 - first,))
+        else:
+            value = int(random.choice(test.values))
+            roles, accepted = (f"trap:1:rate_{value}",), ((value,),)
+        pages.append(Page("", "", roles, reference if test.reference else None, "trap", accepted))
+    return pages
+
+
+def _gold(kind: str, number: int, trial: Any) -> Page:
+    """A page with a known right answer, high and low in turn, within one point of the scale's end (as in P.808)."""
+    test, high = KINDS[kind], number % 2 == 0
+    roles: tuple[str, ...]
+    accepted: tuple[tuple[int, ...], ...]
+    if test.clips == "pair":
+        roles, accepted = ((TARGET, SOURCE), ((1,), (0,))) if high else ((SOURCE, TARGET), ((0,), (1,)))
+    else:
+        low = SOURCE if test.reference else NOISE
+        roles, accepted = ((TARGET,), (test.values[-2:],)) if high else ((low,), (test.values[:2],))
+    page = _page(test, trial, roles)
+    return Page(page.trial, page.condition, roles, page.reference, "gold", accepted)
+
+
+def _sheet(rounds: list[list[Slot]], pages: Sequence[Page], items: int, random: np.random.Generator) -> Sheet:
+    """One listener's sheet: rated pages as allotted, and traps and gold pages at random among them, none at the start."""
+    shown = [[_showing(slot, pages, items) for slot in one] for one in rounds]
+    fixed = {
+        purpose: [Showing(index, page.roles) for index, page in enumerate(pages) if page.purpose == purpose]
+        for purpose in ("training", "trap", "gold")
+    }
+    for check in (*fixed["trap"], *fixed["gold"]):
+        one = shown[random.integers(len(shown))]
+        one.insert(int(random.integers(1, len(one) + 1)), check)
+    return Sheet(tuple(fixed["training"]), tuple(tuple(one) for one in shown))
+
+
+def _showing(slot: Slot, pages: Sequence[Page], items: int) -> Showing:
+    """Places on the page by a Williams square too: each clip of an item is equally often A, or first."""
+    index = slot.unit * items + slot.item
+    square = williams(len(pages[index].roles))
+    row = square[(slot.repeat + slot.item + slot.unit) % len(square)]
+    return Showing(index, tuple(pages[index].roles[place] for place in row))

@@ -1,98 +1,143 @@
-"""A webMUSHRA configuration that webMUSHRA's own parser reads.
+"""A listener's webMUSHRA configuration, in the part of YAML that webMUSHRA's own parser reads.
 
 Its parser knows a part of YAML: nested blocks must not begin on their parent's line, escapes beyond \\" and \\\\ come out
-wrong, and flow collections must not be broken over lines. So a top-level key stands on its line, and every page is
-JSON on one line, with its letters as they are.
+wrong, and flow collections must not be broken over lines. So a top-level key stands on its line, and every page, or
+block of pages, is JSON on one line, with its letters as they are.
 
-webMUSHRA adds the hidden reference to a `mushra` page by itself and calls it ``reference`` in its results; every other
-clip is known by its code. Only its `mushra` results carry a session, hence the required `listener_id`.
+webMUSHRA shuffles a list that begins with ``random``: here the rounds of a sheet, each a list of pages that keeps its
+order, so that who follows whom stays balanced. It adds the hidden reference to a `mushra` page by itself and calls it
+``reference`` in its results; every other clip is known by its code. Only its `mushra` results carry a session, hence the
+required `listener_id`. It cannot ask which of two is closer to a third: a preference is a single-stimulus page of the
+target, with A and B as players in its text.
 """
 
 from __future__ import annotations
 
+import html
 import json
-from collections.abc import Callable
 from typing import Any
 
-from vcbench.listening.design import KINDS, Design
+from vcbench.listening.kinds import KINDS
+from vcbench.listening.texts import scale, texts
 
-NAMES = {"mos": "Naturalness", "similarity": "Speaker similarity", "mushra": "Comparison"}
-INSTRUCTIONS = {
-    "mos": "You will hear one recording at a time. Listen to its end, then say how natural it sounds: like a person "
-    "speaking, or distorted and artificial. What is said, and the quality of the room, do not matter.",
-    "similarity": "Each page has a recording of a speaker, and below it a second recording. Listen to both to their ends, "
-    "then say whether they could be of the same speaker. What is said, and how good the recordings sound, do not matter.",
-    "mushra": "Each page has a reference and several recordings, one of which is the reference again. Say of each how "
-    "close it is to the reference. You may switch between them as often as you like.",
-}
+PREFERENCES = {1: "preference.choice.a", 2: "preference.choice.b", 0: "preference.choice.none"}
 
 
-def configuration(design: Design, identity: str, pages: list[dict[str, Any]], volume: str) -> dict[str, Any]:
-    """The configuration of a package that lies in webMUSHRA's ``configs/<identity>/``.
+class Writer:
+    """Writes the configurations of a package that lies in webMUSHRA's ``configs/<id>/``.
 
     Args:
-        identity: the package's id.
-        pages: of the manifest: `id`, `stimuli` (codes), `reference` (a code or None).
-        volume: code of the clip to set the volume by.
+        manifest: of the bundle.
+        hidden: codes of hidden references, which webMUSHRA adds by itself.
+        consent: the text to agree to; ``None`` for the template.
     """
 
-    def path(code: str) -> str:
-        return f"configs/{identity}/audio/{code}.wav"
+    def __init__(self, manifest: dict[str, Any], hidden: set[str], consent: str | None) -> None:
+        self._manifest = manifest
+        self._test = manifest["test"]
+        self._hidden = hidden
+        self._pages = {page["id"]: page for page in manifest["pages"]}
+        self._words = texts(manifest["language"])
+        self._consent = consent or self._words["consent.template"]
 
-    name, instruction = NAMES[design.kind], INSTRUCTIONS[design.kind]
-    opening: list[Any] = [{"type": "generic", "id": "instructions", "name": name, "content": instruction}]
-    if design.kind == "similarity":
-        # Its recordings of the speaker are played by the browser, on which webMUSHRA's own volume has no effect.
-        opening[0]["content"] += f" Set your device's volume by this recording. {_player(path(volume))}"
-    else:
-        content = "Play the recording and set a volume that is comfortable. Do not change it afterwards."
-        opening.append(
-            {
-                "type": "volume", "id": "volume", "name": "Volume", "content": content, "stimulus": path(volume),
-                "defaultVolume": 0.5,
-            }
-        )  # fmt: skip
-    rated = [_page(design, page, path) for page in pages]
-    return {
-        "testname": name,
-        "testId": identity,
-        "language": "en",
-        "bufferSize": 2048,
-        "stopOnErrors": True,
-        "showButtonPreviousPage": False,
-        "remoteService": "service/write.php",
-        "pages": [*opening, ["random", *rated], _finish()],
-    }
-
-
-def _page(design: Design, page: dict[str, Any], path: Callable[[str], str]) -> dict[str, Any]:
-    test = KINDS[design.kind]
-    common = {"id": page["id"], "name": NAMES[design.kind], "content": design.question}
-    if test.together:
+    def configuration(self, sheet: dict[str, Any]) -> dict[str, Any]:
+        """One listener's, from their sheet."""
+        rounds = [[self._page(shown) for shown in one] for one in sheet["rounds"]]
+        blocks = [one[0] if len(one) == 1 else one for one in rounds]
         return {
-            "type": "mushra", **common, "reference": path(page["reference"]), "createAnchor35": False,
-            "createAnchor70": False, "randomize": True, "showConditionNames": False, "showWaveform": False,
-            "enableLooping": True, "strict": True, "stimuli": {code: path(code) for code in page["stimuli"]},
+            "testname": self._words[f"{self._test}.name"],
+            "testId": self._manifest["id"],
+            "language": self._manifest["language"],
+            "bufferSize": 2048,
+            "stopOnErrors": True,
+            "showButtonPreviousPage": False,
+            "remoteService": "service/write.php",
+            "pages": [
+                *self._opening(),
+                *(self._page(shown) for shown in sheet["training"]),
+                {
+                    "type": "generic",
+                    "id": "begin",
+                    "name": self._words["begin.heading"],
+                    "content": self._begin(rounds),
+                },
+                ["random", *blocks],
+                self._finish(),
+            ],
+        }
+
+    def _opening(self) -> list[dict[str, Any]]:
+        words, volume = self._words, self._path(self._manifest["volume"])
+        instruction = words[f"{self._test}.instruction"]
+        paragraphs = "".join(f"<p>{html.escape(text)}</p>" for text in self._consent.strip().split("\n\n"))
+        consent = {
+            "type": "consent", "id": "consent", "name": words["consent.heading"], "mustConsent": True,
+            "content": paragraphs.replace("\n", " "),
         }  # fmt: skip
-    if page["reference"]:
-        common["content"] = f"{design.question} The speaker: {_player(path(page['reference']))}"
-    return {
-        "type": "likert_single_stimulus", **common, "mustRate": True, "mustPlayback": "ended",
-        "stimuli": {code: path(code) for code in page["stimuli"]},
-        "response": [{"value": value, "label": label} for value, label in test.scale],
-    }  # fmt: skip
+        if KINDS[self._test].reference and KINDS[self._test].clips != "all":
+            # Some of its recordings are played by the browser, on which webMUSHRA's own volume has no effect.
+            instruction += f" {words['webmushra.volume']} {_player(volume)}"
+            return [consent, {"type": "generic", "id": "instructions", "name": words["title"], "content": instruction}]
+        return [
+            consent,
+            {"type": "generic", "id": "instructions", "name": words["title"], "content": instruction},
+            {
+                "type": "volume", "id": "volume", "name": words["volume.heading"], "content": words["volume.text"],
+                "stimulus": volume, "defaultVolume": 0.5,
+            },
+        ]  # fmt: skip
+
+    def _begin(self, rounds: list[list[Any]]) -> str:
+        return self._words["begin.text"].format(total=sum(len(one) for one in rounds))
+
+    def _page(self, shown: dict[str, Any]) -> dict[str, Any]:
+        page, words = self._pages[shown["page"]], self._words
+        common = {"id": page["id"], "name": words[f"{self._test}.name"]}
+        if KINDS[self._test].clips == "all":
+            return {
+                "type": "mushra", **common, "content": words[f"{self._manifest['name']}.question"],
+                "reference": self._path(page["reference"]), "createAnchor35": False, "createAnchor70": False,
+                "randomize": True, "showConditionNames": False, "showWaveform": False, "enableLooping": True, "strict": True,
+                "stimuli": {code: self._path(code) for code in shown["order"] if code not in self._hidden},
+            }  # fmt: skip
+        stimulus, content, response = self._question(page, shown["order"])
+        return {
+            "type": "likert_single_stimulus", **common, "content": content, "mustRate": True, "mustPlayback": "ended",
+            "stimuli": {stimulus: self._path(stimulus)}, "response": response,
+        }  # fmt: skip
+
+    def _question(self, page: dict[str, Any], order: list[str]) -> tuple[str, str, list[dict[str, Any]]]:
+        """The stimulus of a single-stimulus page, its text, and its answers."""
+        words = self._words
+        question = words[f"{self._test}.question"]
+        if self._test == "preference":
+            players = [
+                f"{words[f'clip.{place}']}: {_player(self._path(code))}"
+                for place, code in zip("ab", order, strict=True)
+            ]
+            offered = {value: key for value, key in PREFERENCES.items() if value or self._manifest["no_preference"]}
+            choices = [{"value": value, "label": words[key]} for value, key in offered.items()]
+            return page["reference"], f"{question} {' '.join(players)} {words['clip.speaker']}:", choices
+        if page["reference"]:
+            question += f" {words['clip.speaker']}: {_player(self._path(page['reference']))}"
+        answers = [{"value": value, "label": label} for value, label in scale(self._test, self._manifest["language"])]
+        return order[0], question, answers
+
+    def _finish(self) -> dict[str, Any]:
+        words = self._words
+        listener = {"type": "text", "label": words["webmushra.listener"], "name": "listener_id", "optional": False}
+        return {
+            "type": "finish", "name": words["finish.heading"], "content": words["webmushra.finish"],
+            "popupContent": words["webmushra.sent"], "showResults": False, "showErrors": True, "writeResults": True,
+            "questionnaire": [listener],
+        }  # fmt: skip
+
+    def _path(self, code: str) -> str:
+        return f"configs/{self._manifest['id']}/audio/{code}.wav"
 
 
 def _player(path: str) -> str:
     return f"<audio controls preload='auto' src='{path}'></audio>"
-
-
-def _finish() -> dict[str, Any]:
-    listener = {"type": "text", "label": "Your listener number or code", "name": "listener_id", "optional": False}
-    return {
-        "type": "finish", "name": "Thank you", "content": "Please send your answers.", "popupContent": "Your answers were sent.",
-        "showResults": False, "showErrors": True, "writeResults": True, "questionnaire": [listener],
-    }  # fmt: skip
 
 
 def dump(content: dict[str, Any]) -> str:

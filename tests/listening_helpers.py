@@ -1,0 +1,113 @@
+"""A run's folder with short synthetic speech, as the stages before leave it, and a bundle built of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import soundfile
+from scipy import signal
+
+from vcbench.corpora.corpus import Speaker, Utterance
+from vcbench.listening.results import Bundle, canonical, checksum
+from vcbench.metric import Conversion
+
+RATE = 22050
+SYSTEMS = ["flowvc", "again_vc", "third_system"]
+ROWS = [*SYSTEMS, "source", "oracle", "target", "world"]
+CONDITIONS = ["seen->seen", "seen->unseen"]
+
+
+def speechlike(seconds: float, pitch: float, rate: int, gain: float) -> np.ndarray:
+    """Syllables of a buzz through two resonances, with silence at both ends."""
+    generator = np.random.default_rng(round(pitch * 100 + seconds * 7))
+    time = np.arange(round(seconds * rate)) / rate
+    buzz = signal.sawtooth(2 * np.pi * pitch * time) + 0.05 * generator.normal(size=len(time))
+    for centre in (700.0, 1800.0):
+        b, a = signal.iirpeak(centre, 4, fs=rate)
+        buzz = buzz + 4 * signal.lfilter(b, a, buzz)
+    wave = buzz * (0.15 + np.sin(2 * np.pi * 3 * time) ** 2)
+    wave *= gain / np.abs(wave).max()
+    wave[: rate // 10] = wave[-rate // 10 :] = 0
+    return wave.astype(np.float32)
+
+
+@dataclass
+class FinishedRun:
+    """A run's folder with real audio files, as the stages before leave it."""
+
+    folder: Path
+    trials: pd.DataFrame
+    conversions: list[Conversion]
+    utterances: dict[str, Utterance]
+    systems: list[str] = field(default_factory=lambda: list(SYSTEMS))
+    rows: list[str] = field(default_factory=lambda: list(ROWS))
+    corpus: Any = field(default_factory=lambda: SimpleNamespace(name="mini"))
+
+    def utterance(self, identity: str) -> Utterance:
+        return self.utterances[identity]
+
+
+def make_run(folder: Path, same_words: bool = True, seconds: float = 0.8, trials: int = 6) -> FinishedRun:
+    utterances, rows, conversions = {}, [], []
+    for index in range(trials):
+        source, target = f"a{index}", f"b{index}"
+        for identity, speaker, pitch, rate in [
+            (source, "anna", 210, 16000), (target, "bert", 110, 44100), (f"e{index}", "bert", 115, 24000),
+            (f"r{index}", "bert", 120, 22050),
+        ]:  # fmt: skip
+            path = folder / "corpus" / f"{identity}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, speechlike(seconds + 0.1 * index, pitch + index, rate, 0.4), rate)
+            text = f"Sentence number {index}." if same_words or speaker == "anna" else f"Other words {identity}."
+            utterances[identity] = Utterance(identity, speaker, path, text)
+        trial = f"t{index:04d}"
+        rows.append(
+            {
+                "trial": trial, "condition": CONDITIONS[index % 2], "source": source, "source_speaker": "anna",
+                "target_speaker": "bert", "references": [f"r{index}"], "enrolment": [f"e{index}"], "target_utterance": target,
+            }
+        )  # fmt: skip
+        for number, row in enumerate(ROWS):
+            path = folder / "converted" / row / f"{trial}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            wave = speechlike(seconds + 0.1 * index + 0.05 * number, 150 + 20 * number, RATE, 0.05 + 0.13 * number)
+            soundfile.write(path, wave, RATE, subtype="PCM_16")
+            conversions.append(
+                Conversion(
+                    row, trial, CONDITIONS[index % 2], path, "hash", utterances[source], utterances[source],
+                    Speaker("bert", (utterances[f"r{index}"],)), (utterances[f"e{index}"],),
+                )
+            )  # fmt: skip
+    return FinishedRun(folder, pd.DataFrame(rows), conversions, utterances)
+
+
+def make_session(bundle: Bundle, listener: int = 1, session: int = 1, rating: int | None = 3) -> dict[str, Any]:
+    """A session as the page writes it, every clip rated alike; without its checksum."""
+    time = "2030-01-02T03:04:05.678Z"
+
+    def answers(showings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "page": shown["page"], "clip": clip, "position": place, "rating": rating, "plays": 1, "heard": True,
+                "shown": time, "rated": None if rating is None else time,
+            }
+            for shown in showings
+            for place, clip in enumerate(shown["order"])
+        ]  # fmt: skip
+
+    sheet = bundle.sheets[str(listener)]
+    return {
+        "format": 1, "bundle": bundle.manifest["id"], "test": bundle.manifest["test"], "listener": listener,
+        "session": f"{session:032x}", "language": "en", "consented": time, "started": time, "ended": time,
+        "answers": answers([shown for one in sheet["rounds"] for shown in one]), "training": answers(sheet["training"]),
+    }  # fmt: skip
+
+
+def signed(document: dict[str, Any]) -> bytes:
+    """A session with its checksum, as it is sent."""
+    return canonical({**document, "checksum": checksum(document)})

@@ -1,0 +1,449 @@
+"""The page, driven in headless Chromium as a listener would: by keyboard, from file:// and from the collecting server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from listening_helpers import make_run
+
+from vcbench.listening.bundle import build
+from vcbench.listening.options import Options
+from vcbench.listening.results import Bundle, Result, checksum, read_result
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn and starlette: the extra `listen`")
+
+TESTS = ["mos", "similarity-mos", "preference", "mushra"]
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
+    """The smallest tests: of each, two listeners and two items of two systems."""
+    folder = tmp_path_factory.mktemp("bundles")
+    run = make_run(folder / "run", trials=3, seconds=0.62)
+    options = Options(2, 2, 1, rows=("flowvc", "again_vc"), no_preference=True)
+    for test in TESTS:
+        build(run, test, folder / test, options)
+    return {test: Bundle(folder / test) for test in TESTS}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs Chromium")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--mute-audio"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def context(browser: Any) -> Iterator[Any]:
+    """A browser with an empty storage."""
+    made = browser.new_context(viewport={"width": 1100, "height": 900}, accept_downloads=True)
+    made.set_default_timeout(30_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: Any) -> Iterator[Any]:
+    """A page on which no script may fail."""
+    opened = context.new_page()
+    failures: list[str] = []
+    opened.on("pageerror", lambda error: failures.append(str(error)))
+    yield opened
+    assert failures == []
+
+
+class Server:
+    """The collecting server in a thread of this process."""
+
+    def __init__(self, bundle: Bundle, results: Path) -> None:
+        from vcbench.listening.server import make_app
+
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}/"
+        config = uvicorn.Config(make_app(bundle, results), host="127.0.0.1", port=port, log_level="error")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run)
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        while not self._server.started:
+            self._thread.join(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+def press(page: Any, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def tab_to(page: Any, name: str) -> None:
+    """Go on with the Tab key until a control of this accessible name has the focus."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "(e => e.ariaLabel || e.labels?.[0]?.innerText || e.innerText || '')(document.activeElement)"
+        )
+        if re.search(name, focused):
+            return
+    raise AssertionError(f"Tab never came to {name!r}")
+
+
+def heading(page: Any, text: str) -> None:
+    """Wait for a page; its heading has the focus, so a screen reader begins there."""
+    page.locator("h1", has_text=text).wait_for()
+    assert page.evaluate("document.activeElement.tagName") == "H1"
+
+
+def come_in(page: Any, address: str, listener: int = 1) -> None:
+    """From the first page to the volume, by keyboard alone."""
+    page.goto(address)
+    heading(page, "Welcome")
+    tab_to(page, "listener number")
+    page.keyboard.type(str(listener))
+    press(page, "Enter")
+    heading(page, "Taking part")
+    tab_to(page, "I agree")
+    press(page, "Space")
+    tab_to(page, "Continue")
+    press(page, "Enter")
+
+
+def begin(page: Any, address: str, listener: int = 1) -> None:
+    """From the first page to the first that is rated, by keyboard alone."""
+    come_in(page, address, listener)
+    heading(page, "Volume")
+    tab_to(page, "Play Sample")
+    press(page, "Space")
+    page.locator(".heard:not(:empty)").wait_for()
+    tab_to(page, "Continue")
+    press(page, "Enter")
+    heading(page, "What to do")
+    tab_to(page, "Continue")
+    press(page, "Enter")
+    heading(page, "Practice page 1")
+
+
+def listen(page: Any) -> None:
+    """Play every clip to its end, one after the other."""
+    for index in range(page.locator(".play").count()):
+        name = page.locator(".play").nth(index).get_attribute("aria-label").removeprefix("Play ")
+        tab_to(page, f"^Play {name}$")
+        press(page, "Space")
+        page.locator(".clip").nth(index).locator(".heard:not(:empty)").wait_for()
+
+
+def answer(page: Any, test: str, number: int) -> None:
+    """Rate all of a page and go on, by keyboard alone."""
+    listen(page)
+    if test == "mushra":
+        for index in range(page.locator(".row input").count()):
+            tab_to(page, f"^Rating of Recording {index + 1},")
+            press(page, *["ArrowRight"] * (1 + index), *["PageUp"] * (number % 3))
+    else:
+        page.keyboard.press("Tab")
+        while page.evaluate("document.activeElement.type") != "radio":
+            page.keyboard.press("Tab")
+        press(page, "Space", *["ArrowRight"] * (number % 3))
+    tab_to(page, "Continue")
+    press(page, "Enter")
+
+
+def session_of(page: Any, test: str) -> None:
+    """Every page after the opening, to the end."""
+    number = 0
+    while "Thank you" not in page.locator("h1").inner_text():
+        title = page.locator("h1").inner_text()
+        if "begins" in title:
+            tab_to(page, "Continue")
+            press(page, "Enter")
+        else:
+            answer(page, test, number)
+            number += 1
+        page.locator("h1").filter(has_not_text=title).wait_for()
+
+
+def download(page: Any, name: str = "Download the answers") -> bytes:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=name).click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+def check(bundle: Bundle, content: bytes) -> Result:
+    """A complete session as the analysis takes it."""
+    result = read_result(content)
+    bundle.check(result)
+    assert result.complete
+    assert all(given.heard and given.plays >= 1 for given in [*result.answers, *result.training])
+    assert result.ended is not None
+    assert result.started < result.consented < result.answers[0].rated < result.ended  # type: ignore[operator]
+    return result
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_a_session_by_keyboard_from_a_file(page: Any, bundles: dict[str, Bundle], test: str) -> None:
+    bundle = bundles[test]
+    begin(page, (bundle.folder / "index.html").as_uri(), 2)
+    session_of(page, test)
+    result = check(bundle, download(page))
+    assert result.listener == 2
+    assert len({given.rating for given in result.answers}) > 1
+
+
+@pytest.mark.parametrize("test", ["mos", "preference"])
+def test_a_session_is_collected_by_the_server(page: Any, bundles: dict[str, Bundle], test: str, tmp_path: Path) -> None:
+    with Server(bundles[test], tmp_path) as server:
+        begin(page, server.address)
+        session_of(page, test)
+        page.locator(".outcome", has_text="have arrived").wait_for()
+        page.reload()
+        page.locator(".outcome", has_text="have arrived").wait_for()
+    (kept,) = tmp_path.iterdir()
+    assert check(bundles[test], kept.read_bytes()).listener == 1
+
+
+def kept_pages(page: Any) -> dict[str, Any]:
+    """What the browser's storage holds of the session's pages."""
+    text = page.evaluate("localStorage.getItem(Object.keys(localStorage).find(key => key.endsWith(':session')))")
+    pages: dict[str, Any] = json.loads(text)["pages"]
+    return pages
+
+
+def test_a_reload_in_the_middle_goes_on_where_it_was(page: Any, bundles: dict[str, Bundle]) -> None:
+    begin(page, (bundles["mos"].folder / "index.html").as_uri())
+    answer(page, "mos", 0)
+    heading(page, "Practice page 2")
+    listen(page)
+    page.get_by_role("radio").nth(3).check()
+    before = kept_pages(page)
+    page.reload()
+    heading(page, "Practice page 2")
+    assert page.get_by_role("radio").nth(3).is_checked()
+    assert page.get_by_role("radio").nth(3).is_enabled()
+    assert kept_pages(page) == before
+    session_of(page, "mos")
+    check(bundles["mos"], download(page))
+
+
+def test_nothing_is_rated_before_it_is_heard(page: Any, bundles: dict[str, Bundle]) -> None:
+    begin(page, (bundles["similarity-mos"].folder / "index.html").as_uri())
+    status = page.get_by_role("status")
+    assert all(not choice.is_enabled() for choice in page.get_by_role("radio").all())
+    page.get_by_role("button", name="Continue").click()
+    assert "Please listen to the end of: The speaker, Recording." in status.inner_text()
+    page.get_by_role("button", name="Play The speaker").click()
+    page.get_by_role("button", name="Stop The speaker").click()  # not to its end
+    page.get_by_role("button", name="Play Recording").click()
+    page.locator(".clip").nth(1).locator(".heard:not(:empty)").wait_for()
+    assert all(not choice.is_enabled() for choice in page.get_by_role("radio").all())
+    page.get_by_role("button", name="Continue").click()
+    assert "Please listen to the end of: The speaker." in status.inner_text()
+    page.get_by_role("button", name="Play The speaker").click()
+    page.locator(".clip").nth(0).locator(".heard:not(:empty)").wait_for()
+    page.get_by_role("button", name="Continue").click()
+    assert "Please choose an answer." in status.inner_text()
+
+
+def test_an_untouched_slider_is_no_rating(page: Any, bundles: dict[str, Bundle]) -> None:
+    begin(page, (bundles["mushra"].folder / "index.html").as_uri())
+    sliders = page.get_by_role("slider")
+    assert not any(slider.is_enabled() for slider in sliders.all())
+    listen(page)
+    assert all(slider.is_enabled() for slider in sliders.all())
+    assert {slider.get_attribute("aria-valuetext") for slider in sliders.all()} == {"not rated yet"}
+    for slider in sliders.all()[1:]:
+        slider.press("End")
+    sliders.nth(1).press("Home")
+    page.get_by_role("button", name="Continue").click()
+    assert "Please rate: Recording 1." in page.get_by_role("status").inner_text()
+    (clips,) = kept_pages(page).values()
+    ratings = [clip["rating"] for code, clip in clips["clips"].items() if code]
+    assert ratings == [None, 0, *[100] * (len(ratings) - 2)]
+    sliders.nth(0).click()  # its very middle, where it stands already
+    assert sliders.nth(0).get_attribute("aria-valuetext") == "50"
+    page.get_by_role("button", name="Continue").click()
+    heading(page, "The test begins")
+
+
+FILL = """() => {
+  for (let size = 2 ** 21; size >= 1; size /= 2) {
+    try { for (;;) localStorage.setItem(`fill${size}.${localStorage.length}`, "x".repeat(size)); } catch {}
+  }
+}"""
+
+
+def test_a_full_storage_is_said_and_loses_nothing(page: Any, bundles: dict[str, Bundle]) -> None:
+    bundle = bundles["mos"]
+    begin(page, (bundle.folder / "index.html").as_uri())
+    listen(page)
+    page.evaluate(FILL)
+    page.get_by_role("radio").nth(1).check()
+    alert = page.get_by_role("alert")
+    assert "Your browser cannot keep your answers" in alert.inner_text()
+    partial = read_result(download(page, "Download the answers so far"))
+    bundle.check(partial)
+    assert (partial.training[0].rating, partial.complete, partial.ended) == (2, False, None)
+    assert all(given.untouched and given.shown is None for given in partial.answers)
+    page.evaluate(
+        "Object.keys(localStorage).filter(key => key.startsWith('fill')).forEach(key => localStorage.removeItem(key))"
+    )
+    page.get_by_role("button", name="Try again").click()
+    assert alert.inner_text() == ""
+    page.reload()
+    heading(page, "Practice page 1")
+    assert page.get_by_role("radio").nth(1).is_checked()
+
+
+def test_the_session_is_in_one_tab_at_a_time(context: Any, page: Any, bundles: dict[str, Bundle]) -> None:
+    address = (bundles["mos"].folder / "index.html").as_uri()
+    begin(page, address)
+    listen(page)
+    second = context.new_page()
+    second.goto(address)
+    heading(second, "Practice page 1")
+    heading(page, "open in another tab")
+    assert page.get_by_role("radio").count() == 0
+    listen(second)
+    second.get_by_role("radio").nth(2).check()
+    page.get_by_role("button", name="Go on here instead").click()
+    heading(page, "Practice page 1")
+    assert page.get_by_role("radio").nth(2).is_checked()
+    heading(second, "open in another tab")
+
+
+def test_another_listener_starts_afresh_and_a_wrong_number_not_at_all(page: Any, bundles: dict[str, Bundle]) -> None:
+    address = (bundles["mos"].folder / "index.html").as_uri()
+    begin(page, address, 1)
+    page.goto(f"{address}?listener=3")
+    heading(page, "Welcome")
+    press(page, *["Tab"] * 2, "Enter")
+    assert "a whole number from 1 to 2" in page.get_by_role("status").inner_text()
+    page.get_by_label("listener number").fill("2")
+    press(page, "Enter")
+    heading(page, "Taking part")
+    page.goto(f"{address}?listener=1")
+    page.get_by_role("button", name="Start").click()
+    heading(page, "Practice page 1")
+
+
+def test_german_is_spoken_and_told(page: Any, bundles: dict[str, Bundle]) -> None:
+    page.goto((bundles["mos"].folder / "index.html").as_uri() + "?listener=1")
+    page.get_by_label("Language").select_option("de")
+    heading_text = page.locator("h1")
+    heading_text.filter(has_text="Willkommen").wait_for()
+    assert page.evaluate("document.documentElement.lang") == "de"
+    page.get_by_role("button", name="Beginnen").click()
+    heading_text.filter(has_text="Teilnahme").wait_for()
+    page.reload()
+    heading_text.filter(has_text="Teilnahme").wait_for()
+
+
+def test_a_missing_clip_is_said_and_can_be_tried_again(page: Any, bundles: dict[str, Bundle]) -> None:
+    page.route("**/clips/*.js", lambda route: route.abort())
+    come_in(page, (bundles["mos"].folder / "index.html").as_uri())
+    heading(page, "A recording cannot be loaded")
+    page.unroute("**/clips/*.js")
+    page.get_by_role("button", name="Try again").click()
+    heading(page, "Volume")
+
+
+def test_answers_that_cannot_be_sent_are_sent_again(page: Any, bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    with Server(bundles["mos"], tmp_path) as server:
+        begin(page, server.address)
+        page.route("**/answers", lambda route: route.abort())
+        session_of(page, "mos")
+        page.locator(".outcome", has_text="could not be sent").wait_for()
+        assert list(tmp_path.iterdir()) == []
+        page.unroute("**/answers")
+        page.get_by_role("button", name="Send again").click()
+        page.locator(".outcome", has_text="have arrived").wait_for()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+SWITCH = """async () => {
+  const rate = 48000;
+  const context = new OfflineAudioContext(1, rate, rate);
+  const resume = context.resume.bind(context);
+  context.resume = () => {};
+  const level = (value) => {
+    const buffer = context.createBuffer(1, 0.3 * rate, rate);
+    buffer.getChannelData(0).fill(value);
+    return buffer;
+  };
+  const player = new vcbench.Player(context, true);
+  player.add("a", level(0.5), { plays: 0, heard: false });
+  player.add("b", level(0.25), { plays: 0, heard: false });
+  player.play("a");
+  context.suspend(0.4).then(() => { player.play("b"); resume(); });
+  const rendered = (await context.startRendering()).getChannelData(0);
+  clearInterval(player.timer);
+  return Array.from(rendered);
+}"""
+
+
+def test_switching_in_mushra_has_no_gap_and_no_click(page: Any, bundles: dict[str, Bundle]) -> None:
+    """Two clips of constant level, in a loop of 0.3 s: only the switch at 0.4 s may change anything, for 10 ms."""
+    page.goto((bundles["mushra"].folder / "index.html").as_uri())
+    rendered = page.evaluate(SWITCH)
+    started, switched, settled = round(0.02 * 48000), round(0.4 * 48000), round(0.411 * 48000)
+    assert set(rendered[started:switched]) == {0.5}
+    assert set(rendered[settled:]) == {0.25}
+    steps = [abs(after - before) for before, after in zip(rendered[started:], rendered[started + 1 :], strict=False)]
+    assert 0.001 < max(steps) < 0.005
+    assert sum(sample < 0.01 for sample in rendered[switched:settled]) < 48  # 1 ms
+
+
+def test_a_clip_is_heard_when_all_of_it_was(page: Any, bundles: dict[str, Bundle]) -> None:
+    page.goto((bundles["mos"].folder / "index.html").as_uri())
+    heard = page.evaluate(
+        """() => [[[0, 2]], [[0, 1]], [[1, 2]], [[0, 1], [1, 2]], [[1, 2], [0, 1]], [[0, 0.9], [1, 2]],
+             [[0, 0.5], [1.5, 2], [0.4, 1.6]]].map((spans) => {
+          const coverage = new vcbench.Coverage();
+          spans.forEach(([from, to]) => coverage.add(from, to));
+          return coverage.covers(2);
+        })"""
+    )
+    assert heard == [True, False, False, True, True, False, True]
+
+
+def test_the_checksum_is_the_one_of_everywhere(page: Any, bundles: dict[str, Bundle]) -> None:
+    page.goto((bundles["mos"].folder / "index.html").as_uri())
+    texts = ["", "abc", *("x" * length for length in (54, 55, 56, 63, 64, 65, 1000)), 'ü "\\\n\u2028😀\x01\x7f']
+    assert page.evaluate("texts => texts.map(vcbench.sha256)", texts) == [
+        hashlib.sha256(text.encode()).hexdigest() for text in texts
+    ]
+    document = {"b": [1, None, True, {"z": texts[-1], "a": []}], "a": {"é": -5, "e": "x"}, "checksum": "no part of it"}
+    inside = {key: value for key, value in document.items() if key != "checksum"}
+    assert page.evaluate("d => vcbench.sha256(vcbench.canonical(d))", inside) == checksum(document)
+
+
+def test_every_control_has_a_name_and_the_page_a_language(page: Any, bundles: dict[str, Bundle]) -> None:
+    begin(page, (bundles["mushra"].folder / "index.html").as_uri())
+    names = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, progress")].map((control) =>
+             control.ariaLabel || control.labels?.[0]?.innerText || control.innerText
+             || document.getElementById(control.getAttribute("aria-labelledby"))?.innerText)"""
+    )
+    assert all(names)
+    assert len(set(names)) == len(names) > 10
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.locator("main, [role=status], [role=alert]").count() == 3

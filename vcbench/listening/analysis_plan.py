@@ -1,0 +1,89 @@
+"""What the analysis will do, written before anybody has rated anything: `analysis_plan.toml`, beside the key."""
+
+from __future__ import annotations
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field
+
+from vcbench.listening.design import Design
+from vcbench.listening.options import Options
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class MushraScreening(_Strict):
+    """BS.1534-3, 6.1.1: a listener is out who rates the hidden reference below, or the 7 kHz anchor above, a limit in more
+    than a share of the items; an anchor's item that more than `exempt_share` of all listeners rate so does not count.
+    """
+
+    reference_minimum: int = 90
+    anchor_maximum: int = 90
+    share_of_items: float = 0.15
+    exempt_share: float = 0.25
+
+
+class CategoryScreening(_Strict):
+    """After ITU-T P.808 and its toolkit: a listener is out who fails one of these.
+
+    Attributes:
+        all_heard: every clip rated was heard to its end.
+        traps_share: least share of traps answered as told.
+        gold_share: least share of gold clips rated within one point of the scale's end.
+        minimum_variance: of a listener's ratings; 0 for a preference, whose answers may rightly be all alike.
+    """
+
+    all_heard: bool = True
+    traps_share: float = 0.5
+    gold_share: float = 0.5
+    minimum_variance: float = 0.1
+
+
+class AnalysisPlan(_Strict):
+    """How the answers of one bundle will be analysed.
+
+    Attributes:
+        bundle: its id.
+        primary_contrast: the two rows that are compared first, without correction; empty: all pairs alike.
+        correction: of the other pairs.
+        alpha: of every test.
+        bootstrap_samples: over listeners and items.
+        seed: of the bootstrap.
+        listeners, ratings_per_clip: as planned; the analysis says where there are fewer.
+        mushra, category: the screening of the bundle's kind of test; the other is absent.
+    """
+
+    format: int = 1
+    bundle: str
+    test: str
+    name: str
+    primary_contrast: list[str] = Field(max_length=2)
+    correction: str = "holm"
+    alpha: float = 0.05
+    bootstrap_samples: int = 10_000
+    seed: int
+    listeners: int
+    ratings_per_clip: int
+    mushra: MushraScreening | None = None
+    category: CategoryScreening | None = None
+
+
+def make_plan(design: Design, bundle: str, options: Options) -> AnalysisPlan:
+    """The default plan of a test."""
+    category = CategoryScreening(minimum_variance=0.0) if design.kind == "preference" else CategoryScreening()
+    return AnalysisPlan(
+        bundle=bundle,
+        test=design.kind,
+        name=design.name,
+        primary_contrast=list(options.contrast or ()),
+        seed=options.seed,
+        listeners=options.listeners,
+        ratings_per_clip=options.per_item,
+        mushra=MushraScreening() if design.kind == "mushra" else None,
+        category=None if design.kind == "mushra" else category,
+    )
+
+
+def dump(plan: AnalysisPlan) -> str:
+    return tomli_w.dumps(plan.model_dump(exclude_none=True))

@@ -1,0 +1,112 @@
+"""The folder that is handed out: the page with its data, clips, webMUSHRA's configurations, and checksums."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vcbench.files import hash_file, write_json
+from vcbench.listening.clips import write_clip
+from vcbench.listening.options import Options
+from vcbench.listening.texts import languages, texts
+from vcbench.listening.webmushra import Writer, dump
+
+
+def write_package(
+    folder: Path,
+    manifest: dict[str, Any],
+    sheets: dict[str, Any],
+    waves: dict[str, np.ndarray],
+    hidden: set[str],
+    options: Options,
+) -> str:
+    """Write everything that listeners may see; return the SHA-256 of its SHA256SUMS.
+
+    Args:
+        sheets: by listener number, as text.
+        waves: (samples,) by code.
+        hidden: codes of hidden references.
+    """
+    with as_file(files("vcbench.listening") / "page") as page:
+        shutil.copytree(page, folder, ignore=shutil.ignore_patterns("translations", "__pycache__"))
+    write_json(folder / "manifest.json", manifest)
+    write_json(folder / "sheets.json", sheets)
+    _write_clips(folder, waves, manifest["rate"])
+    _write_scripts(folder, manifest, sheets, options)
+    _write_texts(folder, manifest, len(sheets), options)
+    _write_webmushra(folder, manifest, sheets, hidden, options.consent)
+    return _write_sums(folder)
+
+
+def _write_clips(folder: Path, waves: dict[str, np.ndarray], rate: int) -> None:
+    """Each clip as a WAV file, and as a script that holds it: from file:// a page can fetch nothing else."""
+    for name in ("audio", "clips"):
+        (folder / name).mkdir()
+    for name in sorted(waves):  # so that neither times nor the folder's order follow the systems
+        path = folder / "audio" / f"{name}.wav"
+        write_clip(path, waves[name], rate)
+        content = base64.b64encode(path.read_bytes()).decode()
+        (folder / "clips" / f"{name}.js").write_text(f'vcbench.receive("{name}", "{content}");\n', encoding="utf-8")
+
+
+def _write_scripts(folder: Path, manifest: dict[str, Any], sheets: dict[str, Any], options: Options) -> None:
+    contents = {
+        "data": {"manifest": manifest, "sheets": sheets, "consent": options.consent},
+        "translations": {language: texts(language) for language in languages()},
+        "collector": options.collector,
+    }
+    for name, content in contents.items():
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        (folder / f"{name}.js").write_text(f"vcbench.{name} = {text};\n", encoding="utf-8")
+
+
+def _write_texts(folder: Path, manifest: dict[str, Any], listeners: int, options: Options) -> None:
+    consent = options.consent or texts(options.language)["consent.template"]
+    readme = README.format(name=manifest["name"], id=manifest["id"], listeners=listeners)
+    (folder / "consent.txt").write_text(f"{consent}\n", encoding="utf-8")
+    (folder / "README.txt").write_text(readme, encoding="utf-8")
+
+
+def _write_webmushra(
+    folder: Path, manifest: dict[str, Any], sheets: dict[str, Any], hidden: set[str], consent: str | None
+) -> None:
+    (folder / "webmushra").mkdir()
+    writer = Writer(manifest, hidden, consent)
+    for number, sheet in sheets.items():
+        text = dump(writer.configuration(sheet))
+        (folder / "webmushra" / f"listener_{int(number):03d}.yaml").write_text(text, encoding="utf-8")
+
+
+def _write_sums(folder: Path) -> str:
+    """List every file's SHA-256; return the list's own."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    sums = [f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
+    (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
+    return hash_file(folder / "SHA256SUMS")
+
+
+README = """\
+A blinded listening test: {name}, for {listeners} listeners.
+
+Clips are equally loud, and named by codes; which is whose stands in the key, which is not in this folder and is not to
+be where listeners can read it. `sha256sum -c SHA256SUMS` tells whether the package is as it was written.
+
+Each listener has a number, 1 to {listeners}, and a sheet of their own: give every number to one person.
+Try the whole test yourself first. The consent text (consent.txt) is a template with gaps in [BRACKETS] unless you gave
+your own: build the package again with --consent FILE.
+
+To run it, one of:
+- Open index.html in a browser, from this folder or from any web server; at the end the listener downloads a file of
+  answers and sends it to you. index.html?listener=7 fills in the number, &lang=de chooses the language.
+- `vcbench listen serve THIS_FOLDER --results RESULTS` serves the same page and collects the answers.
+- webMUSHRA (https://github.com/audiolabs/webMUSHRA) or pymushra: copy this folder to webMUSHRA's configs/{id}/ and
+  give listener 7 the address /?config={id}/webmushra/listener_007.yaml
+
+The analysis plan beside the key is fixed: change it, if at all, before the first listener, and say so.
+"""

@@ -1,0 +1,61 @@
+"use strict";
+// The end: answers are sent where somebody collects them, and can be downloaded in any case.
+(() => {
+  const { element, text, button, show, announce } = vcbench;
+
+  vcbench.download = (session) => {
+    const content = new Blob([session.document()], { type: "application/json" });
+    const link = element("a", { href: URL.createObjectURL(content), download: session.fileName });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  };
+
+  /** Send a session; it has arrived when the server says so with its checksum. */
+  async function send(session) {
+    const body = session.document();
+    const response = await fetch(vcbench.collector, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    const reply = await response.json();
+    if (reply.stored !== JSON.parse(body).checksum) throw new Error(reply.error ?? `HTTP ${response.status}`);
+  }
+
+  vcbench.pages.finish = (app) => {
+    const { session } = app;
+    session.state.ended ??= new Date().toISOString();
+    app.save();
+    const outcome = element("p", { class: "outcome" });
+    const next = button("finish.next", () => app.release(), "secondary");
+    const retry = button("finish.retry", () => handIn(), "primary");
+    const download = button("finish.download", () => {
+      vcbench.download(session);
+      next.hidden = false;
+    }, vcbench.collector ? "secondary" : "primary");
+    const hint = element("p", {}, text(vcbench.collector ? "finish.backup.hint" : "finish.download.hint"));
+    retry.hidden = true;
+    next.hidden = !session.state.sent;
+
+    async function handIn() {
+      retry.hidden = true;
+      tell("finish.sending");
+      try {
+        await send(session);
+        session.state.sent = true;
+        app.save();
+        next.hidden = false;
+        tell("finish.sent");
+      } catch (error) {
+        retry.hidden = false;
+        tell("finish.failed", { reason: error.message });
+      }
+    }
+
+    function tell(key, values) {
+      outcome.textContent = text(key, values);
+      announce(outcome.textContent);
+    }
+
+    const buttons = element("div", { class: "buttons" }, retry, download, next);
+    show(text("finish.heading"), element("p", {}, text("finish.text")), outcome, hint, buttons);
+    if (session.state.sent) tell("finish.sent");
+    else if (vcbench.collector) handIn();
+  };
+})();

@@ -1,0 +1,147 @@
+"use strict";
+// The flow: who is listening, then step by step; every change is kept before the next.
+(() => {
+  const { element, text, button, show, announce } = vcbench;
+  const { data } = vcbench;
+  const asked = new URLSearchParams(location.search);
+  const total = Object.keys(data.sheets).length;
+
+  const app = {
+    data,
+    session: null,
+    context: null,
+    player: null,
+    gone: false, // to another tab
+
+    /** Keep the session; what cannot be kept is said at once. */
+    save() {
+      const outcome = store.save(app.session.state);
+      if (outcome === "taken") taken();
+      warn(outcome === "full");
+      return outcome !== "taken";
+    },
+
+    next() {
+      app.session.state.step += 1;
+      if (app.save()) app.render();
+    },
+
+    async render() {
+      const { session } = app;
+      app.player?.stop();
+      app.player = null;
+      showPlace(session);
+      try {
+        await vcbench.pages[session.step.view](app);
+      } catch (error) {
+        if (!(error instanceof LoadError)) throw error;
+        show(text("load.heading"), element("p", {}, text("load.text", { clip: error.message })), button("load.retry", app.render));
+      }
+    },
+
+    /** A player of clips {code, name, known}, decoded; null where another tab has taken over meanwhile. */
+    async load(clips, together) {
+      const waiting = setTimeout(() => announce(text("loading")), 300);
+      app.context ??= new AudioContext();
+      const player = new vcbench.Player(app.context, together);
+      for (const { code, name, known } of clips) {
+        const buffer = await vcbench.loadClip(app.context, code).catch((error) => {
+          throw new LoadError(`${name} (${error.message})`);
+        });
+        player.add(code, buffer, known);
+      }
+      clearTimeout(waiting);
+      app.player = app.gone ? null : player;
+      return app.player;
+    },
+
+    release() {
+      store.release();
+      location.href = location.pathname;
+    },
+  };
+
+  class LoadError extends Error {}
+
+  function taken() {
+    app.gone = true;
+    app.player?.stop();
+    show(text("tab.heading"), element("p", {}, text("tab.text")), button("tab.take", () => location.reload()));
+  }
+
+  function warn(full) {
+    const place = document.getElementById("warning");
+    window.onbeforeunload = full ? (event) => event.preventDefault() : null;
+    if (!full) place.replaceChildren();
+    if (!full || place.childElementCount) return;
+    place.append(
+      element("h2", {}, text("storage.heading")),
+      element("p", {}, text("storage.text")),
+      element(
+        "div", { class: "buttons" },
+        button("storage.retry", () => app.save(), "secondary"),
+        button("storage.download", () => vcbench.download(app.session), "secondary"),
+      ),
+    );
+  }
+
+  function showPlace(session) {
+    const { step } = session;
+    const bar = document.getElementById("progress");
+    bar.hidden = false;
+    bar.value = session.state.step / (session.steps.length - 1);
+    document.getElementById("place").textContent = step.training ? text("practice") : text(`${data.manifest.test}.name`);
+  }
+
+  function start() {
+    const input = element("input", {
+      id: "listener", inputmode: "numeric", autocomplete: "off", "aria-describedby": "hint", required: true,
+      value: asked.get("listener") ?? "",
+    });
+    const begin = (event) => {
+      event.preventDefault();
+      const number = Number(input.value);
+      if (input.value.trim() !== "" && data.sheets[number]) return open(number);
+      input.setAttribute("aria-invalid", "true");
+      announce(text("start.wrong", { total }));
+      input.focus();
+    };
+    show(
+      text("start.heading"), ...vcbench.paragraphs(text("start.text")), languageMenu(),
+      element(
+        "form", { onsubmit: begin, novalidate: true },
+        element("label", { for: "listener" }, text("start.listener")), input,
+        element("p", { id: "hint", class: "hint" }, text("start.hint", { total })),
+        element("button", { class: "primary" }, text("start.button")),
+      ),
+    );
+  }
+
+  function languageMenu() {
+    const options = Object.entries(vcbench.translations).map(([code, words]) =>
+      element("option", { value: code, lang: code, selected: code === vcbench.language }, words.language),
+    );
+    const choose = (event) => {
+      vcbench.setLanguage(event.target.value);
+      start();
+      document.getElementById("language").focus();
+    };
+    const menu = element("select", { id: "language", onchange: choose }, ...options);
+    return element("div", { class: "field" }, element("label", { for: "language" }, text("start.language")), menu);
+  }
+
+  /** Begin a listener's session, or go on where it was. */
+  function open(listener) {
+    const kept = store.claim(listener);
+    app.session = kept ? new vcbench.Session(data, kept) : vcbench.Session.begin(data, listener, vcbench.language);
+    vcbench.setLanguage(app.session.state.language);
+    if (app.save()) app.render();
+  }
+
+  const store = new vcbench.Store(data.manifest.id, taken);
+  const known = (language) => language in vcbench.translations;
+  vcbench.setLanguage([asked.get("lang"), data.manifest.language].find(known));
+  const current = store.current();
+  if (current !== null && [null, String(current)].includes(asked.get("listener"))) open(current);
+  else start();
+})();

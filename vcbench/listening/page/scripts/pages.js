@@ -1,0 +1,172 @@
+"use strict";
+// One function per kind of step. `app` has the session, `save()`, `next()` and `load(codes, together)`.
+(() => {
+  const { element, text, button, show, announce, paragraphs } = vcbench;
+
+  function consent(app) {
+    const box = element("input", { type: "checkbox", id: "agree" });
+    const agreed = () => {
+      if (!box.checked) {
+        announce(text("consent.missing"));
+        box.focus();
+        return;
+      }
+      app.session.state.consented = new Date().toISOString();
+      app.next();
+    };
+    const words = paragraphs(app.data.consent ?? text("consent.template"));
+    const label = element("label", { class: "agree" }, box, element("span", {}, text("consent.agree")));
+    show(text("consent.heading"), element("div", { class: "prose" }, ...words), label, button("continue", agreed));
+  }
+
+  async function volume(app) {
+    const code = app.data.manifest.volume;
+    const name = text("clip.volume");
+    const known = { plays: 0, heard: false };
+    const player = await app.load([{ code, name, known }], false);
+    if (!player) return;
+    const clip = new vcbench.ClipButton(player, code, name);
+    player.changed = () => clip.update();
+    const proceed = () => {
+      if (known.heard) app.next();
+      else announce(text("volume.missing"));
+    };
+    show(text("volume.heading"), ...paragraphs(text("volume.text")), clip.element, button("continue", proceed));
+  }
+
+  function instructions(app) {
+    const { test } = app.data.manifest;
+    const keyboard = text(test === "mushra" ? "instructions.keyboard.mushra" : "instructions.keyboard");
+    const practice = app.session.training.length ? [text("instructions.practice")] : [];
+    const parts = [text(`${test}.instruction`), ...practice, keyboard];
+    show(text("instructions.heading"), ...parts.flatMap(paragraphs), button("continue", () => app.next()));
+  }
+
+  function begin(app) {
+    const words = text("begin.text", { total: app.session.rated.length });
+    show(text("begin.heading"), ...paragraphs(words), button("continue", () => app.next()));
+  }
+
+  /** Names of a page's clips, as the listener knows them, in the order of their places. */
+  function names(test, order) {
+    if (test === "preference") return [text("clip.a"), text("clip.b")];
+    if (test === "mushra") return order.map((_, index) => text("clip.number", { number: index + 1 }));
+    return [text("clip.one")];
+  }
+
+  async function rating(app) {
+    const { data, session } = app;
+    const { test } = data.manifest;
+    const { page, order } = session.step;
+    const { reference } = data.manifest.pages.find(({ id }) => id === page);
+    const clips = order.map((code, index) => ({ code, name: names(test, order)[index], known: session.clip(page, code) }));
+    if (reference) {
+      const name = text(test === "mushra" ? "clip.reference" : "clip.speaker");
+      clips.unshift({ code: reference, name, known: session.reference(page) });
+    }
+    if (!app.save()) return;
+    const player = await app.load(clips, test === "mushra");
+    if (!player) return;
+    const buttons = new Map(clips.map(({ code, name }) => [code, new vcbench.ClipButton(player, code, name)]));
+    const form = test === "mushra" ? sliders(app, player, clips, buttons) : choices(app, clips, buttons);
+    const announced = new Set(clips.filter(({ known }) => known.heard).map(({ code }) => code));
+    player.changed = (code) => {
+      buttons.get(code).update();
+      const { name, known } = clips.find((clip) => clip.code === code);
+      if (known.heard && !announced.has(code)) {
+        announced.add(code);
+        const all = announced.size === clips.length;
+        announce([text("heard.announce", { clip: name }), all ? text("ready") : ""].join(" "));
+        form.update();
+        app.save();
+      }
+    };
+    const proceed = () => (form.complete() ? app.next() : form.complain());
+    show(heading(app), ...form.elements, button("continue", proceed));
+    if (announced.size < clips.length) announce(text(test === "mushra" ? "locked.mushra" : "locked"));
+  }
+
+  function heading(app) {
+    const { training, number } = app.session.step;
+    const total = (training ? app.session.training : app.session.rated).length;
+    return text(training ? "practice.progress" : "progress", { number, total });
+  }
+
+  function unheard(clips) {
+    const left = clips.filter(({ known }) => !known.heard);
+    return left.length ? text("missing.heard", { clips: left.map(({ name }) => name).join(", ") }) : null;
+  }
+
+  /** MOS, similarity and preference: all clips are heard, then one answer is chosen. */
+  function choices(app, clips, buttons) {
+    const { test, no_preference: refusable } = app.data.manifest;
+    const { page, order } = app.session.step;
+    const known = order.map((code) => app.session.clip(page, code));
+    const offered = test === "preference" ? preferences(refusable) : categories(test);
+    const chosen = offered.find(({ ratings }) => ratings.every((value, place) => value === known[place].rating));
+    const control = new vcbench.Choices(
+      text(`${test}.question`), offered.map(({ value, label }) => [value, label]), chosen?.value,
+      () => clips.every((clip) => clip.known.heard),
+      (value) => {
+        const { ratings } = offered.find((offer) => offer.value === value);
+        order.forEach((code, place) => app.session.rate(page, code, ratings[place]));
+        app.save();
+      },
+    );
+    const row = element("div", { class: "clips" }, ...clips.map(({ code }) => buttons.get(code).element));
+    return {
+      elements: [row, control.element],
+      update: () => control.update(),
+      complete: () => known.every((clip) => clip.rating !== null),
+      complain: () => {
+        announce(unheard(clips) ?? text("missing.answer"));
+        control.focus();
+      },
+    };
+  }
+
+  function categories(test) {
+    const values = Object.keys(vcbench.translations.en).filter((key) => key.startsWith(`${test}.scale.`));
+    return values.map((key) => Number(key.split(".").pop())).map((value) => (
+      { value, label: text(`${test}.scale.${value}`), ratings: [value] }
+    ));
+  }
+
+  function preferences(refusable) {
+    const offered = [["a", [1, 0]], ["b", [0, 1]], ...(refusable ? [["none", [0, 0]]] : [])];
+    return offered.map(([value, ratings]) => ({ value, label: text(`preference.choice.${value}`), ratings }));
+  }
+
+  /** MUSHRA: a slider per clip, free once it and the reference were heard. */
+  function sliders(app, player, clips, buttons) {
+    const { page } = app.session.step;
+    const [reference, ...rated] = clips;
+    const controls = rated.map(({ code, name, known }) => new vcbench.Slider(
+      name, known.rating,
+      () => known.heard && reference.known.heard,
+      (value) => {
+        app.session.rate(page, code, value);
+        app.save();
+      },
+      () => player.play(code),
+    ));
+    const rows = rated.map(({ code }, index) => element(
+      "div", { class: "row" }, buttons.get(code).element, controls[index].input, controls[index].output,
+    ));
+    const marks = [10, 30, 50, 70, 90].map((value) => element("span", {}, text(`mushra.scale.${value}`)));
+    const scale = element("div", { class: "row scale", "aria-hidden": "true" }, element("span"), element("div", { class: "marks" }, ...marks));
+    const question = element("p", { class: "question" }, text(`${app.data.manifest.name}.question`));
+    const open = () => rated.filter(({ known }) => known.rating === null);
+    return {
+      elements: [question, buttons.get(reference.code).element, element("div", { class: "sliders" }, scale, ...rows)],
+      update: () => controls.forEach((control) => control.update()),
+      complete: () => open().length === 0,
+      complain: () => {
+        announce(unheard(clips) ?? text("missing.rating", { clips: open().map(({ name }) => name).join(", ") }));
+        controls[rated.indexOf(open()[0])].focus();
+      },
+    };
+  }
+
+  vcbench.pages = { consent, volume, instructions, begin, rating };
+})();

@@ -1,0 +1,72 @@
+"use strict";
+// One listener's session: its steps, and what was answered. `state` is all of it, as it is kept in the storage.
+const REFERENCE = ""; // no clip's code
+
+vcbench.Session = class {
+  constructor(data, state) {
+    this.data = data;
+    this.state = state;
+    const sheet = data.sheets[state.listener];
+    this.training = sheet.training;
+    this.rated = sheet.rounds.flat();
+    this.steps = [
+      { view: "consent" },
+      { view: "volume" },
+      { view: "instructions" },
+      ...this.training.map((shown, index) => ({ view: "rating", ...shown, training: true, number: index + 1 })),
+      ...(this.training.length ? [{ view: "begin" }] : []),
+      ...this.rated.map((shown, index) => ({ view: "rating", ...shown, training: false, number: index + 1 })),
+      { view: "finish" },
+    ];
+  }
+
+  static begin(data, listener, language) {
+    const session = vcbench.randomId();
+    const times = { consented: null, started: new Date().toISOString(), ended: null };
+    return new this(data, { listener, session, language, ...times, step: 0, pages: {}, sent: false });
+  }
+
+  get step() {
+    return this.steps[this.state.step];
+  }
+
+  /** What is known of a clip of a page, to be changed in place. */
+  clip(page, code) {
+    this.state.pages[page] ??= { shown: new Date().toISOString(), clips: {} };
+    return (this.state.pages[page].clips[code] ??= { rating: null, rated: null, plays: 0, heard: false });
+  }
+
+  /** What is known of a page's reference, which nobody rates. */
+  reference(page) {
+    return this.clip(page, REFERENCE);
+  }
+
+  rate(page, code, rating) {
+    Object.assign(this.clip(page, code), { rating, rated: new Date().toISOString() });
+  }
+
+  answers(showings) {
+    return showings.flatMap(({ page, order }) =>
+      order.map((code, position) => {
+        const known = this.state.pages[page];
+        const clip = known?.clips[code] ?? { rating: null, rated: null, plays: 0, heard: false };
+        return { page, clip: code, position, ...clip, shown: known?.shown ?? null };
+      }),
+    );
+  }
+
+  /** The result, as vcbench.listening.results describes it, in canonical JSON. */
+  document() {
+    const { listener, session, language, consented, started, ended } = this.state;
+    const { id: bundle, test } = this.data.manifest;
+    const content = {
+      format: 1, bundle, test, listener, session, language, consented, started, ended,
+      answers: this.answers(this.rated), training: this.answers(this.training),
+    };
+    return vcbench.canonical({ ...content, checksum: vcbench.sha256(vcbench.canonical(content)) });
+  }
+
+  get fileName() {
+    return `${this.data.manifest.id}_listener_${this.state.listener}_${this.state.session.slice(0, 8)}.json`;
+  }
+};

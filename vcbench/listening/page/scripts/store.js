@@ -1,0 +1,59 @@
+"use strict";
+// The browser's storage: a session per listener, which of them is current, and which tab it belongs to.
+vcbench.Store = class {
+  /** `taken` is called when another tab goes on with the session of this one. */
+  constructor(bundle, taken) {
+    this.prefix = `vcbench:${bundle}`;
+    this.tab = vcbench.randomId();
+    this.listener = null;
+    try {
+      this.storage = window.localStorage;
+    } catch {
+      this.storage = null; // switched off: `save` will say so
+    }
+    window.addEventListener("storage", (event) => {
+      if (event.key === this.key("tab") && event.newValue !== null && event.newValue !== this.tab) taken();
+    });
+  }
+
+  key(name) {
+    return `${this.prefix}:${this.listener}:${name}`;
+  }
+
+  /** The listener whose session was last open here, or null. */
+  current() {
+    const number = this.storage?.getItem(`${this.prefix}:current`);
+    return number ? Number(number) : null;
+  }
+
+  /** Make a listener's session this tab's; returns what is kept of it, or null. */
+  claim(listener) {
+    this.listener = listener;
+    this.write(this.key("tab"), this.tab);
+    this.write(`${this.prefix}:current`, String(listener));
+    const kept = this.storage?.getItem(this.key("session"));
+    return kept ? JSON.parse(kept) : null;
+  }
+
+  /** Keep a session's state: "kept", "full" (or no storage at all), or "taken" by another tab. */
+  save(state) {
+    const owner = this.storage?.getItem(this.key("tab"));
+    if (owner && owner !== this.tab) return "taken";
+    const done = this.write(this.key("tab"), this.tab) && this.write(this.key("session"), JSON.stringify(state));
+    return done ? "kept" : "full";
+  }
+
+  /** Forget which listener was here, so that the next one is asked; the session itself stays. */
+  release() {
+    this.storage?.removeItem(`${this.prefix}:current`);
+  }
+
+  write(key, value) {
+    try {
+      this.storage.setItem(key, value);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+};

@@ -1,0 +1,93 @@
+"""Which rows and trials of a run a listening test is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from vcbench import audio
+from vcbench.listening.kinds import MAXIMUM_SECONDS, MAXIMUM_SIGNALS, Kind, ListeningError
+from vcbench.listening.options import Options
+from vcbench.metric import Conversion
+
+if TYPE_CHECKING:
+    from vcbench.run import Run
+
+
+def by_row(conversions: Sequence[Conversion]) -> dict[str, dict[str, Conversion]]:
+    """Conversions by row and trial."""
+    result: dict[str, dict[str, Conversion]] = {}
+    for conversion in conversions:
+        result.setdefault(conversion.system, {})[conversion.trial] = conversion
+    return result
+
+
+def same_words(run: Run, trial: Any) -> bool:
+    """Whether the target's own recording has the words of the source, as far as texts are known."""
+    texts = [run.utterance(identity).text for identity in (trial.source, trial.target_utterance)]
+    words = [re.findall(r"\w+", text.casefold()) if text else None for text in texts]
+    return words[0] is not None and words[0] == words[1]
+
+
+def choose_rows(run: Run, test: Kind, converted: dict[str, Any], rows: Sequence[str] | None) -> list[str]:
+    """The rows that are rated: those named, or every system and the test's own reference rows."""
+    if not converted:
+        raise ListeningError(f"{run.folder} has no conversions. Run `vcbench run` or `vcbench convert` for it first.")
+    unknown = [row for row in rows or () if row not in run.rows]
+    if unknown:
+        raise ListeningError(f"The run has no row {', '.join(unknown)}; it has {', '.join(run.rows)}.")
+    wanted = [*run.systems, *test.rows] if rows is None else rows
+    chosen = [row for row in run.rows if row in wanted and (row in converted or rows is not None)]
+    systems = [row for row in chosen if row in run.systems and row in converted]
+    if len(systems) < 2:
+        raise ListeningError(
+            f"A listening test compares at least two systems; converted here: {', '.join(systems) or 'none'}."
+        )
+    without = [row for row in chosen if row not in converted]
+    if without:
+        raise ListeningError(f"Nothing was converted by {', '.join(without)}. Leave it out.")
+    signals = len(chosen) + 3
+    if test.clips == "all" and signals > MAXIMUM_SIGNALS:
+        raise ListeningError(
+            f"A MUSHRA page holds at most {MAXIMUM_SIGNALS} signals; {len(chosen)} rows, the hidden reference and two "
+            f"anchors are {signals}. Name fewer rows."
+        )
+    return chosen
+
+
+def pick(
+    run: Run, test: Kind, converted: dict[str, Any], rows: list[str], options: Options, random: np.random.Generator
+) -> list[Any]:
+    """Items, then trials of the training, then of gold pages."""
+    usable = [trial for trial in run.trials.itertuples() if all(trial.trial in converted[row] for row in rows)]
+    if test.clips == "all":
+        usable = [trial for trial in usable if _seconds(run, trial, converted, rows) <= MAXIMUM_SECONDS]
+    others = options.training + options.gold
+    if options.items + others > len(usable):
+        limit = f" and last at most {MAXIMUM_SECONDS:.0f} s" if test.clips == "all" else ""
+        raise ListeningError(
+            f"{options.items} items were asked for, and {others} trials for training and gold pages; {len(usable)} of the run's "
+            f"{len(run.trials)} trials were converted by all of {', '.join(rows)}{limit}. "
+            f"Ask for at most {max(len(usable) - others, 0)} items, for less training, or leave out the row that failed most."
+        )
+    return _in_turn(usable, options.items + others, random)
+
+
+def _seconds(run: Run, trial: Any, converted: dict[str, dict[str, Conversion]], rows: Sequence[str]) -> float:
+    """Of the longest recording of an item."""
+    target = run.utterance(trial.target_utterance)
+    own = target.span[1] - target.span[0] if target.span else audio.inspect(target.path).seconds
+    return max(own, *(audio.inspect(converted[row][trial.trial].path).seconds for row in rows))
+
+
+def _in_turn(trials: Sequence[Any], count: int, random: np.random.Generator) -> list[Any]:
+    """`count` trials at random, one of each condition in turn."""
+    table = pd.Series([trial.condition for trial in trials])
+    shuffled = table.sample(frac=1, random_state=random)
+    turn = shuffled.groupby(shuffled).cumcount()
+    picked = turn.sort_values(kind="stable").index[:count]
+    return [trials[index] for index in picked]
