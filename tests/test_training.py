@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vcbench.corpora.split import Split
 from vcbench.features.settings import MelSettings
 from vcbench.system import Batch, CheckpointError, NeuralSystem, SystemConfig, TrainingSettings
-from vcbench.training import CropSampler, TrainingDiverged, learning_rate, stretch_bands
+from vcbench.training import CropSampler, TrainingDiverged, learning_rate
 
 
 class ToyConfig(SystemConfig):
@@ -137,27 +137,3 @@ def test_one_cycle_rises_to_its_peak_and_falls_to_almost_nothing() -> None:
     assert rates.index(max(rates)) == 300
     assert rates[0] == pytest.approx(4e-5)
     assert rates[-1] == pytest.approx(1e-7)
-
-
-def test_stretched_bands_are_read_at_their_factor_and_padding_stays_empty() -> None:
-    mel = torch.arange(80.0)[None, :, None] * torch.tensor([1.0, 1.0, 0.0])  # band b holds b; the last frame is padding
-    stretched = stretch_bands(mel.expand(3, -1, -1), torch.tensor([1.0, 0.5, 1.25]))
-    assert torch.equal(stretched[0], mel[0])
-    assert torch.allclose(stretched[1, :, 0], torch.arange(80) * 0.5)
-    assert torch.allclose(stretched[2, :, 0], (torch.arange(80) * 1.25).clamp_max(79))
-    assert not stretched[..., 2].any()
-
-
-def test_a_crop_and_its_reference_are_stretched_alike(small_split: Split) -> None:
-    crops = CropSampler(small_split.training, ("mel",), torch.device("cpu"))
-    plain, warped = (crops.draw(4, 64, 64, torch.Generator().manual_seed(0), warp) for warp in (0.0, 0.2))
-    factors = 1 + 0.2 * (2 * torch.rand(4, generator=_after(crops)) - 1)
-    assert torch.allclose(warped.mel, stretch_bands(plain.mel, factors))
-    assert torch.allclose(warped.reference, stretch_bands(plain.reference, factors))
-
-
-def _after(crops: CropSampler) -> torch.Generator:
-    """The generator as it is when everything but the stretch is drawn."""
-    generator = torch.Generator().manual_seed(0)
-    crops.draw(4, 64, 64, generator)
-    return generator

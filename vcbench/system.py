@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from vcbench.corpora.corpus import Speaker, Utterance
@@ -46,8 +46,6 @@ class TrainingSettings(BaseModel):
         clip: largest gradient norm.
         schedule: "constant", or "one-cycle" (Smith and Topin 2018) with `learning_rate` as its peak.
         reference_frames: length of the crop of another utterance of the same speaker; 0 where the system needs none.
-        warp: largest relative stretch of the mel axis, drawn for each crop and its reference together, so that few speakers
-            stand for many (vocal tract length perturbation, Jaitly and Hinton 2013); 0: none.
         evaluate_every, checkpoint_every: in steps.
     """
 
@@ -64,7 +62,6 @@ class TrainingSettings(BaseModel):
     schedule: Literal["constant", "one-cycle"] = "constant"
     precision: Literal["float32", "bfloat16"] = "float32"
     reference_frames: int = 0
-    warp: float = Field(0.0, ge=0, lt=0.5)
     evaluate_every: int = 200
     checkpoint_every: int = 200
 

@@ -82,9 +82,7 @@ class CropSampler:
         """(batch, channels, frames), zero where not real."""
         return (values[positions] * real[..., None]).transpose(1, 2).contiguous()
 
-    def draw(
-        self, size: int, frames: int, reference_frames: int, generator: torch.Generator, warp: float = 0.0
-    ) -> Batch:
+    def draw(self, size: int, frames: int, reference_frames: int, generator: torch.Generator) -> Batch:
         """One batch; `reference_frames` > 0 adds a crop of another utterance of the speaker (the same one, if alone)."""
         chosen = torch.randint(len(self.lengths), (size,), generator=generator)
         positions, real = self._window(chosen, frames, generator)
@@ -99,11 +97,6 @@ class CropSampler:
             others = torch.stack([self._other(int(index), generator) for index in chosen])
             positions, real = self._window(others, reference_frames, generator)
             batch.reference, batch.reference_mask = self._cut(self.mel, positions, real), real[:, None].float()
-        if warp:
-            factors = 1 + warp * (2 * torch.rand(size, generator=generator) - 1).to(self.device)
-            batch.mel = stretch_bands(batch.mel, factors)
-            if batch.reference is not None:
-                batch.reference = stretch_bands(batch.reference, factors)
         return batch
 
     def _other(self, index: int, generator: torch.Generator) -> Tensor:
@@ -112,19 +105,6 @@ class CropSampler:
             return same[0]
         drawn = torch.randint(len(same) - 1, (1,), generator=generator)[0]
         return same[drawn + 1] if same[drawn] >= index else same[drawn]
-
-
-def stretch_bands(mel: Tensor, factors: Tensor) -> Tensor:
-    """(batch, n_mels, frames), each spectrum read at band times its factor (batch,), linearly between bands.
-
-    Beyond the highest band stands the highest.
-    """
-    bands = mel.shape[1]
-    position = (torch.arange(bands, device=mel.device) * factors[:, None]).clamp_max(bands - 1)
-    below = position.long().clamp_max(bands - 2)
-    share = (position - below)[..., None]
-    index = below[..., None].expand(-1, -1, mel.shape[2])
-    return mel.gather(1, index) * (1 - share) + mel.gather(1, index + 1) * share
 
 
 def learning_rate(settings: TrainingSettings, step: int) -> float:
@@ -210,9 +190,7 @@ def _steps(
     while progress.step < settings.steps:
         for group in progress.optimizer.param_groups:
             group["lr"] = learning_rate(settings, progress.step)
-        batch = crops.draw(
-            settings.batch_size, settings.frames, settings.reference_frames, progress.generator, settings.warp
-        )
+        batch = crops.draw(settings.batch_size, settings.frames, settings.reference_frames, progress.generator)
         with torch.autocast(system.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             losses = system.loss(batch)
         progress.optimizer.zero_grad(set_to_none=True)
