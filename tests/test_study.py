@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 from typer.testing import CliRunner
 
-from vcbench import cli, config, pipeline, study, study_run, study_speed
+from vcbench import cli, config, pipeline, study, study_run, study_speed, trainings
 from vcbench.config import ConfigError
 from vcbench.scoring import FIELDS
 from vcbench.study_file import names
@@ -252,7 +252,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def done(toy: str, runs: Path) -> Path:
     """The toy study by its command, killed after two of its four trainings, and started again."""
-    trained, train_system = [], pipeline.train_system
+    trained, train_system = [], trainings.train_system
 
     def dying(**arguments: Any) -> None:
         if len(trained) == 2:
@@ -261,10 +261,10 @@ def done(toy: str, runs: Path) -> Path:
         train_system(**arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "train_system", dying)
+        patch.setattr(trainings, "train_system", dying)
         assert invoke(toy, runs).exit_code == 130
         assert len(trained) == 2
-        patch.setattr(pipeline, "train_system", lambda **own: (trained.append(own["row"]), train_system(**own)))
+        patch.setattr(trainings, "train_system", lambda **own: (trained.append(own["row"]), train_system(**own)))
         second = invoke(toy, runs)
     assert second.exit_code == 0, second.output
     assert len(trained) == 4
@@ -310,7 +310,7 @@ def test_a_study_that_is_done_trains_and_measures_nothing(
         raise AssertionError("it was done before")
 
     before = {path.name: path.read_bytes() for path in done.glob("*.*")}
-    monkeypatch.setattr(pipeline, "train_system", refuse)
+    monkeypatch.setattr(trainings, "train_system", refuse)
     monkeypatch.setattr("evaluations.speaker_probe.SpeakerProbe.measure", refuse)
     monkeypatch.setattr("evaluations.reconstruction_error.ReconstructionError.measure", refuse)
     again = invoke(toy, runs)
@@ -325,7 +325,7 @@ def test_another_study_reads_what_this_one_trained(done: Path, runs: Path, tmp_p
     shared = study_run.shared_folder(other, runs)
     views = [study_run.open_seed(other, seed, shared) for seed in (0, 1)]
     jobs = [
-        job.arguments["row"] for view in views for job in pipeline.training_jobs(view, [c.row for c in other.cells])
+        job.arguments["row"] for view in views for job in trainings.training_jobs(view, [c.row for c in other.cells])
     ]
     assert jobs == [other.cells[1].row] * 2
 
@@ -373,11 +373,11 @@ def test_cells_that_convert_otherwise_are_trained_once(tmp_path: Path) -> None:
     toy = resolved(tmp_path, values, "workers=1")
     run = study_run.open_seed(toy, 0, tmp_path / "runs")
     pipeline.prepare(run, lambda *_: None)
-    jobs = pipeline.training_jobs(run, run.systems)
-    assert [job.function for job in jobs] == [pipeline.train_system, pipeline.take_weights]
+    jobs = trainings.training_jobs(run, run.systems)
+    assert [job.function for job in jobs] == [trainings.train_system, trainings.take_weights]
     assert jobs[1].after == jobs[0].name
     pipeline.train(run, run.systems, lambda *_: None)
     first, second = (run.load_system(row) for row in run.systems)
     assert (first.skip_encoding, second.skip_encoding) == (True, False)
     assert all((value == second.state_dict()[name]).all() for name, value in first.state_dict().items())
-    assert pipeline.training_jobs(run, run.systems) == []
+    assert trainings.training_jobs(run, run.systems) == []

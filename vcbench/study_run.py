@@ -12,7 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from vcbench import config as configuration
-from vcbench import pipeline, registry
+from vcbench import pipeline, registry, trainings
 from vcbench.command import check_metrics, stage
 from vcbench.config import RunConfig
 from vcbench.engines import Job, Progress, run_jobs
@@ -61,7 +61,7 @@ def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console)
     with stage("speed", times, console) as progress:
         speed = _speed(study, shared, out, progress)
     with stage("train", times, console) as progress:
-        _run_all(study, views, lambda view: pipeline.training_jobs(view, view.systems), progress)
+        _run_all(study, views, lambda view: trainings.training_jobs(view, view.systems), progress)
     if study.hears:
         with stage("convert", times, console) as progress:
             _run_all(study, views, pipeline.conversion_jobs, progress)

@@ -1,0 +1,95 @@
+"""Training the systems of a run: which are to be trained, and one of them trained and saved."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from vcbench.bench import step_operations
+from vcbench.engines import Job
+from vcbench.files import hash_json, write_json, write_text
+from vcbench.run import Run
+from vcbench.system import NeuralSystem
+
+Report = Callable[..., None]
+
+
+def training_jobs(run: Run, rows: Sequence[str]) -> list[Job]:
+    """A job for each system that is trained here and is not yet trained as its settings say.
+
+    Of systems whose training is the same one is trained, and the others take its weights.
+    """
+    whole = Run.open(run.folder)  # `run` may be a view with fewer rows
+    trained, jobs = dict[str, str](), list[Job]()
+    waiting = []
+    for row in whole.systems:
+        system = whole.build_system(row)
+        if isinstance(system, NeuralSystem):
+            if _trained_hash(run, row) == hash_json(system.description()):
+                trained[system.training_key()] = row
+            elif row in rows:
+                waiting.append((row, system.training_key(), system.config.training.steps * step_operations(system)))
+    for row, key, cost in waiting:
+        arguments = {"folder": run.folder, "row": row}
+        twin = trained.setdefault(key, row)
+        if twin == row:
+            jobs.append(Job(row, train_system, arguments, cost))
+        else:
+            jobs.append(Job(row, take_weights, arguments | {"twin": twin}, after=twin))
+    return jobs
+
+
+def take_weights(folder: Path, row: str, twin: str, progress: Report) -> None:
+    """Save the weights of `twin`, whose training is the same, as those of `row`."""
+    run = Run.open(folder)
+    system, other = run.build_system(row), run.load_system(twin)
+    assert isinstance(system, NeuralSystem)
+    assert isinstance(other, NeuralSystem)
+    system.load_state_dict(other.state_dict())
+    target, origin = run.system_folder(row), run.system_folder(twin)
+    system.save(target / "checkpoint.safetensors")
+    write_text(target / "train.jsonl", (origin / "train.jsonl").read_text())
+    costs = json.loads((origin / "training.json").read_text())["costs"]
+    write_json(target / "training.json", {"settings_hash": hash_json(system.description()), "costs": costs})
+
+
+def _trained_hash(run: Run, row: str) -> str | None:
+    folder = run.system_folder(row)
+    if not (folder / "checkpoint.safetensors").is_file() or not (folder / "training.json").is_file():
+        return None
+    return json.loads((folder / "training.json").read_text())["settings_hash"]
+
+
+def train_system(folder: Path, row: str, progress: Report) -> None:
+    """Train one system of a run, from its last checkpoint if there is one, and save it."""
+    run = Run.open(folder)
+    system = run.build_system(row)
+    assert isinstance(system, NeuralSystem)  # others have no training job
+    steps = system.config.training.steps
+    target = run.system_folder(row)
+    parts = run.split
+
+    def report(step: int, losses: dict[str, float]) -> None:
+        progress(step, steps, f"loss {losses['total']:.3f}")
+
+    system.fit(parts.training, parts.held_out, target, run.config.seed, report)
+    system.save(target / "checkpoint.safetensors")
+    log = [json.loads(line) for line in (target / "train.jsonl").read_text().splitlines()]
+    costs = {
+        "parameters": sum(parameter.numel() for parameter in system.parameters()),
+        "training_seconds": log[-1]["seconds"],
+        "training_steps": log[-1]["step"],
+        "peak_memory": _peak_memory(run.device),
+    }
+    write_json(target / "training.json", {"settings_hash": hash_json(system.description()), "costs": costs})
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes: the device's on a GPU, else the most that this process ever held."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
