@@ -1,0 +1,174 @@
+"""The HTML report of a run: `report.html` in its folder, one page to look at and listen to that needs no network.
+
+A section stands in it where the run has what it shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from vcbench import config, registry, report_plots
+from vcbench.files import write_text
+from vcbench.leaderboard import ALL, Leaderboard
+from vcbench.metric import MetricUnavailable
+from vcbench.report_comparisons import matrices
+from vcbench.report_facts import assignments, facts, without_roots
+from vcbench.report_listening import listening
+from vcbench.run import Run, plain
+from vcbench.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
+from vcbench.scoring import scores_to_frame
+from vcbench.sheets import footnotes, plain_notes, sheets
+
+LISTED = 200  # failures or rejected recordings that the page lists; the rest is in the run's files
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot with its heading and, where there is more to say, a line below it."""
+
+    title: str
+    svg: Markup
+    caption: str = ""
+
+
+def write(run: Run, board: Leaderboard) -> Path:
+    """Write report.html, and the recordings it plays that are not in the run's folder."""
+    path = run.folder / "report.html"
+    write_text(path, page(run, board))
+    return path
+
+
+def page(run: Run, board: Leaderboard) -> str:
+    """The report of a run with these tables."""
+    scores = _scores(run, board)
+    failures = run.failures.assign(error=[without_roots(error, run) for error in run.failures["error"]])
+    manifest = _read_json(run.folder / "manifest.json")
+    environment = Environment(
+        loader=PackageLoader("vcbench"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        board=board,
+        colours=report_plots.COLOURS,
+        facts=dict(facts(run, manifest)),
+        versions=manifest.get("versions", {}),
+        settings=list(assignments(plain(run.config))),
+        sheets=list(sheets(board)),
+        notes=plain_notes(board),
+        footnotes=footnotes(board),
+        intervals=list(_intervals(board)),
+        matrices=list(matrices(board)),
+        order=_order(board),
+        failures=_grouped(failures),
+        rejected=[(name, without_roots(reason, run)) for name, reason in run.prepared["rejected"]],
+        listed=LISTED,
+        distributions=[*_conditions(board), *_cosines(run, board), *_bands(board, scores)],
+        training=list(_training(run)),
+        trials=listening(run, scores, board.columns, failures),
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _scores(run: Run, board: Leaderboard) -> pd.DataFrame:
+    """Every score of the board's columns, those of metrics in the order of the run's settings."""
+    paths = [run.folder / "scores" / f"{registry.row_name(name)}.parquet" for name in run.config.metrics]
+    tables = [pd.read_parquet(path) for path in paths if path.is_file()]
+    table = pd.concat([scores_to_frame([]), *tables], ignore_index=True)
+    return table[table["column"].isin(board.columns)]
+
+
+def _intervals(board: Leaderboard) -> Iterator[Plot]:
+    """A plot for each main column."""
+    pooled = board.cells[board.cells["condition"] == ALL]
+    for name, column in board.columns.items():
+        cells = pooled[pooled["column"] == name]
+        if column.main and len(cells):
+            svg = report_plots.intervals(cells, column, (*board.systems, *board.references), board.references)
+            yield Plot(column.title, svg)
+
+
+def _order(board: Leaderboard) -> list[str] | None:
+    """What breaks the order of similarities: nothing, or a sentence for each; None where there is no order to see."""
+    pooled = board.cells[board.cells["condition"] == ALL]
+    similar = pooled[pooled["column"].str.startswith(SIMILARITY)]
+    rows = set(similar["system"])
+    if not rows & set(board.systems) or not rows & {FLOOR, *CEILINGS}:
+        return None
+    return list(broken_order(board))
+
+
+def _grouped(failures: pd.DataFrame) -> list[tuple[str, str, list[str]]]:
+    """Systems with each of their errors and the trials that failed by it."""
+    groups = failures.groupby(["system", "error"], sort=False)["trial"]
+    return [(system, error, list(trials)) for (system, error), trials in groups]
+
+
+def _conditions(board: Leaderboard) -> Iterator[Plot]:
+    """A plot for each main column that has values in several conditions."""
+    for name, column in board.columns.items():
+        cells = board.cells[(board.cells["column"] == name) & (board.cells["condition"] != ALL)]
+        names = list(dict.fromkeys(cells["condition"]))
+        if column.main and len(names) > 1 and set(cells["system"]) & set(board.systems):
+            yield Plot(f"{column.title}, by condition", report_plots.conditions(cells, column, board.systems, names))
+
+
+def _cosines(run: Run, board: Leaderboard) -> Iterator[Plot]:
+    """A plot for each metric that verified the corpus's own speakers and has scored something."""
+    pooled = board.cells[board.cells["condition"] == ALL]
+    for name, options in run.config.metrics.items():
+        metric = config.build_metric(name, options)
+        key = next((key for key in metric.columns if key.startswith(SIMILARITY)), None)
+        cells = pooled[pooled["column"] == key]
+        if key is None or cells.empty or not hasattr(metric, "verification"):
+            continue
+        try:
+            found = metric.verification(run)
+        except MetricUnavailable:
+            continue  # scored on another machine: the model that would be asked is not on this one
+        if found is not None:
+            column, rows = board.columns[key], (*board.systems, *board.references)
+            svg = report_plots.cosines(
+                found.same, found.different, found.threshold, cells, column, rows, board.references
+            )
+            yield Plot(
+                f"{column.title}: what it means here",
+                svg,
+                f"Above: the corpus's own recordings, {len(found.same)} pairs of the same speaker and {len(found.different)} of "
+                f"different ones. Equal error rate {found.error_rate:.1%}, at the threshold {found.threshold:.3f}. Below: the rows.",
+            )
+
+
+def _bands(board: Leaderboard, scores: pd.DataFrame) -> Iterator[Plot]:
+    """A plot for each column whose scores tell it by mel band."""
+    telling = scores[scores["detail"].str.contains('"bands"', regex=False)]
+    for name in dict.fromkeys(telling["column"]):
+        own = telling[telling["column"] == name]
+        errors = {
+            str(system): np.mean([json.loads(detail)["bands"] for detail in details], axis=0)
+            for system, details in own.groupby("system", sort=False)["detail"]
+        }
+        yield Plot(f"{board.columns[name].title}, by mel band", report_plots.bands(errors, board.columns[name]))
+
+
+def _training(run: Run) -> Iterator[Plot]:
+    """A plot for each system that was trained here."""
+    for row in run.systems:
+        path = run.system_folder(row) / "train.jsonl"
+        if path.is_file() and path.stat().st_size:
+            log = pd.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
+            yield Plot(row, report_plots.training(log, row))

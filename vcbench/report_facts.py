@@ -1,0 +1,62 @@
+"""The report's head: what a run is, and nothing of where it lies on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vcbench import registry
+from vcbench.leaderboard import ALL
+from vcbench.run import Run
+
+
+def facts(run: Run, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the run is: a name and a value each.
+
+    Args:
+        manifest: of manifest.json; empty where the run has none.
+    """
+    yield "Corpus", f"{run.corpus.name}{' (synthetic speech)' if run.corpus.synthetic else ''}"
+    counts = run.trials["condition"].value_counts(sort=False)
+    parts = ", ".join(f"{name} {count}" for name, count in counts.items() if name != ALL)
+    yield "Trials", f"{len(run.trials)}{f' ({parts})' if parts else ''}"
+    yield "Seed", str(run.config.seed)
+    if manifest:
+        written = (run.folder / "manifest.json").stat().st_mtime
+        yield "Date", datetime.fromtimestamp(written, UTC).date().isoformat()
+        yield "Device", manifest["device"]
+        yield "Trial list", f"SHA-256 {manifest['trials']['hash'][:16]}"
+        times = [f"{stage} {_duration(seconds)}" for stage, seconds in manifest["wall_times"].items()]
+        if times:
+            yield "Wall times", ", ".join(times)
+    if manifest.get("git_commit"):
+        commit = manifest["git_commit"]
+        yield "Commit", f"{commit[:12]}{' with uncommitted changes' if commit.endswith('+') else ''}"
+    yield "Licence of the corpus", run.corpus.licence
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def assignments(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Settings as `--set` takes them; of a path on this machine, its name."""
+    for key, value in values.items():
+        name = f"{prefix}{registry.row_name(key)}"
+        if isinstance(value, dict) and value:
+            yield from assignments(value, f"{name}.")
+        else:
+            local = isinstance(value, str) and Path(value).is_absolute()
+            yield f"{name}={json.dumps(Path(value).name if local else value, ensure_ascii=False)}"
+
+
+def without_roots(text: str, run: Run) -> str:
+    """A message about a file, less the folders that lie above the run and the corpus on this machine."""
+    for root in (run.folder, run.corpus.root):
+        text = text.replace(f"{root.resolve()}/", "").replace(f"{root}/", "")
+    return text
