@@ -36,7 +36,7 @@ INK, MUTED, LINE = (COLOURS[name][0] for name in ("ink", "muted", "line"))
 SERIES = [light for name, (light, _) in COLOURS.items() if name.startswith("series")]
 MARKERS = "osD^vPX*"  # beside the colours, for those who do not see them
 WIDTH = 4.0  # inches: a phone's
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "axes.edgecolor": LINE, "axes.labelcolor": MUTED, "text.color": INK, "xtick.labelcolor": MUTED, "xtick.color": LINE,
     "ytick.labelcolor": INK, "ytick.color": LINE, "grid.color": LINE, "grid.linewidth": 0.6, "axes.spines.right": False,
     "axes.spines.top": False, "font.size": 9, "axes.labelsize": 9, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
@@ -94,7 +94,9 @@ def dots(axis: Axes, cells: pd.DataFrame, column: Column, rows: Sequence[str], r
     by_row = cells.set_index("system").loc[list(rows), ["mean", "low", "high"]]
     for place, (row, values) in enumerate(zip(rows, shown(by_row, column), strict=True)):
         mean, low, high = np.where(np.isnan(values), values[0], values)
-        style = {"color": MUTED, "fmt": "D", "mfc": "none"} if row in references else {"color": SERIES[0], "fmt": "o"}
+        style: dict[str, Any] = {"color": SERIES[0], "fmt": "o"}
+        if row in references:
+            style = {"color": MUTED, "fmt": "D", "mfc": "none"}
         axis.errorbar(mean, place, xerr=[[mean - low], [high - mean]], ms=5, capsize=2.5, elinewidth=1.4, **style)
     for place, (upper, lower) in enumerate(pairwise(rows)):
         if lower in references and upper not in references:
