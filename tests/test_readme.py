@@ -70,6 +70,8 @@ def run(folder: Path, arguments: list[str]) -> str:
 def small(arguments: list[str]) -> list[str]:
     """The same command at a size for a test: the tiny preset, and where all five systems are asked for, one."""
     changed = [argument.replace("training.steps=2000", "training.steps=20") for argument in arguments]
+    if arguments[0] == "listen":
+        changed += ["--items", "2"]
     if arguments[0] in ("run", "prepare", "score", "bench") or arguments[:2] == ["study", "again_table1"]:
         changed = [re.sub(r"^all", "again_vc", argument) for argument in changed]
         changed += ["--preset", "tiny"]

@@ -335,6 +335,28 @@ def listen_serve(
     server.serve(bundle, results, host, port)
 
 
+@listen_app.command("analyse")
+def listen_analyse(
+    results: Annotated[list[Path], typer.Argument(help="Files of answers, or folders of them.")],
+    key: Annotated[Path, typer.Option(help="The key that `listen build` wrote beside the bundle.")],
+    bundle: Annotated[Path | None, typer.Option(help="The bundle; by default beside the key.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report; by default beside the key.")] = None,
+    folder: Annotated[Path | None, typer.Option("--run", help="A run to write listening.md and .json to.")] = None,
+) -> None:
+    """Analyse a listening test as its plan says: screening, intervals, tests, a mixed model, plots, a paragraph.
+
+    Reads our page's JSON, webMUSHRA's CSV files, pymushra's database and CSV file, and a plain table with the columns
+    listener, item, system, rating. With --run, what was heard stands beside what the metrics predicted.
+    """
+    try:
+        from vcbench.listening import analysis_command
+    except ModuleNotFoundError as error:
+        raise UserError(f"The analysis needs {error.name}: pip install 'vcbench[listen]'.") from error
+
+    printed = analysis_command.analyse(key, results, bundle, out, folder)
+    console.print(printed, markup=False, highlight=False, soft_wrap=True)
+
+
 @bench_app.command("train")
 def bench_train(
     preset: Preset = "quick",

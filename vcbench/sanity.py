@@ -36,7 +36,7 @@ class CopyTarget:
 def broken_order(board: Leaderboard) -> Iterator[str]:
     """A sentence for each system that breaks ``source < system < oracle < target`` in a similarity to the target."""
     pooled = board.cells[board.cells["condition"] == ALL]
-    for column in [name for name in board.columns if name.startswith(SIMILARITY)]:
+    for column in [name for name, about in board.columns.items() if name.startswith(SIMILARITY) and about.main]:
         means = dict(pooled.loc[pooled["column"] == column, ["system", "mean"]].itertuples(index=False))
         title = board.columns[column].title
         ladder = [name for name in (FLOOR, *CEILINGS) if name in means]

@@ -16,7 +16,10 @@ from vcbench.study_tables import foot, header, render, write_tables
 
 
 def describe() -> Table:
-    table = Table("study", "what it asks", "source")
+    table = Table()
+    table.add_column("study", no_wrap=True)
+    table.add_column("what it asks")
+    table.add_column("source")
     for name in study_file.names():
         file = study_file.read(name)
         table.add_row(name, file.title, file.source)

@@ -1,0 +1,162 @@
+"""An analysis as files: tables in Markdown, CSV and JSON, plots, and the paragraph."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vcbench.files import write_json, write_text
+from vcbench.leaderboard_formats import markdown_table
+from vcbench.listening import analysis_plots
+from vcbench.listening.analysis import ALL, Findings
+from vcbench.listening.analysis_run import Analysis
+from vcbench.listening.paragraph import DECIMALS, interval, paragraph
+
+
+def write(analysis: Analysis, folder: Path) -> None:
+    """Write the report to a folder; what is there under the same names is replaced.
+
+    analysis.md, analysis.json, paragraph.txt; answers.csv (who rated what, no longer blind), screening.csv, scores.csv and
+    pairs.csv (of the listeners that count), scores.svg and scores.png.
+    """
+    tables = {
+        "answers": analysis.reading.table,
+        "screening": analysis.screened,
+        "scores": analysis.after.scores,
+        "pairs": analysis.after.pairs,
+    }
+    for name, table in tables.items():
+        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+    write_text(folder / "paragraph.txt", f"{paragraph(analysis)}\n")
+    write_text(folder / "analysis.md", markdown(analysis))
+    write_json(folder / "analysis.json", plain(analysis))
+    analysis_plots.write(analysis, folder)
+
+
+def plain(analysis: Analysis) -> dict[str, Any]:
+    """The analysis as JSON holds it; NaN and missing become null."""
+    key, model = analysis.key, analysis.model
+    content = {
+        "bundle": key.content["id"],
+        "test": key.test,
+        "name": key.content["name"],
+        "plan": key.plan.model_dump(exclude_none=True),
+        "plan_kept": key.plan_kept,
+        "notes": analysis.reading.notes,
+        "doubts": analysis.doubts,
+        "missing": records(analysis.reading.missing),
+        "screened": records(analysis.screened),
+        "before": _findings(analysis.before),
+        "after": _findings(analysis.after),
+        "model": None if model is None else {**asdict(model), "effects": records(model.effects)},
+        "side": analysis.side,
+        "paragraph": paragraph(analysis),
+    }
+    return json.loads(json.dumps(content), parse_constant=lambda name: None)  # type: ignore[no-any-return]
+
+
+def _findings(findings: Findings) -> dict[str, Any]:
+    return {
+        "listeners": findings.listeners,
+        "items": findings.items,
+        "ratings": findings.ratings,
+        "scores": records(findings.scores),
+        "friedman": None if findings.friedman is None else asdict(findings.friedman),
+        "pairs": records(findings.pairs),
+        "krippendorff_alpha": findings.alpha,
+    }
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return found
+
+
+def markdown(analysis: Analysis) -> str:
+    """The report; scores and pairs after screening, then scores before it where anybody was screened."""
+    key = analysis.key
+    lines = [f"# Listening test {key.content['name']}", "", paragraph(analysis), ""]
+    for title, sentences in (("Mind", analysis.doubts), ("Answers", analysis.reading.notes)):
+        if sentences:
+            lines += [f"## {title}", "", *(f"- {sentence}" for sentence in sentences), ""]
+    lines += [*_section("Missing ratings", analysis.reading.missing.astype(str))]
+    lines += [*_section("Screened listeners", analysis.screened)]
+    lines += ["![Ratings](scores.svg)", ""]
+    lines += _scores("Scores", analysis.after, key.test)
+    if analysis.out:
+        lines += _scores("Scores before screening", analysis.before, key.test)
+    lines += _section("Pairs", _pairs(analysis.after.pairs, DECIMALS[key.test]))
+    if analysis.model is not None:
+        lines += _model(analysis)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(title: str, table: pd.DataFrame) -> list[str]:
+    if table.empty:
+        return []
+    return [f"## {title}", "", *markdown_table([list(table.columns), *table.astype(str).to_numpy().tolist()]), ""]
+
+
+def _scores(title: str, findings: Findings, test: str) -> list[str]:
+    lines: list[str] = []
+    for condition in dict.fromkeys(findings.scores["condition"]):
+        part = findings.scores[findings.scores["condition"] == condition]
+        name = title if condition == ALL else f"{title}, {condition}"
+        lines += _section(name, pd.DataFrame(_score_rows(part, test)))
+    return lines
+
+
+def _score_rows(scores: pd.DataFrame, test: str) -> Iterator[dict[str, str]]:
+    decimals = DECIMALS[test]
+    for _, row in scores.iterrows():
+        shown = {"system": row["system"], "ratings": str(row["ratings"])}
+        shown["mean"] = f"{row['mean']:.{decimals}f} {interval(row, decimals)}"
+        if test != "preference":
+            shown["median"] = f"{row['median']:g} [{row['median_low']:g}, {row['median_high']:g}]"
+            shown |= {"quartiles": f"{row['lower']:g} to {row['upper']:g}", "outliers": str(row["outliers"])}
+        yield shown
+
+
+def _pairs(pairs: pd.DataFrame, decimals: int) -> pd.DataFrame:
+    """Rounded; the primary contrast, which is tested without correction, in bold."""
+    shown = []
+    for _, row in pairs.iterrows():
+        name = f"{row['first']} \u2212 {row['second']}"
+        one = {"pair": f"**{name}**" if row["primary"] else name}
+        if "comparisons" in pairs:
+            one |= {word: f"{row[f'chose_{word}']:.1%}" for word in ("first", "none", "second")}
+            one["share of first"] = f"{row['share']:.1%} [{row['share_low']:.1%}, {row['share_high']:.1%}]"
+        one |= {
+            "difference": f"{row['difference']:+.{decimals}f} {interval(row, decimals)}",
+            "W": f"{row['statistic']:g}",
+        }
+        one |= {"p": _small(row["p"]), "p (Holm)": _small(row["p_holm"]), "r": f"{row['rank_biserial']:.2f}"}
+        shown.append({**one, "n": str(row["listeners"]), "detectable": f"{row['detectable']:.{decimals}f}"})
+    return pd.DataFrame(shown)
+
+
+def _small(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _model(analysis: Analysis) -> Sequence[str]:
+    model, decimals = analysis.model, DECIMALS[analysis.key.test]
+    assert model is not None
+    shown = pd.DataFrame(
+        {
+            "system": row["system"] if row["system"] != model.baseline else f"{model.baseline} (baseline)",
+            "estimate": f"{row['estimate']:+.{decimals}f} {interval(row, decimals)}",
+            "z": f"{row['z']:.2f}",
+            "p": _small(row["p"]),
+        }
+        for _, row in model.effects.iterrows()
+    )
+    lines = _section("Mixed model: score ~ system + (1|listener) + (1|item)", shown)
+    spread = ", ".join(f"{name} {value:.3g}" for name, value in model.variances.items())
+    lines.append(f"Variances: {spread}." if model.converged else "The fit did not converge: do not rely on it.")
+    return lines

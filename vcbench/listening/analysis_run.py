@@ -1,0 +1,79 @@
+"""`vcbench listen analyse`: from files of answers to everything that is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from vcbench.listening import mixed_model
+from vcbench.listening.analysis import Findings, analyse, points, side_bias
+from vcbench.listening.doubts import doubts
+from vcbench.listening.key import Key
+from vcbench.listening.kinds import ListeningError
+from vcbench.listening.reading import Reading, read
+from vcbench.listening.screening import screen
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A listening test, analysed.
+
+    Attributes:
+        screened: of `vcbench.listening.screening.screen`.
+        before, after: of all listeners, and of those that passed the screening.
+        model: of the latter; ``None`` for a preference, and where ratings do not determine it.
+        side: of a preference, how often A was chosen (`vcbench.listening.analysis.side_bias`); else ``None``.
+        doubts: what a reviewer would hold against it.
+    """
+
+    key: Key
+    reading: Reading
+    screened: pd.DataFrame
+    before: Findings
+    after: Findings
+    model: mixed_model.MixedModel | None
+    side: dict[str, float] | None
+    doubts: list[str]
+
+    @property
+    def out(self) -> list[str]:
+        """The listeners that were screened, each once."""
+        return list(dict.fromkeys(self.screened["listener"]))
+
+    @property
+    def counted(self) -> pd.DataFrame:
+        """The answers of the others."""
+        table = self.reading.table
+        return table[~table["listener"].isin(self.out)]
+
+
+def run(key: Key, results: Sequence[Path]) -> Analysis:
+    """Read, screen, and analyse before and after screening.
+
+    Raises:
+        ListeningError: answers that do not belong here, or no listener who rated anything and passed the screening.
+    """
+    reading = read(results, key)
+    screened = screen(reading.table, key.plan, key.gold)
+    counted = reading.table[~reading.table["listener"].isin(screened["listener"])]
+    rated = points(counted, key.test)
+    if rated.empty:
+        broken = "; ".join(f"listener {row.listener}: {row.rule} ({row.found})" for row in screened.itertuples())
+        raise ListeningError(f"Nobody who rated anything passed the screening. {broken}".rstrip())
+    systems = key.content["systems"]
+    after = analyse(counted, key.plan, key.rows, systems)
+    preference = key.test == "preference"
+    compared = [*systems, *key.content["references"]]
+    return Analysis(
+        key=key,
+        reading=reading,
+        screened=screened,
+        before=analyse(reading.table, key.plan, key.rows, systems) if len(screened) else after,
+        after=after,
+        model=None if preference else mixed_model.fit(rated, compared, key.plan.alpha),
+        side=side_bias(rated, key.plan, key.plan.bootstrap_samples) if preference else None,
+        doubts=doubts(key, counted, after, screened["listener"].nunique()),
+    )

@@ -1,0 +1,177 @@
+"""Answers of every format as one table, in which each clip is whose it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vcbench.listening.formats import CELL, GIVEN, files_of, read_file
+from vcbench.listening.key import Key
+from vcbench.listening.kinds import ListeningError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All answers of a listening test.
+
+    Attributes:
+        table: a row per clip that a listener was to rate, training left out: `listener, item` (trial), `system` (row of the
+            run, MUSHRA's reference or anchor, or what a trap or gold clip is), `condition, page, clip, position` (from 0; NaN
+            where unknown), `rating` (NaN: none), `heard, plays, shown, rated, seconds` (missing where the format does not
+            tell), `purpose` (``rated``, ``trap`` or ``gold``), `session, source`.
+        missing: `listener, clips, missing`, of those who left a clip unrated.
+        notes: what was dropped, and what is not known.
+    """
+
+    table: pd.DataFrame
+    missing: pd.DataFrame
+    notes: list[str]
+
+
+def read(paths: Iterable[Path], key: Key) -> Reading:
+    """Read answers; a folder stands for the JSON and CSV files in it.
+
+    Raises:
+        ListeningError: no answers, a file of no known format, or answers of another bundle, sheet or scale.
+    """
+    files = list(files_of(paths))
+    given = pd.DataFrame([row for path in files for row in read_file(path, key)], columns=GIVEN)
+    if given.empty:
+        raise ListeningError(f"There are no answers in {', '.join(map(str, paths))}.")
+    _refuse_ratings(given, key)
+    given, notes = _without_doubles(given)
+    table = _attribute(_complete(given, key), key)
+    notes += _unknowns(given, key)
+    unrated = table.assign(missing=table["rating"].isna()).groupby("listener", sort=False)["missing"]
+    counts = unrated.agg(clips="size", missing="sum").reset_index()
+    absent = key.plan.listeners - table["listener"].nunique()
+    if absent > 0:
+        notes.append(f"{absent} of {key.plan.listeners} planned listeners sent nothing.")
+    return Reading(table, counts[counts["missing"] > 0].reset_index(drop=True), notes)
+
+
+def _refuse_ratings(given: pd.DataFrame, key: Key) -> None:
+    low, high = key.content["values"]
+    wrong = given[given["rating"].notna() & ~given["rating"].between(low, high)]
+    if len(wrong):
+        first = wrong.iloc[0]
+        raise ListeningError(
+            f"{first['source']}: listener {first['listener']} rated clip {first['clip']} {first['rating']:g}; allowed are "
+            f"{low} to {high}."
+        )
+
+
+def _without_doubles(given: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Of a session its last state, of a listener's sessions the one with most ratings (the first of equals), of a clip
+    that is still rated twice the first rating.
+    """
+    notes = []
+    states = given.groupby(["listener", "session", "source"], sort=False)["rating"].count().reset_index()
+    states = states.sort_values("rating", ascending=False, kind="stable")
+    best = states[states["session"] != ""].drop_duplicates("listener")[["listener", "session", "source"]]
+    chosen = given.merge(best, on="listener", how="left", suffixes=("", "_best"))
+    anonymous = chosen["session"] == ""
+    keep = anonymous | ((chosen["session"] == chosen["session_best"]) & (chosen["source"] == chosen["source_best"]))
+    for listener, group in states[states["session"] != ""].groupby("listener", sort=False):
+        sent = Counter(group["session"])
+        if repeated := sum(sent.values()) - len(sent):
+            notes.append(f"Listener {listener} sent {_times(repeated)} more of a session; its fullest state counts.")
+        if len(sent) > 1:
+            kept = best.set_index("listener").loc[listener, "session"]
+            notes.append(f"Listener {listener} has {len(sent)} sessions; the fullest ({kept[:8]}) counts.")
+    return _without_repeats(given[keep.to_numpy()], notes)
+
+
+def _times(count: int) -> str:
+    return "one state" if count == 1 else f"{count} states"
+
+
+def _without_repeats(given: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    repeated = given[given.duplicated(CELL)]
+    first = given.drop_duplicates(CELL)
+    if len(repeated):
+        both = repeated.merge(first, on=CELL, suffixes=("", "_first"))
+        changed = int((both["rating"] != both["rating_first"]).sum())
+        notes.append(
+            f"{len(repeated)} answers came twice and were dropped, {changed} of them with another rating than the first, which counts."
+        )
+    return first, notes
+
+
+def _complete(given: pd.DataFrame, key: Key) -> pd.DataFrame:
+    """With every clip of the sheets of those who answered, those of a plain table aside.
+
+    Raises:
+        ListeningError: a listener without a sheet, or an answer that is not on theirs.
+    """
+    plain = given["plain"].astype(bool)
+    expected = [
+        (listener, shown["page"], clip)
+        for listener in dict.fromkeys(given.loc[~plain, "listener"])
+        for shown in _sheet(listener, given, key)
+        for clip in shown["order"]
+    ]
+    cells = set(expected)
+    answered = zip(*(given.loc[~plain, name] for name in CELL), strict=True)
+    for listener, page, clip in answered:
+        if (listener, page, clip) not in cells:
+            raise ListeningError(
+                f"Clip {clip} of page {page} is not on the sheet of listener {listener}, who answered it. If they typed another's "
+                "number, put theirs in its place in the file."
+            )
+    whole = pd.DataFrame(expected, columns=CELL).merge(given[~plain], on=CELL, how="left")
+    return pd.concat([part for part in (whole, given[plain]) if len(part)], ignore_index=True)
+
+
+def _sheet(listener: str, given: pd.DataFrame, key: Key) -> Sequence[dict[str, Any]]:
+    sheet = key.sheet(listener)
+    if sheet is None:
+        source = given.loc[given["listener"] == listener, "source"].iloc[0]
+        raise ListeningError(
+            f"{source}: there is no listener {listener!r}; there are 1 to {len(key.bundle.sheets)}. Put the number of their "
+            "sheet in its place in the file."
+        )
+    return sheet
+
+
+def _attribute(table: pd.DataFrame, key: Key) -> pd.DataFrame:
+    """Say whose each clip is."""
+    places = [key.content["clips"][clip] for clip in table["clip"]]
+    pages = [key.content["pages"][page] for page in table["page"]]
+    table = table.assign(
+        item=[place["trial"] for place in places],
+        system=[place["role"] for place in places],
+        condition=[page["condition"] for page in pages],
+        purpose=[page["purpose"] for page in pages],
+    )
+    order = [
+        "listener",
+        "item",
+        "system",
+        "condition",
+        "page",
+        "clip",
+        "position",
+        "rating",
+        "purpose",
+        "heard",
+        "plays",
+    ]
+    return table[[*order, "shown", "rated", "seconds", "session", "source"]]
+
+
+def _unknowns(given: pd.DataFrame, key: Key) -> list[str]:
+    foreign_ones = given["heard"].isna()
+    notes = []
+    if foreign_ones.any() and key.plan.category and key.plan.category.all_heard:
+        notes.append(
+            "Some files do not tell whether every clip was heard to its end; their listeners were not screened for it."
+        )
+    if (foreign_ones & ~given["plain"].astype(bool)).any() and key.test == "mushra":
+        notes.append("webMUSHRA's sliders start at 100 and need not be moved: some ratings of 100 may be none.")
+    return notes
