@@ -6,9 +6,12 @@ trained on utterances that the system was trained on, stopped early on some of t
 the same speakers. The accuracy should be at chance on the content, and high on the speaker embedding, which it
 sees as a sequence of length one. Paper: 1.7% on the content at a chance of 1.25%, 93.2% on the speaker.
 
-Two columns say how to read these: `probe_chance`, one over the number of speakers, and `probe_control`, the accuracy on the content of
-the same classifier trained on permuted labels, which must be near chance. Every row is a test utterance; its value is
-the share of the seeds whose classifier was right.
+Three columns say how to read these: `probe_chance`, one over the number of speakers; `probe_control`, the accuracy on the content of
+the same classifier trained on permuted labels, which must be near chance; and, where an activation guides the content, `probe_raw`,
+the accuracy on what leaves the activation, its channels not normalised. A sigmoid with a small factor gives values that hardly
+differ: a classifier that is fed these as they are may learn nothing though the speaker is there.
+
+Every row is a test utterance; its value is the share of the seeds whose classifier was right.
 """
 
 from __future__ import annotations
@@ -39,6 +42,11 @@ PATIENCE = (
 )
 LOWER = 0.01  # nats that count as lower
 VALIDATION_SHARE = 4  # one of so many utterances of each speaker
+PROBED = {  # the columns of each latent
+    "content": ("probe_content", "probe_control"),
+    "activated": ("probe_raw",),
+    "speaker": ("probe_speaker",),
+}
 
 
 class SpeakerProbe(SystemMetric):
@@ -49,10 +57,18 @@ class SpeakerProbe(SystemMetric):
     columns: ClassVar[dict[str, Column]] = {
         "probe_content": Column("Speaker probe on content (%)", False, 1, percent=True),
         "probe_speaker": Column("Speaker probe on speaker embedding (%)", True, 1, percent=True),
+        "probe_raw": Column(
+            "Speaker probe on activated content, not normalised (%)",
+            False,
+            1,
+            percent=True,
+            main=False,
+            needs="an activated content embedding",
+        ),
         "probe_control": Column("Speaker probe on content, permuted labels (%)", None, 1, percent=True, main=False),
         "probe_chance": Column("Speaker probe, chance (%)", None, 1, percent=True, main=False, exact=True),
     }
-    version = 2
+    version = 3
 
     def __init__(
         self, training_utterances: int = 16, test_utterances: int = 8, seeds: int = 1, steps: int = 6000
@@ -82,13 +98,14 @@ class SpeakerProbe(SystemMetric):
         known = [utterance for utterance in test if utterance.speaker in speakers]
         shares = {"probe_chance": torch.full((len(known),), 1 / len(speakers))}
         train_latents, test_latents = _latents(system, training), _latents(system, known)
-        for kind, columns in (("content", ("probe_content", "probe_control")), ("speaker", ("probe_speaker",))):
+        for kind, columns in PROBED.items():
             if kind in train_latents[0]:
                 data = prepare(
                     [latent[kind] for latent in train_latents],
                     [speakers.index(utterance.speaker) for utterance in training],
                     [latent[kind] for latent in test_latents],
                     [speakers.index(utterance.speaker) for utterance in known],
+                    normalise=kind != "activated",
                 )
                 for column in columns:
                     results = [
@@ -139,12 +156,18 @@ class ProbeData:
 
 
 def prepare(
-    training: Sequence[Tensor], training_labels: Sequence[int], test: Sequence[Tensor], test_labels: Sequence[int]
+    training: Sequence[Tensor],
+    training_labels: Sequence[int],
+    test: Sequence[Tensor],
+    test_labels: Sequence[int],
+    normalise: bool = True,
 ) -> ProbeData:
     """Latents (channels, frames) with their speakers' numbers, each channel normalised as the training latents say."""
     device = training[0].device
     frames = torch.cat([latent.float() for latent in training], 1)
     mean, deviation = frames.mean(1, keepdim=True), frames.std(1, keepdim=True).clamp_min(1e-6)
+    if not normalise:
+        mean, deviation = torch.zeros_like(mean), torch.ones_like(deviation)
     padded = [pad([(latent.float() - mean) / deviation for latent in part], device) for part in (training, test)]
     labels = [torch.tensor(part, device=device) for part in (training_labels, test_labels)]
     return ProbeData(*padded[0], labels[0], *padded[1], labels[1], max(training_labels) + 1)

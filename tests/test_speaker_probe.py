@@ -68,6 +68,19 @@ def test_channels_of_any_scale_are_normalised() -> None:
     assert torch.allclose(plain.training, scaled.training, atol=1e-2)
 
 
+def test_what_a_flat_sigmoid_hides_from_a_raw_probe_is_there() -> None:
+    """The same latents, flattened: a probe finds the speaker in them once they are normalised, and only then."""
+    training, labels = latents(12, 0.5, 1)
+    test, test_labels = latents(8, 0.5, 2)
+    flat = [[torch.sigmoid(0.01 * one) for one in part] for part in (training, test)]
+    found = {
+        normalise: float(accuracy(prepare(flat[0], labels, flat[1], test_labels, normalise), 0).float().mean())
+        for normalise in (True, False)
+    }
+    assert found[True] > 0.9
+    assert found[False] < 0.5
+
+
 def test_padding_changes_nothing() -> None:
     classifier = Classifier(CHANNELS, SPEAKERS)
     latent = torch.randn(1, CHANNELS, 30)
@@ -96,6 +109,8 @@ class Leaky(NeuralSystem):
     def latents(self, utterance: Utterance) -> dict[str, Tensor]:
         found = {"content": torch.randn(4, 40, generator=noise_generator(0, utterance.id))}
         if self.embeds:
+            voice = torch.randn(4, 1, generator=noise_generator(1, utterance.speaker))
+            found["activated"] = torch.sigmoid(0.01 * (found["content"] + 3 * voice))
             found["speaker"] = torch.randn(6, generator=noise_generator(0, utterance.speaker))
         return found
 
@@ -114,7 +129,8 @@ def test_every_held_out_utterance_is_a_row_of_each_column(small_split: Split, tm
     assert means["probe_chance"] == pytest.approx(1 / speakers)
     assert means["probe_speaker"] > 0.9
     assert means["probe_content"] < 0.55  # chance is 0.25, of 32 rows
-    assert {score.column for score in scores if score.system == "mute"} == metric.columns.keys() - {"probe_speaker"}
+    mute = metric.columns.keys() - {"probe_speaker", "probe_raw"}
+    assert {score.column for score in scores if score.system == "mute"} == mute
     assert {score.value for score in scores} <= {0.0, 0.5, 1.0, 1 / speakers}
 
 

@@ -180,7 +180,7 @@ def _check_training(system: NeuralSystem, utterances: Sequence[Utterance]) -> No
 
 def _check_latents(system: NeuralSystem, utterance: Utterance) -> None:
     latents = system.latents(utterance)
-    for name, dimensions in (("content", 2), ("speaker", 1)):
+    for name, dimensions in (("content", 2), ("activated", 2), ("speaker", 1)):
         if name in latents:
             shape = tuple(latents[name].shape)
             _require(

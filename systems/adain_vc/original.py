@@ -220,10 +220,10 @@ class OriginalAutoencoder(nn.Module):
         speaker = self.speaker_encoder((target - self.mel_mean) / self.mel_deviation, target_mask)
         return self.decoder(content, speaker, short_mask) * self.mel_deviation + self.mel_mean
 
-    def latents(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+    def latents(self, mel: Tensor) -> dict[str, Tensor]:
         """Of one utterance (frames, 1, n_mels): content (content_channels, frames / 8), speaker (speaker_channels,)."""
         x = (mel - self.mel_mean) / self.mel_deviation
-        return self.content_encoder(x, None)[0][:, 0].t(), self.speaker_encoder(x, None)[0]
+        return {"content": self.content_encoder(x, None)[0][:, 0].t(), "speaker": self.speaker_encoder(x, None)[0]}
 
 
 def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:

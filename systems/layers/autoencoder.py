@@ -82,10 +82,11 @@ class ConvolutionPair(nn.Module):
 
 
 class Encoding(NamedTuple):
-    """`content` (frames, batch, content channels), activated and normalised; `statistics` of every block in the
-    encoder's order and, last, of the content."""
+    """`content` (frames, batch, content channels), activated and normalised; `activated`, the same before it is normalised;
+    `statistics` of every block in the encoder's order and, last, of the content."""
 
     content: Tensor
+    activated: Tensor
     statistics: list[Statistics]
 
 
@@ -105,10 +106,9 @@ class Encoder(nn.Module):
         for block in self.blocks:
             x, mean, deviation = instance_norm(x + block(x, mask), mask)
             statistics.append((mean, deviation))
-        content, mean, deviation = instance_norm(
-            activate(self.last(x), self.config.activation, self.config.alpha), mask
-        )
-        return Encoding(content, [*statistics, (mean, deviation)])
+        activated = activate(self.last(x), self.config.activation, self.config.alpha)
+        content, mean, deviation = instance_norm(activated, mask)
+        return Encoding(content, activated, [*statistics, (mean, deviation)])
 
 
 class DecoderBlock(nn.Module):
@@ -180,7 +180,7 @@ class Autoencoder(nn.Module):
             content = self.encoder(mel, mask).content
             statistics = self.speaker_encoder(swap_halves(mel, mask) if swap else mel, mask).statistics
         elif not swap:
-            content, statistics = self.encoder(mel, mask)
+            content, _, statistics = self.encoder(mel, mask)
         else:
             batch = mel.shape[1]
             both_masks = None if mask is None else torch.cat([mask, mask], dim=1)
@@ -198,9 +198,14 @@ class Autoencoder(nn.Module):
         statistics = (self.speaker_encoder or self.encoder)(target, target_mask).statistics
         return self.decoder(content, statistics, source_mask)
 
-    def latents(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Of one utterance (frames, 1, n_mels): content (content channels, frames); the blocks' means, then deviations."""
+    def latents(self, mel: Tensor) -> dict[str, Tensor]:
+        """Of one utterance (frames, 1, n_mels): content and activated content (content channels, frames); as the speaker the
+        blocks' means, then deviations."""
         encoding = self.encoder(mel)
         statistics = encoding.statistics if self.speaker_encoder is None else self.speaker_encoder(mel).statistics
         means, deviations = zip(*statistics[:-1], strict=True)
-        return encoding.content[:, 0].t(), torch.cat([*means, *deviations], dim=1)[0]
+        return {
+            "content": encoding.content[:, 0].t(),
+            "activated": encoding.activated[:, 0].t(),
+            "speaker": torch.cat([*means, *deviations], dim=1)[0],
+        }

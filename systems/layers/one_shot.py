@@ -24,7 +24,7 @@ class OneShotModel(Protocol):
     def convert(
         self, source: Tensor, source_mask: Tensor | None, target: Tensor, target_mask: Tensor | None
     ) -> Tensor: ...
-    def latents(self, mel: Tensor) -> tuple[Tensor, Tensor]: ...
+    def latents(self, mel: Tensor) -> dict[str, Tensor]: ...
 
 
 def extend(mel: Tensor, multiple: int) -> Tensor:
@@ -73,8 +73,8 @@ class OneShotSystem(NeuralSystem):
     def latents(self, utterance: Utterance) -> dict[str, Tensor]:
         mel = mel_of(utterance, self.mel_settings.n_mels)
         with evaluating(self):
-            content, speaker = self.model.latents(self.batch([mel])[0])
-        return {"content": content.contiguous(), "speaker": speaker}
+            found = self.model.latents(self.batch([mel])[0])
+        return {name: latent.contiguous() for name, latent in found.items()}
 
     def batch(self, mels: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
         return frames_first(*pad([extend(mel, self.model.multiple) for mel in mels], self.device))
