@@ -1,12 +1,14 @@
 """Predicted naturalness: networks that were trained to guess the opinion of listeners. No listener was asked.
 
-Two metrics, each of the recording alone at 16 kHz:
+Three metrics, each of the recording alone at 16 kHz:
 
 - `naturalness`: DistillMOS (Stahl and Gamper 2025, "Distillation and pruning for scalable self-supervised
   representation-based speech quality assessment"), an overall opinion from 1 to 5. It hears windows of 7.68 s, a shorter recording
   filled up with silence, and scales each to full scale; of a longer recording it takes the mean over windows.
 - `naturalness_dnsmos`: DNSMOS P.835 (Reddy et al. 2022), opinions from 1 to 5 of speech, background and the whole, as of
   the output of noise suppressors. It hears 9.01 s, a shorter recording repeated as its authors do.
+- `naturalness_utmos`: UTMOS, its strong learner (Saeki et al. 2022), an overall opinion of synthetic and converted speech, about
+  from 1 to 5. It hears the whole recording. Its weights come from the hub.
 
 Cost of 3 s of speech on one core: DistillMOS 0.22 s, DNSMOS 1.5 s.
 """
@@ -16,16 +18,19 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evaluations.utmos import load_utmos
 from vcbench import audio, weights
-from vcbench.metric import AudioMetric, Column, Conversion
+from vcbench.metric import AudioMetric, Column, Conversion, MetricUnavailable
 
-RATE = 16_000  # Hz, of both models
+RATE = 16_000  # Hz, of all models
 HOP = 160  # samples of a frame of DistillMOS
 WINDOW = 122_880  # samples that DistillMOS hears at once
 REACH = 16  # frames: more than a frame of its convolutions sees to either side, and even
@@ -111,6 +116,10 @@ class DnsMos(AudioMetric):
 
     def check(self) -> None:
         weights.find("dnsmos")
+        if lacking := [name for name in ("onnxruntime", "librosa") if find_spec(name) is None]:
+            raise MetricUnavailable(
+                f"DNSMOS needs {' and '.join(lacking)}. Get it with: pip install {' '.join(lacking)}"
+            )
 
     def settings(self) -> dict[str, Any]:
         return {"model": weights.revision("dnsmos"), "rate": RATE}
@@ -136,3 +145,38 @@ class DnsMos(AudioMetric):
         found = self._model(np.clip(wave, -1, 1), RATE, is_personalized_MOS=False)
         keys = {"dnsmos_overall": "ovrl_mos", "dnsmos_speech": "sig_mos", "dnsmos_background": "bak_mos"}
         return [(column, float(found[key]), 1.0, {}) for column, key in keys.items()]
+
+
+class UtmosNaturalness(AudioMetric):
+    """UTMOS, about from 1 to 5.
+
+    Args:
+        path: the folder that holds its weights; by default where this machine keeps them.
+    """
+
+    name = "naturalness_utmos"
+    columns: ClassVar[dict[str, Column]] = {"utmos": Column("Predicted naturalness (UTMOS, 1-5)", True, 2)}
+    version = 1
+    reads = ()
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self._path = path
+
+    def check(self) -> None:
+        weights.find("utmos", self._path)
+
+    def settings(self) -> dict[str, Any]:
+        return {"model": weights.revision("utmos", self._path), "rate": RATE}
+
+    def load(self, device: torch.device) -> None:
+        file = weights.find("utmos", self._path) / weights.get("utmos").files[0]
+        self._model = load_utmos(file).to(device)
+        self._device = device
+
+    def unload(self) -> None:
+        del self._model
+
+    @torch.inference_mode()
+    def measure(self, conversions: Sequence[Conversion]) -> Measured:
+        waves = [torch.from_numpy(audio.read(conversion.path, RATE)).to(self._device) for conversion in conversions]
+        return [[("utmos", float(self._model(wave)), 1.0, {})] for wave in waves]

@@ -58,7 +58,7 @@ class SpeakerProbe(SystemMetric):
         "probe_content": Column("Speaker probe on content (%)", False, 1, percent=True),
         "probe_speaker": Column("Speaker probe on speaker embedding (%)", True, 1, percent=True),
         "probe_raw": Column(
-            "Speaker probe on activated content, not normalised (%)",
+            "Speaker probe on raw activated content (%)",
             False,
             1,
             percent=True,

@@ -9,7 +9,8 @@ spelling, punctuation, case); jiwer aligns them. Two references, in columns of t
 
 An error rate is (substitutions + deletions + insertions) / words of the reference: at best 0, above 1 when more is heard than was
 said. Its weight is the reference's length, so that a mean over recordings is the pooled rate; `wer_mean` gives each recording the
-same weight. A reference without a word has no rate, and no row. `loops` is the share of recordings in which the
+same weight. `wer_substitutions`, `wer_deletions` and `wer_insertions` are the parts of `wer`, pooled likewise: they add up to
+it. A reference without a word has no rate, and no row. `loops` is the share of recordings in which the
 recogniser repeats itself (`vcbench.asr.Transcript.loops`): their error rate says little of the speech.
 
 Cost of 3 s of speech on one core, tiny.en: `vcbench.asr` says.
@@ -31,6 +32,7 @@ from vcbench.metric import AudioMetric, Column, Conversion
 if TYPE_CHECKING:
     from vcbench.corpora.corpus import Utterance
 
+ERRORS = ("substitutions", "deletions", "insertions")
 TEXT = "a text: the corpus gives none"
 Measured = list[tuple[str, float, float, dict[str, Any]]]
 
@@ -46,6 +48,9 @@ class WordErrorRate(AudioMetric):
     columns: ClassVar[dict[str, Column]] = {
         "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT),
         "wer_mean": Column("WER to the text, mean over recordings (%)", False, 1, percent=True, main=False, needs=TEXT),
+        "wer_substitutions": Column("Substitutions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
+        "wer_deletions": Column("Deletions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
+        "wer_insertions": Column("Insertions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
         "cer": Column("CER to the text (%)", False, 1, percent=True, needs=TEXT),
         "wer_recognised": Column(
             "WER to what is recognised in the unconverted recording (%)", False, 1, percent=True, main=False
@@ -55,7 +60,7 @@ class WordErrorRate(AudioMetric):
         ),
         "loops": Column("Recogniser caught in a loop (%)", False, 1, percent=True, main=False),
     }
-    version = 1
+    version = 2
     reads = ("text", "spoken")
 
     def __init__(
@@ -123,6 +128,7 @@ class WordErrorRate(AudioMetric):
             words, characters = self._rates(conversion.spoken.text, heard.text)
             scores += _rows("wer", words, detail) + _rows("cer", characters, {})
             scores += [("wer_mean", value, 1.0, {}) for _, value, _, _ in _rows("wer", words, {})]
+            scores += _parts(words)
         recognised = self._recognised[conversion.spoken.id]
         words, characters = self._rates(recognised, heard.text)
         return scores + _rows("wer_recognised", words, detail) + _rows("cer_recognised", characters, {})
@@ -147,7 +153,7 @@ def error_counts(reference: str, heard: str) -> tuple[ErrorCounts, ErrorCounts]:
         found: ErrorCounts = {"reference": reference, "heard": heard, "length": length}
         if length:
             aligned = align(reference, heard)
-            found |= {kind: getattr(aligned, kind) for kind in ("substitutions", "deletions", "insertions")}
+            found |= {kind: getattr(aligned, kind) for kind in ERRORS}
         counts.append(found)
     return counts[0], counts[1]
 
@@ -156,5 +162,11 @@ def _rows(column: str, counts: ErrorCounts, detail: dict[str, Any]) -> Measured:
     """The column's row, or none where the reference has no word."""
     if not counts["length"]:
         return []
-    errors = counts["substitutions"] + counts["deletions"] + counts["insertions"]
+    errors = sum(counts[kind] for kind in ERRORS)
     return [(column, errors / counts["length"], float(counts["length"]), counts | detail)]
+
+
+def _parts(counts: ErrorCounts) -> Measured:
+    """Rows of the kinds of error, or none where the reference has no word."""
+    length = counts["length"]
+    return [(f"wer_{kind}", counts[kind] / length, float(length), {}) for kind in ERRORS if length]

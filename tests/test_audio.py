@@ -25,7 +25,8 @@ def voice(seconds: float = 1.0, rate: int = RATE, peak: float = 0.5, seed: int =
 
 
 def save(path: Path, wave: np.ndarray, rate: int = RATE, subtype: str | None = None) -> Path:
-    container = {"format": "OGG", "subtype": "OPUS"} if path.suffix == ".opus" else {"subtype": subtype}
+    containers = {".opus": {"format": "OGG", "subtype": "OPUS"}, ".aif": {"format": "AIFF", "subtype": subtype}}
+    container = containers.get(path.suffix, {"subtype": subtype})
     soundfile.write(str(path), wave, rate, **container)
     return path
 
@@ -110,7 +111,7 @@ def test_refuses_bad_audio(tmp_path: Path, kind: str) -> None:
         ("a.wav", b"", r"empty \(0 bytes\)"),
         ("a.wav", b"this is a letter, not a recording" * 50, r"not audio, or corrupt"),
         ("a.flac", bytes(range(256)) * 20, r"not audio, or corrupt"),
-        ("a.txt", b"hello", r"is read from .wav, .flac, .ogg, .mp3, .opus, not '.txt'"),
+        ("a.txt", b"hello", r"is read from .wav, .flac, .ogg, .mp3, .opus, .aiff, .aif, .au, not '.txt'"),
     ],
 )
 def test_refuses_what_is_not_audio(tmp_path: Path, name: str, content: bytes, message: str) -> None:

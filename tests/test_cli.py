@@ -11,7 +11,7 @@ from vcbench import cli, command
 from vcbench.errors import UserError
 
 VERBS = ["run", "prepare", "train", "convert", "systems", "metrics", "doctor", "study", "import"]
-VERBS += ["listen build", "bench train", "bench convert", "score"]
+VERBS += ["listen build", "bench train", "bench convert", "bench score", "score"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -45,5 +45,6 @@ def test_what_a_user_can_mend_is_a_message_and_a_code(
 
 def test_lists_name_every_system_and_metric() -> None:
     listed = CliRunner().invoke(cli.app, ["systems"]).output + CliRunner().invoke(cli.app, ["metrics"]).output
-    for name in ("flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc", "word_error_rate", "speaker_similarity_ecapa"):
+    names = ["flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc", "word_error_rate", "speaker_similarity_ecapa"]
+    for name in (*names, "naturalness_dnsmos", "naturalness_utmos"):
         assert name in listed

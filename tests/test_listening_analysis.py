@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from listening_helpers import make_run, make_session, signed
+from listening_helpers import RATE, make_session, signed, speechlike
+from made_up_run import made_up_run
 from typer.testing import CliRunner
 
+from vcbench import audio, command
 from vcbench.cli import app
+from vcbench.errors import UserError
 from vcbench.listening.analysis import agreement, analyse, bimodality, points, side_bias
 from vcbench.listening.analysis_plan import AnalysisPlan, CategoryScreening, MushraScreening
 from vcbench.listening.bundle import build
@@ -28,6 +31,8 @@ from vcbench.statistics import weighted_mean_interval
 
 SYSTEMS = ["best", "good", "fair", "poor"]
 TRUTH = {"best": 75.0, "good": 60.0, "fair": 50.0, "poor": 35.0}
+PREDICTED = {"flowvc": 0.7, "again_vc": 0.65, "third_system": 0.4, "source": 0.2, "target": 0.9}
+HEARD = "Naturalness, heard (1-5)"
 CARELESS = ["21", "22", "23"]
 
 
@@ -269,8 +274,12 @@ def test_preferences() -> None:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run, and a test of it that six listeners have answered; listener 6 says 3 to everything."""
     folder = tmp_path_factory.mktemp("study")
-    run = make_run(folder / "run", trials=6, seconds=0.4)
-    options = Options(4, 6, 6, traps=1, contrast=("flowvc", "third_system"))
+    run = made_up_run(folder / "run", list(PREDICTED)[:3], PREDICTED)
+    for number, row in enumerate(run.rows):
+        for trial in run.trials["trial"]:
+            wave = speechlike(0.5, 100.0 + 20 * number, RATE, 0.3)
+            audio.write(run.folder / "converted" / row / f"{trial}.flac", wave, RATE)
+    options = Options(items=4, listeners=6, per_item=6, traps=1, contrast=("flowvc", "third_system"))
     key = open_key(build(run, "mos", folder / "mos", options))
     random, levels = np.random.default_rng(0), {"flowvc": 4.4, "again_vc": 3.0, "third_system": 1.6}
     (folder / "results").mkdir()
@@ -282,23 +291,16 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if answer["page"] in key.gold:
                 answer["rating"] = key.gold[answer["page"]]["accepted"][answer["clip"]][0]
         (folder / "results" / f"{listener}.json").write_bytes(signed(document))
-    predicted = {"flowvc": 4.0, "again_vc": 3.5, "third_system": 3.0, "source": 4.5}
-    board = pd.DataFrame({"condition": "all", "system": predicted.keys(), "mean": predicted.values()})
-    board.assign(column="naturalness", title="Predicted MOS").to_csv(folder / "run" / "leaderboard.csv", index=False)
     return folder
 
 
+def analyse_study(study: Path) -> Any:
+    command = f"listen analyse --key {study}/mos.key {study}/results --run {study}/run"
+    return CliRunner().invoke(app, command.split())
+
+
 def test_an_answered_bundle_is_analysed(study: Path) -> None:
-    arguments = [
-        "listen",
-        "analyse",
-        "--key",
-        str(study / "mos.key"),
-        str(study / "results"),
-        "--run",
-        str(study / "run"),
-    ]
-    done = CliRunner().invoke(app, arguments)
+    done = analyse_study(study)
     assert done.exit_code == 0, done.output
     assert "Screened: listener 6, ratings all alike" in done.output
     assert "5 listeners count after 1 were screened; 6 were planned." in done.output
@@ -328,19 +330,41 @@ def test_an_answered_bundle_is_analysed(study: Path) -> None:
     assert "## Scores before screening" in (out / "analysis.md").read_text()
     assert (out / "scores.png").read_bytes().startswith(b"\x89PNG")
     assert all(f">{row}<" in (out / "scores.svg").read_text() for row in scores.index)
-    _check_merged(study / "run", means)
+    _check_merged(study, means)
 
 
-def _check_merged(run: Path, means: pd.Series) -> None:
-    (test,) = json.loads((run / "listening.json").read_text())["tests"].values()
-    (correlation,) = test["correlations"]
-    heard = means[["flowvc", "again_vc", "third_system"]].to_numpy()
-    assert correlation["pearson"] == pytest.approx(np.corrcoef(heard, [4.0, 3.5, 3.0])[0, 1])
-    assert (correlation["spearman"], correlation["systems"]) == (pytest.approx(1), 3)
-    lines = (run / "listening.md").read_text().splitlines()
-    (row,) = [line for line in lines if line.startswith("| flowvc")]
-    assert f" {means['flowvc']:.2f} [" in row
-    assert row.split("|")[-2].strip() == "4"
+def _check_merged(study: Path, means: pd.Series) -> None:
+    """The answers stand in the run's tables and report, before what was predicted; also when these are made anew."""
+    board = pd.read_csv(study / "run" / "leaderboard.csv").query("condition == 'all'")
+    cells = board.pivot(index="system", columns="title", values="mean")
+    assert cells[HEARD].dropna().to_dict() == pytest.approx(means.to_dict())
+    assert set(means.index) == {*PREDICTED, "source"} - {"target"}
+    systems = cells.loc[["flowvc", "again_vc", "third_system"]]
+    r = np.corrcoef(systems[HEARD], systems["Cosine <x>"])[0, 1]
+    said = f"with Cosine <x> {r:.2f}, 1.00 (3 systems)."  # the others are the same for all: no correlation
+    lines = (study / "run" / "leaderboard.md").read_text().splitlines()
+    assert next(line for line in lines if line.startswith("| system")).split("|")[4].strip() == f"{HEARD} ↑¹"
+    (footnote,) = [line for line in lines if line.startswith("1. ")]
+    assert "5 listeners, 1 more screened, 4 items of seen->seen, unseen->unseen" in footnote
+    assert footnote.endswith(said)
+    (study / "run" / "report.html").unlink()
+    page = command.report(study / "run").read_text()
+    assert page.count(f">{HEARD}") >= 4  # tables of all and of two conditions, and the plot of intervals
+    assert said.replace("<x>", "&lt;x&gt;") in page
+
+
+def test_answers_to_other_recordings_stay_out_of_the_tables(study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    run = tmp_path / "study" / "run"
+    assert analyse_study(tmp_path / "study").exit_code == 0
+    outcomes = pd.read_parquet(run / "converted" / "flowvc" / "conversions.parquet")
+    outcomes.assign(audio_hash="1").to_parquet(run / "converted" / "flowvc" / "conversions.parquet")
+    command.report(run)
+    page = (run / "report.html").read_text()
+    assert "n/a: listeners heard other recordings of flowvc than the run has now." in page
+    refused = analyse_study(tmp_path / "study")
+    assert isinstance(refused.exception, UserError)
+    assert "does not have the recordings of flowvc that listeners heard" in str(refused.exception)
 
 
 def test_a_changed_plan_is_said(study: Path, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +265,7 @@ def test_a_clip_is_the_recording_that_the_key_names(package: Path, run: Finished
     _, key, _ = read(package)
     paths = {(conversion.system, conversion.trial): conversion.path for conversion in run.conversions}
     systems = {name: clip for name, clip in key["clips"].items() if clip["role"] in ROWS}
-    systems = dict(list(systems.items())[:12])
+    systems = dict(list(systems.items())[:4])
     for name, clip in systems.items():
         wave, _ = soundfile.read(package / "audio" / f"{name}.wav")
         scores = {}
@@ -394,8 +393,8 @@ def test_the_same_salt_builds_the_same_package_and_another_does_not(run: Finishe
 
 
 def test_the_seed_chooses_items_and_sheets(run: FinishedRun) -> None:
-    plans = [plan(run, "mos", Options(2, 4, 2, seed)) for seed in range(6)]
-    assert plan(run, "mos", Options(2, 4, 2, 0)) == plans[0]
+    plans = [plan(run, "mos", Options(items=2, listeners=4, per_item=2, seed=seed)) for seed in range(6)]
+    assert plan(run, "mos", Options(items=2, listeners=4, per_item=2, seed=0)) == plans[0]
     assert len({tuple(page.trial for page in made.pages) for made in plans}) > 1
     for made in plans:
         assert {page.condition for page in made.pages if page.purpose == "rated"} == set(CONDITIONS)
@@ -404,15 +403,15 @@ def test_the_seed_chooses_items_and_sheets(run: FinishedRun) -> None:
 def test_named_rows_and_failed_trials(run: FinishedRun) -> None:
     kept = [c for c in run.conversions if (c.system, c.trial) not in {("flowvc", "t0000"), ("world", "t0001")}]
     failed = FinishedRun(run.folder, run.trials, kept, run.utterances)
-    made = plan(failed, "mos", Options(4, 4, 2, training=0))
+    made = plan(failed, "mos", Options(items=4, listeners=4, per_item=2, training=0))
     assert {page.trial for page in made.pages} == {"t0002", "t0003", "t0004", "t0005"}
-    made = plan(failed, "mos", Options(4, 4, 2, rows=("flowvc", "again_vc")))
+    made = plan(failed, "mos", Options(items=4, listeners=4, per_item=2, rows=("flowvc", "again_vc")))
     assert made.rows == ("flowvc", "again_vc")
     assert {page.trial for page in made.pages} == {f"t000{index}" for index in range(1, 6)}
     with pytest.raises(
         ListeningError, match=r"4 items .*and 1 trials for training.*; 4 of the run's 6 .* at most 3 items"
     ):
-        plan(failed, "mos", Options(4, 4, 2))
+        plan(failed, "mos", Options(items=4, listeners=4, per_item=2))
 
 
 def refusals() -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
@@ -428,6 +427,7 @@ def refusals() -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
         ({}, "mos", {"per_item": 3}, "nobody rates a clip twice"),
         ({}, "mos", {"contrast": ("flowvc", "target")}, "primary contrast .* is not of two rows"),
         ({}, "mos", {"contrast": ("flowvc", "flowvc")}, "primary contrast .* is not of two rows"),
+        ({}, "mos", {"condition": "unseen"}, "no trials of condition 'unseen'; there are of seen->seen, seen->unseen"),
         ({}, "mos", {"language": "fr"}, "does not speak 'fr'; it speaks de, en"),
     ]
 
@@ -438,7 +438,7 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     other = FinishedRun(**(vars(run) | changes))
     with pytest.raises(ListeningError, match=message):
-        build(other, test, tmp_path / "out", replace(SMALL, **asked))
+        build(other, test, tmp_path / "out", SMALL.model_copy(update=asked))
     assert not list(tmp_path.iterdir())
 
 
@@ -465,12 +465,16 @@ def test_too_many_signals_for_mushra_are_refused(run: FinishedRun) -> None:
     assert len(plan(other, "mos", SMALL).pages) == 2 * 10 + 6
 
 
-def test_items_too_long_for_mushra_are_left_out(tmp_path: Path) -> None:
-    long = make_run(tmp_path, seconds=11.7, trials=2)  # the last row of the second trial passes 12 s
-    both = replace(SMALL, training=0)
-    with pytest.raises(ListeningError, match="last at most 12 s"):
-        plan(long, "mushra", both)
-    assert len(plan(long, "mos", both).pages) == 12
+def test_items_too_long_for_mushra_are_left_out(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "vcbench.listening.selection.MAXIMUM_SECONDS", 1.33
+    )  # passed by the last row of the fourth trial
+    kept = plan(run, "mushra", Options(items=3, listeners=3, per_item=2, training=0))
+    assert {page.trial for page in kept.pages} == {"t0000", "t0001", "t0002"}
+    four = Options(items=4, listeners=4, per_item=2, training=0)
+    with pytest.raises(ListeningError, match=r"3 of the run's 6 trials .* and last at most 1 s"):
+        plan(run, "mushra", four)
+    assert len({page.trial for page in plan(run, "mos", four).pages}) == 4
 
 
 def test_nothing_that_exists_is_overwritten(run: FinishedRun, tmp_path: Path) -> None:
@@ -578,16 +582,22 @@ def test_the_command_line_hands_over_every_option(
     monkeypatch.setattr("vcbench.run.Run.open", lambda folder: run)
     (tmp_path / "consent.txt").write_text("I, being of sound mind.")
     given = (
-        f"listen build RUN --test preference --out {tmp_path}/out --items 2 --listeners 4 --per-item 2 --seed 5 "
-        "--rows flowvc,again_vc,source --training 2 --traps 1 --gold 1 --no-preference --contrast flowvc,source --language de "
-        f"--consent {tmp_path}/consent.txt --collector https://example.org/answers"
+        f"listen build RUN --test preference --out {tmp_path}/out --items 1 --listeners 4 --per-item 4 --seed 5 "
+        "--condition seen->seen --rows flowvc,again_vc,source --training 0 --traps 1 --gold 2 --no-preference "
+        f"--contrast flowvc,source --language de --consent {tmp_path}/consent.txt --collector https://example.org/answers"
     )
     done = CliRunner().invoke(app, given.split())
     assert done.exit_code == 0, done.output
     manifest, key, _ = read(tmp_path / "out")
     purposes = Counter(page["purpose"] for page in key["pages"].values())
-    assert purposes == {"rated": 6, "training": 6, "trap": 1, "gold": 1}
-    assert (key["seed"], key["systems"], key["references"]) == (5, ["flowvc", "again_vc"], ["source"])
+    assert purposes == {"rated": 3, "trap": 1, "gold": 2}
+    assert (key["systems"], key["references"]) == (["flowvc", "again_vc"], ["source"])
+    assert key["options"] == {
+        "items": 1, "listeners": 4, "per_item": 4, "seed": 5, "condition": "seen->seen", "rows": ["flowvc", "again_vc", "source"],
+        "training": 0, "traps": 1, "gold": 2, "no_preference": True, "contrast": ["flowvc", "source"], "language": "de",
+        "consent": "I, being of sound mind.", "collector": "https://example.org/answers",
+    }  # fmt: skip
+    assert {page["condition"] for page in key["pages"].values()} == {"seen->seen", ""}  # a trap has none
     assert (manifest["language"], manifest["no_preference"]) == ("de", True)
     assert len(json.loads((tmp_path / "out" / "sheets.json").read_text())) == 4
     assert (tmp_path / "out" / "consent.txt").read_text() == "I, being of sound mind.\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from listening_helpers import make_run, make_session, signed
 
 from vcbench.listening.bundle import build
@@ -19,9 +20,9 @@ from vcbench.listening.options import Options
 from vcbench.listening.reading import read
 
 TESTS = {
-    "mos": Options(2, 2, 2, rows=("flowvc", "again_vc"), traps=1, gold=1),
-    "preference": Options(2, 2, 2, rows=("flowvc", "again_vc"), no_preference=True),
-    "mushra": Options(2, 2, 2, rows=("flowvc", "again_vc")),
+    "mos": Options(items=2, listeners=2, per_item=2, rows=("flowvc", "again_vc"), traps=1, gold=1),
+    "preference": Options(items=2, listeners=2, per_item=2, rows=("flowvc", "again_vc"), no_preference=True),
+    "mushra": Options(items=2, listeners=2, per_item=2, rows=("flowvc", "again_vc")),
 }
 
 
@@ -102,6 +103,19 @@ def pymushra(key: Key, document: dict[str, Any]) -> dict[str, Any]:
     return {key.content["id"]: {str(number): trial for number, trial in enumerate(trials, 1)}}
 
 
+def webmushra_session(key: Key, document: dict[str, Any]) -> dict[str, Any]:
+    """What webMUSHRA posts when a session's answers are given to its own configuration."""
+    kind, field = ("mushra", "score") if key.test == "mushra" else ("likert_single_stimulus", "stimulusRating")
+    trials: dict[str, dict[str, Any]] = {}
+    for page, stimulus, value in responses(key, document):
+        trial = trials.setdefault(page, {"id": page, "type": kind, "responses": [], "testId": key.content["id"]})
+        answer = value if kind == "mushra" else [str(value)]
+        trial["responses"].append({"stimulus": stimulus, field: answer, "time": 900})
+    participant = {"name": ["listener_id"], "response": [f"{document['listener']:03d}"]}
+    content = {"testId": key.content["id"], "config": "configs/listener_001.yaml", "participant": participant}
+    return {**content, "trials": list(trials.values())}
+
+
 def pymushra_csv(database: dict[str, Any], path: Path) -> None:
     """As pymushra's /download writes it."""
     rows = []
@@ -130,6 +144,33 @@ def test_own_sessions(keys: dict[str, Key], tmp_path: Path) -> None:
     assert [key.content["clips"][clip]["trial"] for clip in rated["clip"]] == rated["item"].tolist()
     assert set(reading.table["seconds"]) == {0.0}
     assert reading.table["source"].tolist() == ["0.json"] * 6 + ["1.json"] * 6
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_pymushra_hands_out_a_configuration_and_what_it_stores_is_read(
+    keys: dict[str, Key], tmp_path: Path, test: str
+) -> None:
+    """By pymushra's own application: its database, and the CSV file that it makes of that."""
+    service = pytest.importorskip("pymushra.service", reason="needs pymushra: the extra `test`")
+    from tinydb import TinyDB
+
+    key = keys[test]
+    document, identity = answered(key), key.content["id"]
+    (tmp_path / "tree" / "configs").mkdir(parents=True)
+    (tmp_path / "tree" / "configs" / identity).symlink_to(key.bundle.folder)
+    with TinyDB(tmp_path / "db.json") as database:
+        allowed = {"webmushra_dir": tmp_path / "tree", "db": database, "admin_allowlist": ["127.0.0.1"]}
+        service.app.config.update(allowed)
+        client = service.app.test_client()
+        config = yaml.safe_load(client.get(f"/configs/{identity}/webmushra/listener_001.yaml").data)
+        assert config["testId"] == identity
+        session = webmushra_session(key, document)
+        reply = client.post("/service/write.php", data={"sessionJSON": json.dumps(session)})
+        assert reply.json["error"] is False, reply.json
+        (tmp_path / "download.csv").write_bytes(client.get(f"/download/{identity}.csv").data)
+    given = {(str(document["listener"]), a["page"], a["clip"]): a["rating"] for a in document["answers"]}
+    for name in ("db.json", "download.csv"):
+        assert ratings(read([tmp_path / name], key).table) == given, name
 
 
 @pytest.mark.parametrize("test", TESTS)

@@ -34,7 +34,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
     folder = tmp_path_factory.mktemp("bundles")
     run = make_run(folder / "run", trials=3, seconds=0.62)
     for test in ("mos", "preference"):
-        build(run, test, folder / test, Options(2, 2, 1, rows=("flowvc", "again_vc")))
+        build(run, test, folder / test, Options(items=2, listeners=2, per_item=1, rows=("flowvc", "again_vc")))
     return {test: Bundle(folder / test) for test in ("mos", "preference")}
 
 

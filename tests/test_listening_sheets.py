@@ -89,4 +89,4 @@ def test_numbers_that_an_error_offers_are_taken(items: int, listeners: int, per_
         assume("--per-item may be" in str(error))
         offered = str(error).split("--per-item may be ")[1].split(";")[0]
         for number in offered.split(", "):
-            allot(1, items, listeners, int(number), 0)
+            assert len(allot(1, items, listeners, int(number), 0)) == listeners

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from recordings import conversion
 
-from evaluations.naturalness import HOP, REACH, WINDOW, DistilledNaturalness, DistillMos, DnsMos, load_distillmos
+from evaluations.naturalness import (
+    HOP,
+    REACH,
+    WINDOW,
+    DistilledNaturalness,
+    DistillMos,
+    DnsMos,
+    UtmosNaturalness,
+    load_distillmos,
+)
 from vcbench import audio, weights
 from vcbench.corpora.corpus import Corpus
-from vcbench.metric import Conversion
+from vcbench.metric import Conversion, MetricUnavailable
 
-pytestmark = pytest.mark.skipif(weights.look("distillmos") is None, reason="distillmos is not installed")
+here = pytest.mark.skipif(weights.look("distillmos") is None, reason="distillmos is not installed")
 # Around the lengths where what is computed changes: a frame, an odd number of frames, the longest that is filled up.
 LENGTHS = (800, 16_000, 48_000 + HOP, WINDOW - 4 * REACH * HOP, WINDOW - 4 * REACH * HOP + 1, WINDOW + 8000)
 
@@ -23,6 +35,7 @@ def speech(small_corpus: Corpus) -> np.ndarray:
     return audio.resample(np.concatenate(waves), 22050, 16_000)
 
 
+@here
 @torch.inference_mode()
 def test_the_values_are_those_of_the_model_itself(speech: np.ndarray) -> None:
     model = load_distillmos()
@@ -45,6 +58,7 @@ def recordings(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -
     ]
 
 
+@here
 def test_noise_is_predicted_to_be_less_natural_and_neighbours_change_nothing(recordings: list[Conversion]) -> None:
     metric = DistilledNaturalness()
     metric.check()
@@ -70,3 +84,42 @@ def test_dnsmos_is_what_speechmos_gives(recordings: list[Conversion]) -> None:
     assert found.keys() == metric.columns.keys()
     assert found["dnsmos_overall"] == pytest.approx(expected["ovrl_mos"], abs=1e-4)
     assert found["dnsmos_background"] > {column: value for column, value, _, _ in noisy}["dnsmos_background"]
+
+
+def test_utmos_is_what_the_published_code_gives(
+    recordings: list[Conversion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small model with random weights, saved by the published code in its own layout."""
+    utmos_torch = pytest.importorskip("utmos_pytorch.utmos_torch")
+    small = partial(
+        utmos_torch.Wav2Vec2Config,
+        conv_feature_layers="[(16, 10, 5)] + [(16, 3, 2)] * 4 + [(16, 2, 2)] * 2",
+        encoder_layers=2,
+        encoder_ffn_embed_dim=48,
+    )
+    monkeypatch.setattr(utmos_torch, "Wav2Vec2Config", small)
+    torch.manual_seed(0)
+    torch.save(utmos_torch.UTMOSModel().state_dict(), tmp_path / "utmos_state_dict.pt")
+    original = utmos_torch.UTMOSScoreTorch(str(tmp_path / "utmos_state_dict.pt"))
+    metric = UtmosNaturalness(tmp_path)
+    metric.check()
+    metric.load(torch.device("cpu"))
+    values = []
+    for one, [(column, value, _, _)] in zip(recordings, metric.measure(recordings), strict=True):
+        expected = original.score(torch.from_numpy(audio.read(one.path, 16_000)))
+        assert value == pytest.approx(float(expected), abs=1e-5)
+        assert "Predicted" in metric.columns[column].title
+        values.append(value)
+    assert abs(values[0] - values[1]) > 1e-3
+    assert "SHA-256" in metric.settings()["model"]
+
+
+def test_utmos_without_a_weight_is_an_error_and_without_a_file_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(MetricUnavailable, match="hf download Blinorot/UTMOS-PyTorch"):
+        UtmosNaturalness().check()
+    torch.save({"output_layers.1.net.0.bias": torch.zeros(1)}, tmp_path / "utmos_state_dict.pt")
+    with pytest.raises(weights.WeightsError, match="does not hold UTMOS's strong learner"):
+        UtmosNaturalness(tmp_path).load(torch.device("cpu"))

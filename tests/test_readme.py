@@ -72,6 +72,8 @@ def small(arguments: list[str]) -> list[str]:
     changed = [argument.replace("training.steps=2000", "training.steps=20") for argument in arguments]
     if arguments[0] == "listen":
         changed += ["--items", "2"]
+    if arguments[:2] == ["bench", "score"]:
+        changed += ["--conversions", "4", "--seconds", "1"]
     if arguments[0] in ("run", "prepare", "score", "bench") or arguments[:2] == ["study", "again_table1"]:
         changed = [re.sub(r"^all", "again_vc", argument) for argument in changed]
         changed += ["--preset", "tiny"]

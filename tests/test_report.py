@@ -13,95 +13,21 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_run import TEXT, made_up_run
 from PIL import Image
 
-from vcbench import audio, command, config, pipeline, report, report_plots
-from vcbench.corpora import load_corpus
+from vcbench import audio, command, pipeline, report, report_plots
 from vcbench.files import write_json
 from vcbench.leaderboard import Leaderboard
-from vcbench.metric import Column, Score
+from vcbench.metric import Column
 from vcbench.report_comparisons import matrices
 from vcbench.report_listening import LEVELS, RANGE, choose, spectrogram
 from vcbench.run import Run, RunError
-from vcbench.scoring import scores_to_frame
 from vcbench.sheets import sheets
 
-SYSTEMS, REFERENCES = ["a<b&c", "two"], ["source", "target"]
+SYSTEMS = ["a<b&c", "two"]
 LEVEL = {"a<b&c": 0.6, "two": 0.7, "source": 0.2, "target": 0.9}
-TEXT = "<script>alert('said')</script>"
 SECTIONS = ["leaderboard", "intervals", "comparisons", "sanity", "distributions", "training", "listening"]
-METRIC = """
-from types import SimpleNamespace
-from vcbench.metric import Column
-
-class Made:
-    name = "made"
-    columns = {
-        "similarity_x": Column("Cosine <x>", True, 3),
-        "wer": Column("WER (%)", False, 1, percent=True),
-        "mel": Column("Mel error", False, 3),
-    }
-    def check(self): ...
-    def settings(self): return {"model": "none & nowhere"}
-    def verification(self, run):
-        return SimpleNamespace(same=(0.8, 0.9, 0.85), different=(0.1, 0.2, 0.3), threshold=0.5, error_rate=0.125)
-"""
-
-
-def made_up_scores(trials: pd.DataFrame, levels: dict[str, float]) -> list[Score]:
-    generator, scores = np.random.default_rng(0), []
-    for system, level in levels.items():
-        for trial in trials.itertuples():
-            where = (trial.trial, trial.condition)
-            speakers = {"source_speaker": trial.source_speaker, "target_speaker": trial.target_speaker}
-            value = level + generator.normal(0, 0.01)
-            scores.append(Score(system, "similarity_x", *where, value, **speakers))
-            scores.append(Score(system, "wer", *where, 0.25, 8.0, **speakers, detail={"heard": f"<u>{system}"}))
-            if system in SYSTEMS:
-                scores.append(Score(system, "mel", *where, 0.3, **speakers, detail={"bands": [0.1, 0.2, 0.6]}))
-    return scores
-
-
-def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> Run:
-    """A run of eight trials without anything but scores; one conversion failed."""
-    plugin = folder.parent / "plugin.py"
-    plugin.write_text(METRIC)
-    values = config.resolve("tiny") | {"systems": {name: {"system": "recorded"} for name in systems}}
-    settings = config.parse(
-        values | {"metrics": {f"{plugin}:Made": {}}, "reference_rows": REFERENCES, "name": "made-up"}
-    )
-    Run.create(folder, settings)
-    mini = load_corpus("mini")
-    speakers = mini.speakers[::4]
-    kept = [utterance for speaker in speakers for utterance in speaker.utterances[:2]]
-    stored = [
-        {"id": u.id, "speaker": u.speaker, "text": TEXT, "span": None, "held_out": True}
-        | {"path": u.path.relative_to(mini.root).as_posix()}
-        for u in kept
-    ]
-    people = [{"id": speaker.id, "sex": speaker.sex, "seen": False} for speaker in speakers]
-    rejected = [["odd<one>", f"{mini.root / 'odd.flac'}: silent"]]
-    split = {"training": [], "held_out": [], "unseen": stored, "speakers": people}
-    write_json(folder / "prepared.json", {"rejected": rejected, "fallbacks": [], "corpus_hash": "0", "split": split})
-    trials = pd.DataFrame(
-        {
-            "trial": f"t{k}", "condition": "seen->seen" if k < 6 else "unseen->unseen", "sex_pair": "F->F",
-            "source": kept[2 * (k % 4)].id, "source_speaker": kept[2 * (k % 4)].speaker,
-            "target_speaker": kept[2 * ((k + 1 + k // 4) % 4)].speaker, "references": [kept[2 * ((k + 1 + k // 4) % 4)].id],
-            "enrolment": [kept[2 * ((k + 1 + k // 4) % 4) + 1].id], "target_utterance": kept[2 * ((k + 1 + k // 4) % 4) + 1].id,
-        }
-        for k in range(8)
-    )  # fmt: skip
-    trials.to_parquet(folder / "trials.parquet")
-    for row in [*systems, *REFERENCES]:
-        outcomes = pd.DataFrame({"trial": trials["trial"], "error": "", "audio_hash": "0"})
-        outcomes.loc[(outcomes["trial"] == "t7") & (row == "two"), "error"] = f"<i>broken</i> in {folder.resolve()}/x"
-        (folder / "converted" / row).mkdir(parents=True)
-        outcomes.to_parquet(folder / "converted" / row / "conversions.parquet")
-    (folder / "scores").mkdir()
-    scores_to_frame(made_up_scores(trials, levels)).to_parquet(folder / "scores" / "Made.parquet")
-    write_json(folder / "scores" / "Made.json", {"key": "0", "settings": {"model": "none & nowhere"}, "seconds": 1})
-    return Run.open(folder)
 
 
 def add_the_rest(run: Run) -> None:

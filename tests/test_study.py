@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from vcbench import cli, config, pipeline, study, study_run, study_speed, trainings
 from vcbench.config import ConfigError
+from vcbench.listening.key import open_key
+from vcbench.run import Run
 from vcbench.scoring import FIELDS
 from vcbench.study_file import names
 from vcbench.study_results import Results, t_interval
@@ -43,6 +45,14 @@ TOY: dict[str, Any] = {
         {"kind": "curve", "x": "reconstruction_error@seen", "y": "probe_content"},
     ],
 }  # fmt: skip
+LISTENING: dict[str, Any] = {
+    "mos": {
+        "rows": ["none", "sigmoid", "oracle"], "items": 2, "listeners": 4, "per_item": 2, "contrast": ["sigmoid", "none"],
+    },
+    "preference": {
+        "rows": ["none", "sigmoid"], "condition": "unseen->unseen", "items": 1, "listeners": 2, "per_item": 2, "training": 0,
+    },
+}  # fmt: skip
 GRID: dict[str, Any] = {
     key: value for key, value in TOY.items() if key not in ("cells", "claims", "draw")
 } | {
@@ -70,9 +80,10 @@ def test_shipped_studies_are_valid_under_every_preset(name: str, preset: str) ->
 
 
 def test_the_tables_of_again_vc_share_what_they_train() -> None:
-    again = ("again_table1", "again_table2", "again_fig3")
+    again = ("again_table1", "again_table2", "again_fig3", "again_fig4")
     cells = {name: {cell.label: cell for cell in study.resolve(name, "quick").cells} for name in again}
     one, two, three = cells["again_table1"], cells["again_table2"], cells["again_fig3"]
+    assert all(two[label].row == cell.row for label, cell in cells["again_fig4"].items())
     assert one["None"].row == two["1-Enc"].row == three["none, C = 4"].row
     assert one["Sigmoid 0.1"].row == two["1-Enc-sig"].row == three["sigmoid, C = 4"].row
     assert len({cell.row for own in cells.values() for cell in own.values()}) == 7 + 4 + 14 - 4
@@ -84,6 +95,7 @@ def test_recordings_are_made_only_where_a_metric_hears_them(tmp_path: Path) -> N
     deaf, hearing = resolved(tmp_path, TOY), resolved(tmp_path, changed("metrics", "naturalness", value={}))
     assert (deaf.hears, deaf.config.reference_rows) == (False, ())
     assert hearing.hears
+    assert resolved(tmp_path, TOY | {"listening": LISTENING}).hears
     assert set(hearing.config.reference_rows) <= set(hearing.rows)
 
 
@@ -122,6 +134,11 @@ def changed(*keys: str | int, value: Any) -> dict[str, Any]:
     return values
 
 
+def listened(test: str, **options: Any) -> dict[str, Any]:
+    """TOY with listening tests, of which one has other options."""
+    return TOY | {"listening": LISTENING | {test: LISTENING.get(test, {}) | options}}
+
+
 BAD = {
     "an unknown key": (changed("titel", value="x"), r"Unknown key 'titel'.*Did you mean 'title'"),
     "an unknown key of a claim": (changed("claims", 0, "relatoin", value="x"), r"'claims.0.relatoin'.*'relation'"),
@@ -143,6 +160,12 @@ BAD = {
     "an empty grid": (GRID | {"grid": {"activation": []}}, "at least one value"),
     "a curve without x": (changed("draw", 1, value={"kind": "curve", "y": "probe_content"}), "needs x"),
     "a panel of no column": (changed("draw", 0, "y", value="probe"), "draw: there is no 'probe'"),
+    "an unknown listening test": (listened("abx"), "no test 'abx'; allowed: mos"),
+    "an unknown option of it": (listened("mos", itmes=3), "'listening.mos.itmes'.*mean 'items'"),
+    "listeners that do not fit": (listened("mos", items=3), "6 pages cannot be shared equally by 4"),
+    "a listened row of no cell": (listened("mos", rows=["none", "relu"]), "row: there is no 'relu'"),
+    "a contrast of a row that is not heard": (listened("mos", rows=["sigmoid", "oracle"]), "there is no 'none'.*sigmoid, oracle"),
+    "one listened cell": (listened("preference", rows=["none", "oracle"]), "at least two cells"),
     "a hue of no grid": (changed("draw", 1, "hue", value="activation"), "draw: there is no 'activation'"),
 }  # fmt: skip
 
@@ -230,6 +253,19 @@ def test_a_claim_against_a_number_or_another_column(tmp_path: Path, seeds: int) 
         assert results.answer(found.claims[0].model_copy(update={"other": other})).verdict == verdict
     above = found.claims[0].model_copy(update={"other": "probe_chance", "relation": "above", "margin": -0.02})
     assert results.answer(above).verdict == "holds"
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_claim_about_two_differences(tmp_path: Path, seeds: int) -> None:
+    cells = [{"label": name, "settings": {"activation": name}} for name in ("none", "relu", "elu", "tanh")]
+    claim = {"text": "The gap grows", "cell": "elu less tanh", "column": "probe_content", "relation": "above"}
+    found = resolved(tmp_path, TOY | {"cells": cells, "claims": [claim | {"other": "none less relu"}]})
+    scores = table(seeds, none=[0.5, 0.6, 0.7], relu=[0.4, 0.52, 0.6], elu=[0.9, 0.8, 0.85], tanh=[0.3, 0.2, 0.25])
+    answer = Results(found, scores, tuple(range(seeds))).answer(found.claims[0])
+    assert answer.verdict == "holds"
+    assert answer.difference == pytest.approx(0.5 if seeds == 1 else 0.6 - 0.28 / 3)
+    with pytest.raises(ConfigError, match=r"other: there is no 'rely'.*mean 'relu'"):
+        resolved(tmp_path, TOY | {"cells": cells, "claims": [claim | {"other": "none less rely"}]})
 
 
 def test_the_interval_over_seeds_is_students() -> None:
@@ -328,6 +364,35 @@ def test_another_study_reads_what_this_one_trained(done: Path, runs: Path, tmp_p
         job.arguments["row"] for view in views for job in trainings.training_jobs(view, [c.row for c in other.cells])
     ]
     assert jobs == [other.cells[1].row] * 2
+
+
+def test_listening_tests_are_built_once_and_their_keys_name_cells(done: Path, runs: Path, tmp_path: Path) -> None:
+    presets = {"tiny": TOY["presets"]["tiny"] | {"reference_rows": ["oracle"]}}
+    toy = write(tmp_path, TOY | {"listening": LISTENING, "presets": presets})
+    arguments = (toy, runs, "--seeds", "1", "--out", str(tmp_path / "out"))
+    first = invoke(*arguments)
+    assert first.exit_code == 0, first.output
+    found = study.resolve(toy, "tiny")
+    run = Run(study_run.shared_folder(found, runs) / "seed-0", found.config)
+    keys = {test: open_key(tmp_path / "out" / "listening" / f"{test}.key") for test in LISTENING}
+    assert [keys[test].rows for test in LISTENING] == [["none", "sigmoid", "oracle"], ["none", "sigmoid"]]
+    hashes = {(found.rows[one.system], one.trial): one.audio_hash for one in run.conversions}
+    for test, key in keys.items():
+        heard = {(row, trial): h for row, of in key.content["recordings"].items() for trial, h in of.items()}
+        assert heard.items() <= hashes.items()
+        assert len(heard) == len(LISTENING[test]["rows"]) * LISTENING[test]["items"]
+        assert not [cell.row for cell in found.cells if cell.row in json.dumps(key.content)]
+    assert {page["condition"] for page in keys["preference"].content["pages"].values()} == {"unseen->unseen"}
+    assert keys["mos"].plan.primary_contrast == ["sigmoid", "none"]
+    assert "Listening test mos of seed 0: none, sigmoid, oracle; 2 items" in (tmp_path / "out" / "table.md").read_text()
+    assert invoke(*arguments).exit_code == 0
+    assert open_key(tmp_path / "out" / "listening" / "mos.key").content == keys["mos"].content
+    other = invoke(*arguments, "--set", "listening.mos.traps=1")
+    assert "was built with other options. Listeners may have it" in str(other.exception)
+    many = invoke(*arguments, "--set", "listening.mos.training=2")
+    assert "listening.mos asks for 4 trials (2 items, 2 for training and gold pages); the run has 3." in str(
+        many.exception
+    )
 
 
 def test_one_seed_has_an_interval_over_speakers_and_says_so(done: Path, toy: str, runs: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from systems.layers.one_shot import OneShotSystem
 from systems.nd_flow import NDFlow
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.metric import AudioMetric, Column, Conversion
-from vcbench.registry import load
+from vcbench.registry import load, names
 from vcbench.sanity import CopySource, CopyTarget
 from vcbench.testing import check_metric, check_system
 
@@ -89,6 +90,43 @@ class Forgetful(AgainVC):
 def test_what_does_not_conform_is_named(system_class: type[Any], config: Any, message: str | None) -> None:
     with pytest.raises(AssertionError if message else Exception, match=message):
         check_system(system_class, config)
+
+
+PACKAGE = {
+    "a_package.py": """
+from vcbench.metric import AudioMetric, Column
+from vcbench.sanity import CopySource
+
+class Mine(CopySource):
+    pass
+
+class Length(AudioMetric):
+    name = "length"
+    columns = {"length": Column("Length (s)", None)}
+
+    def measure(self, conversions):
+        return [[("length", len(one.source.wave) / one.source.sampling_rate, 1.0, {})] for one in conversions]
+""",
+    "a_package-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: a-package\nVersion: 1.0\n",
+    "a_package-1.0.dist-info/entry_points.txt": (
+        "[vcbench.systems]\nmine = a_package:Mine\n[vcbench.metrics]\nlength = a_package:Length\n"
+    ),
+}
+
+
+def test_an_installed_packages_entry_points_are_found_and_conform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pip leaves a package: its modules, and beside them what it is."""
+    for name, content in PACKAGE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert "mine" not in names("systems")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert {"mine", "again_vc"} <= set(names("systems"))
+    assert {"length", "prosody"} <= set(names("metrics"))
+    check_system(load("systems", "mine"))
+    check_metric(load("metrics", "length"))
 
 
 @pytest.mark.parametrize("name", ["prosody", "naturalness", "speaker_similarity_ge2e"])

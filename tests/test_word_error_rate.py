@@ -123,6 +123,8 @@ def test_each_reference_has_its_own_columns_and_weights(run: FakeRun) -> None:
     assert to_text.detail["transcript"] == "hello word"
     assert (to_text.detail["substitutions"], to_text.detail["deletions"], to_text.detail["insertions"]) == (1, 0, 0)
     assert (scores["t0", "wer_mean"].value, scores["t0", "wer_mean"].weight) == (0.5, 1.0)
+    parts = [scores["t0", f"wer_{kind}"] for kind in word_error_rate.ERRORS]
+    assert [(part.value, part.weight) for part in parts] == [(0.5, 2.0), (0.0, 2.0), (0.0, 2.0)]
     assert scores["t0", "wer_recognised"].value == 1.0
     assert scores["t0", "wer_recognised"].detail["reference"] == "yellow world"
     assert scores["t0", "cer"].weight == len("hello world")

@@ -23,7 +23,7 @@ from vcbench.files import whole_file
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff", ".aif", ".au")
 MINIMUM_RATE = 16_000  # Hz; below it speech lacks what tells voices apart, and speaker encoders expect it
 MAXIMUM_RATE = 192_000  # Hz
 MAXIMUM_CHANNELS = 2
@@ -88,7 +88,7 @@ def inspect(path: Path, minimum_rate: int = MINIMUM_RATE, maximum_seconds: float
 
 
 def _refuse_truncated(path: Path, log: str) -> None:
-    """Two formats whose length libsndfile quietly takes from what is left of a cut file."""
+    """Formats whose length libsndfile quietly takes from what is left of a cut file: Ogg, WAV, AIFF, AU."""
     with path.open("rb") as file:
         magic = file.read(4)
         file.seek(max(0, path.stat().st_size - 70_000))  # an Ogg page has at most 65 307 bytes
@@ -97,7 +97,7 @@ def _refuse_truncated(path: Path, log: str) -> None:
     if magic == b"OggS":
         page = tail.rfind(b"OggS")
         cut = page < 0 or len(tail) < page + 6 or not tail[page + 5] & 4  # the flag of the last page of a stream
-    elif match := re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE):
+    elif match := re.search(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", log, re.MULTILINE):
         promised, present = int(match[1]), int(match[2])
         cut = present < promised < 0x7FFF0000  # larger ones are written by programs that stream to a pipe
     if cut:

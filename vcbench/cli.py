@@ -11,9 +11,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from vcbench import __version__
+from vcbench import __version__, cli_bench, cli_listen
+from vcbench.cli_options import (
+    Assignments,
+    ConfigFiles,
+    CorpusName,
+    CorpusRoot,
+    Preset,
+    Root,
+    RunFolder,
+    RunName,
+    Systems,
+    console,
+)
 from vcbench.errors import UserError
 from vcbench.metric import MetricUnavailable
 
@@ -24,28 +35,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-listen_app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
-bench_app = typer.Typer(help="How fast the parts are on this machine.", no_args_is_help=True)
-app.add_typer(listen_app, name="listen")
-app.add_typer(bench_app, name="bench")
-console = Console()
+app.add_typer(cli_listen.app, name="listen")
+app.add_typer(cli_bench.app, name="bench")
 errors = Console(stderr=True)
 
 EXIT_USER_ERROR = 2
 EXIT_FAILURES = 3
 EXIT_INTERRUPTED = 130
-
-Preset = Annotated[str, typer.Option(help="Settings to start from: quick (CPU, minutes, offline) or paper.")]
-ConfigFiles = Annotated[list[Path] | None, typer.Option("--config", help="TOML file laid over the preset; repeatable.")]
-Assignments = Annotated[list[str] | None, typer.Option("--set", help="One setting, e.g. systems.again_vc.hidden=64.")]
-Systems = Annotated[str, typer.Option(help="all, or names with commas; ./my_system.py:MySystem takes one from a file.")]
-RunName = Annotated[str | None, typer.Option("--name", help="The run's name; by default the preset's.")]
-Root = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
-CorpusName = Annotated[
-    str | None, typer.Option("--corpus", help="mini, vctk, librispeech, libritts, cmu_arctic or folder.")
-]
-CorpusRoot = Annotated[Path | None, typer.Option("--corpus-root", help="Where the corpus lies.")]
-RunFolder = Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/quick.")]
 
 
 def main() -> None:
@@ -179,7 +175,7 @@ def score(
     TABLE.csv has a row per converted recording. Columns: system; converted, source and target (the recording of the target
     that the system was given), paths relative to the table; optional: text (what the source says), source_speaker,
     target_speaker, and enrolment (other recordings of the target, separated by ";", that similarity is measured against).
-    Any sampling rate; WAV, FLAC, Ogg, MP3 or Opus. Missing and broken recordings are listed, and make the exit code 3.
+    Any sampling rate; WAV, FLAC, Ogg, MP3, Opus, AIFF or AU. Missing and broken recordings are listed, and make the exit code 3.
     """
     from vcbench import command
 
@@ -216,7 +212,7 @@ def study(
 
     Without a name, list the studies. What any study has trained for a preset and corpus is used again by the others, and the
     same command goes on from where it was interrupted. It writes table.md, table.csv, table.tex, plot.svg, plot.png and
-    study.json.
+    study.json, and where the study asks listeners too a folder `listening` with their tests.
     """
     from vcbench import command, study_command
 
@@ -273,123 +269,3 @@ def doctor() -> None:
 
     for table in examination.examine():
         console.print(table)
-
-
-@listen_app.command("build")
-def listen_build(
-    folder: RunFolder,
-    test: Annotated[str, typer.Option(help="mos, similarity-mos, preference or mushra.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; the key goes beside it, outside.")],
-    items: Annotated[int, typer.Option(help="Trials in the test.")] = 6,
-    listeners: Annotated[int, typer.Option(help="Sheets to write, one for each.")] = 20,
-    per_item: Annotated[int, typer.Option(help="Listeners that rate each clip.")] = 10,
-    seed: Annotated[int, typer.Option(help="Decides choice, order and sheets.")] = 0,
-    rows: Annotated[str | None, typer.Option(help="What is rated: rows with commas; by default all that fit.")] = None,
-    training: Annotated[int, typer.Option(help="Trials of the practice pages.")] = 1,
-    traps: Annotated[int, typer.Option(help="Pages per listener on which a voice says what to answer.")] = 0,
-    gold: Annotated[int, typer.Option(help="Pages per listener with a known right answer.")] = 0,
-    no_preference: Annotated[bool, typer.Option("--no-preference", help="Allow that answer to a preference.")] = False,
-    contrast: Annotated[str | None, typer.Option(help="The two rows that are compared first, with a comma.")] = None,
-    language: Annotated[str, typer.Option(help="Of the page and of webMUSHRA's files: en or de.")] = "en",
-    consent: Annotated[Path | None, typer.Option(help="File with the text to agree to, instead of a template.")] = None,
-    collector: Annotated[str | None, typer.Option(help="URL that the page sends answers to.")] = None,
-) -> None:
-    """Write a blinded listening test: its page, level-matched clips, sheets, webMUSHRA files; and the key outside."""
-    from vcbench.listening.bundle import build
-    from vcbench.listening.options import Options, pair
-    from vcbench.run import Run
-
-    options = Options(
-        items=items,
-        listeners=listeners,
-        per_item=per_item,
-        seed=seed,
-        rows=tuple(rows.split(",")) if rows else None,
-        training=training,
-        traps=traps,
-        gold=gold,
-        no_preference=no_preference,
-        contrast=pair(contrast),
-        language=language,
-        consent=consent.read_text(encoding="utf-8") if consent else None,
-        collector=collector,
-    )
-    key = build(Run.open(folder), test, out, options)
-    console.print(f"Wrote {out}. The key is {key}: keep it away from listeners.")
-
-
-@listen_app.command("serve")
-def listen_serve(
-    bundle: Annotated[Path, typer.Argument(help="Folder that `listen build` wrote.")],
-    results: Annotated[Path, typer.Option(help="Folder that answers are kept in, a file each.")],
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines.")] = "127.0.0.1",
-) -> None:
-    """Serve a listening test and collect its answers."""
-    try:
-        from vcbench.listening import server
-    except ModuleNotFoundError as error:
-        raise UserError(f"The collecting server needs {error.name}: pip install 'vcbench[listen]'.") from error
-
-    console.print(f"Serving {bundle} at http://{host}:{port}/; answers go to {results}. Ctrl-C ends it.")
-    server.serve(bundle, results, host, port)
-
-
-@listen_app.command("analyse")
-def listen_analyse(
-    results: Annotated[list[Path], typer.Argument(help="Files of answers, or folders of them.")],
-    key: Annotated[Path, typer.Option(help="The key that `listen build` wrote beside the bundle.")],
-    bundle: Annotated[Path | None, typer.Option(help="The bundle; by default beside the key.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the report; by default beside the key.")] = None,
-    folder: Annotated[Path | None, typer.Option("--run", help="A run to write listening.md and .json to.")] = None,
-) -> None:
-    """Analyse a listening test as its plan says: screening, intervals, tests, a mixed model, plots, a paragraph.
-
-    Reads our page's JSON, webMUSHRA's CSV files, pymushra's database and CSV file, and a plain table with the columns
-    listener, item, system, rating. With --run, what was heard stands beside what the metrics predicted.
-    """
-    try:
-        from vcbench.listening import analysis_command
-    except ModuleNotFoundError as error:
-        raise UserError(f"The analysis needs {error.name}: pip install 'vcbench[listen]'.") from error
-
-    printed = analysis_command.analyse(key, results, bundle, out, folder)
-    console.print(printed, markup=False, highlight=False, soft_wrap=True)
-
-
-@bench_app.command("train")
-def bench_train(
-    preset: Preset = "quick",
-    systems: Systems = "all",
-    config: ConfigFiles = None,
-    assignments: Assignments = None,
-    threads: Annotated[int, typer.Option(help="Threads of the process; 0 is PyTorch's default.")] = 1,
-    steps: Annotated[int, typer.Option(help="Steps that are timed, after 3 that are not.")] = 10,
-) -> None:
-    """Training steps per second of each system at the preset's sizes, side by side with published code where there is some."""
-    from vcbench import bench, command
-
-    rows = bench.train(command.select(preset, config, assignments, systems), threads, steps)
-    table = Table("system", "parameters", "batch", "s/step", "steps/s", "GFLOP/s (of peak)", "published code")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-
-
-@bench_app.command("convert")
-def bench_convert(
-    preset: Preset = "quick",
-    systems: Systems = "all",
-    config: ConfigFiles = None,
-    assignments: Assignments = None,
-    threads: Annotated[int, typer.Option(help="Threads of the process; 0 is PyTorch's default.")] = 1,
-    repeats: Annotated[int, typer.Option(min=1, help="Conversions that are timed, after one that is not.")] = 5,
-) -> None:
-    """Real-time factor of each system's conversion and of the vocoder at the preset's sizes."""
-    from vcbench import bench, command
-
-    rows = bench.convert(command.select(preset, config, assignments, systems), threads, repeats)
-    table = Table("system", "seconds of speech", "one by one", f"batch of {bench.CONVERTED}", "vocoder")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)

@@ -19,11 +19,14 @@ from vcbench.corpora.corpus import Utterance
 from vcbench.corpora.split import split
 from vcbench.engines import Job, Progress, run_jobs
 from vcbench.files import hash_json, whole_file, write_json
+from vcbench.heard import with_heard
 from vcbench.manifest import write_manifest
 from vcbench.metric import Column, MetricUnavailable
+from vcbench.recording_conditions import vary
 from vcbench.run import Run, RunError, cache_root
 from vcbench.sanity import broken_order
 from vcbench.scoring import scores_to_frame
+from vcbench.system import SystemConfig
 from vcbench.trainings import training_jobs
 from vcbench.trials import build_trials
 
@@ -35,30 +38,27 @@ RECOGNISED_TEXT = (
 
 def prepare(run: Run, progress: Progress) -> None:
     """Check every file, split, compute features, freeze the trial list."""
-    needs = _needs(run)
-    settings = {
-        "corpus": config.plain_json(run.config.corpus),
-        "features": config.plain_json(run.config.features),
-        "seed": run.config.seed,
-        "needs": needs,
-    }
     path = run.folder / "prepared.json"
-    if not (path.is_file() and json.loads(path.read_text())["settings"] == settings):
+    before = json.loads(path.read_text())["settings"] if path.is_file() else {}
+    settings = _to_prepare(run, before)
+    if settings != before:
         checked = check_corpus(
             run.corpus, run.workers, _named(progress, "check recordings"), cache_root() / "checked.json"
         )
         parts = split(checked.corpus, run.config.corpus.split, run.config.seed)
         groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
         everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
-        made = run.store.prepare(everything, needs, run.workers, _named(progress, "features"))
-        unusable = {identity for identity, _ in made.rejected}
+        made = run.store.prepare(everything, settings["needs"], run.workers, _named(progress, "features"))
+        varied = [one for one in vary(everything[: len(parts.training)], settings["varied"]) if one.varied]
+        anew = run.store.prepare(varied, settings["needs"], run.workers, _named(progress, "other recording conditions"))
+        unusable = {identity for identity, _ in [*made.rejected, *anew.rejected]}
         kept = {name: [u for u in group if u.id not in unusable] for name, group in groups.items()}
         usable = [utterance for utterance in everything if utterance.id not in unusable]
         heard = {utterance.speaker for utterance in usable}
         content = {
             "settings": settings,
-            "rejected": [*checked.rejected, *parts.rejected, *made.rejected],
-            "fallbacks": made.fallbacks,
+            "rejected": [*checked.rejected, *parts.rejected, *made.rejected, *anew.rejected],
+            "fallbacks": [*made.fallbacks, *((name, f"{how}, under other conditions") for name, how in anew.fallbacks)],
             "corpus_hash": hash_json([[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]),
             "split": {name: [_storable(u, run.corpus.root) for u in group] for name, group in kept.items()}
             | {
@@ -81,11 +81,22 @@ def _storable(utterance: Utterance, root: Path) -> dict[str, Any]:
     return {name: getattr(utterance, name) for name in names} | {"path": path}
 
 
-def _needs(run: Run) -> list[str]:
-    needs = {"mel"}
+def _to_prepare(run: Run, before: dict[str, Any]) -> dict[str, Any]:
+    """The corpus, and what the systems need of it; also what was prepared before, if that was of the same corpus."""
+    needs, varied = {"mel"}, 0.0
     for row, settings in run.config.systems.items():
         needs |= set(getattr(config.system_class(row, settings), "needs", ()))
-    return sorted(needs)
+        own = config.system_config(row, settings)
+        if isinstance(own, SystemConfig):
+            varied = max(varied, own.training.varied_recordings)
+    same = {
+        "corpus": config.plain_json(run.config.corpus),
+        "features": config.plain_json(run.config.features),
+        "seed": run.config.seed,
+    }
+    if all(before.get(name) == value for name, value in same.items()):
+        needs, varied = needs | set(before["needs"]), max(varied, before["varied"])
+    return same | {"needs": sorted(needs), "varied": varied}
 
 
 def _named(progress: Progress, name: str) -> Report:
@@ -122,12 +133,7 @@ def threads(run: Run) -> int:
 def train_and_convert(run: Run, progress: Progress) -> None:
     """Train what is not trained, and have every row convert the trial list as soon as it can."""
     training = training_jobs(run, run.systems)
-    trained = {job.name for job in training}
-    converting = [
-        Job(f"convert {row}", convert_row, {"folder": run.folder, "row": row}, cost=0.0, after=row)
-        for row in run.rows
-        if row in trained or not is_converted(run, row)
-    ]
+    converting = conversion_jobs(run, [job.name for job in training])
     run_jobs([*training, *converting], run.workers, threads(run), progress)
 
 
@@ -136,9 +142,19 @@ def convert(run: Run, progress: Progress) -> None:
     run_jobs(conversion_jobs(run), run.workers, threads(run), progress)
 
 
-def conversion_jobs(run: Run) -> list[Job]:
-    """A job for each row whose recordings are not all there."""
-    return [Job(row, convert_row, {"folder": run.folder, "row": row}) for row in run.rows if not is_converted(run, row)]
+def conversion_jobs(run: Run, to_be_trained: Sequence[str] = ()) -> list[Job]:
+    """A job for each row whose recordings are not all there, or will not be those of its system when that is trained."""
+    return [
+        Job(
+            f"convert {row}",
+            convert_row,
+            {"folder": run.folder, "row": row},
+            cost=0.0,  # below any training's
+            after=row if row in to_be_trained else "",
+        )
+        for row in run.rows
+        if row in to_be_trained or not is_converted(run, row)
+    ]
 
 
 def score(run: Run, missing: dict[str, str], progress: Progress) -> None:
@@ -178,9 +194,14 @@ def score_metric(folder: Path, name: str, progress: Report) -> None:
 
 def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> leaderboard.Leaderboard:
     """Write the manifest, the leaderboard in every format, and the report."""
+    write_manifest(run, wall_times)
+    return write_tables(run, missing)
+
+
+def write_tables(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
+    """Write the leaderboard in every format, and the report."""
     from vcbench import report  # here, because what draws takes seconds to import
 
-    write_manifest(run, wall_times)
     board = tabulate(run, missing)
     leaderboard.write(board, run.folder)
     report.write(run, board)
@@ -206,7 +227,9 @@ def unscored(run: Run) -> dict[str, str]:
 
 
 def tabulate(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
-    """The leaderboard of the scores that the run has; `missing` are metrics without any, with the reason."""
+    """The leaderboard of the scores that the run has, and of what listeners said; `missing` are metrics without scores, with
+    the reason.
+    """
     tables, notes = [], []
     columns: dict[str, Column] = {}
     unavailable: dict[str, str] = {}
@@ -234,4 +257,4 @@ def tabulate(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
     board = leaderboard.build(
         run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable
     )
-    return replace(board, notes=(*board.notes, *(((), line) for line in broken_order(board))))
+    return with_heard(replace(board, notes=(*board.notes, *(((), line) for line in broken_order(board)))), run)

@@ -12,10 +12,14 @@ from vcbench import config, registry
 from vcbench.config import ConfigError, RunConfig
 from vcbench.errors import UserError
 from vcbench.files import hash_json
+from vcbench.listening.design import check
+from vcbench.listening.kinds import find_kind
+from vcbench.listening.options import Options
 from vcbench.metric import Column
 from vcbench.study_file import CellEntry, Claim, StudyFile, read
 
 CONDITION_SIGN = "@"  # between a column's name and the one condition that is meant
+LESS_SIGN = " less "  # between two rows, whose difference is meant
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A study file under a preset; `config` is that of its runs, but for name and seed."""
+    """A study file under a preset.
+
+    Attributes:
+        config: that of its runs, but for name and seed.
+        listening: options by kind of test; their rows are labels of the table.
+    """
 
     name: str
     file: StudyFile
@@ -47,11 +56,12 @@ class Study:
     columns: dict[str, Column]
     claims: tuple[Claim, ...]
     config: RunConfig
+    listening: dict[str, Options]
 
     @property
     def hears(self) -> bool:
-        """Whether a metric reads recordings, so that they must be made."""
-        return _hears(self.config.metrics)
+        """Whether a metric or a listener hears recordings, so that they must be made."""
+        return bool(self.listening) or _hears(self.config.metrics)
 
     @property
     def rows(self) -> dict[str, str]:
@@ -77,27 +87,36 @@ def resolve(
 def _resolve(
     file: StudyFile, name: str, preset: str, files: list[Path] | None, assignments: list[str] | None, workers: int
 ) -> Study:
-    values = config.merge(config.resolve(preset), {"metrics": file.metrics})
+    values = config.merge(config.resolve(preset), {"metrics": file.metrics, "listening": file.listening})
     for known in file.presets:
         _require("presets", known, config.presets())
     values = config.merge(values, file.presets.get(preset, {}))
     values = config.lay_over(values, files, assignments)
+    listening = dict(_listening(values.pop("listening")))
     cells = tuple(_cells(file, values["systems"]))
     _check_cells(file, cells)
     metrics = {metric: values["metrics"][metric] for metric in file.metrics}
     columns = _columns(file, metrics)
     own: dict[str, Any] = {"systems": {cell.row: cell.settings for cell in cells}, "metrics": metrics}
-    if not _hears(metrics):
+    if not (listening or _hears(metrics)):
         own["reference_rows"] = []
     if workers:
         own["workers"] = workers
-    study = Study(name, file, preset, cells, columns, tuple(_claims(file)), config.parse(values | own))
+    study = Study(name, file, preset, cells, columns, tuple(_claims(file)), config.parse(values | own), listening)
     _check_references(study)
     return study
 
 
 def _hears(metrics: dict[str, dict[str, Any]]) -> bool:
     return any(getattr(registry.load("metrics", metric), "hears", True) for metric in metrics)
+
+
+def _listening(tables: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Options]]:
+    for name, table in tables.items():
+        test = find_kind(name)
+        options = config.validate(Options, table, f"listening.{name}.")
+        check(test, options)
+        yield test, options
 
 
 def _entries(file: StudyFile) -> Iterator[tuple[CellEntry, dict[str, Any]]]:
@@ -163,16 +182,24 @@ def _claims(file: StudyFile) -> Iterator[Claim]:
 
 
 def _check_references(study: Study) -> None:
-    """Claims, papers' figures and panels name cells and columns that there are."""
+    """Claims, papers' figures, panels and listening tests name cells and columns that there are."""
     columns, labels = list(study.columns), list(study.rows.values())
     for cell in study.cells:
         for column in cell.paper:
             _require(f"paper figure of {cell.label!r}", column, columns)
     for claim in study.claims:
-        _require(f"claim {claim.text!r}, cell", claim.cell, labels)
         _require(f"claim {claim.text!r}, column", claim.column, columns)
-        if isinstance(claim.other, str):
-            _require(f"claim {claim.text!r}, other", claim.other, labels + columns)
+        for label in claim.cell.split(LESS_SIGN):
+            _require(f"claim {claim.text!r}, cell", label, labels)
+        if isinstance(claim.other, str) and claim.other not in columns:
+            for label in claim.other.split(LESS_SIGN):
+                _require(f"claim {claim.text!r}, other", label, labels + columns)
+    for test, options in study.listening.items():
+        rows = list(options.rows or labels)
+        for row in (*rows, *(options.contrast or ())):
+            _require(f"listening.{test}, row", row, labels if row in rows else rows)
+        if len({cell.label for cell in study.cells} & set(rows)) < 2:
+            raise ConfigError(f"listening.{test} compares at least two cells; its rows are {', '.join(rows)}.")
     for draw in study.file.draw:
         for shown in filter(None, (draw.x, draw.y, draw.line)):
             _require("draw", shown, columns)

@@ -6,7 +6,8 @@
     [[cells]]            label, settings, paper = {column = figure}: a row of the table, with the paper's own figures
     [grid]               setting = [values]: a cell for each combination, named by `grid_label`, e.g. "{alpha}"
     [metrics.NAME]       the metrics that fill the columns, with their options
-    [presets.NAME]       laid over that preset, e.g. systems.again_vc.hidden = 64
+    [listening.TEST]     a listening test of the recordings, with the options of `vcbench.listening.options`; its rows are labels
+    [presets.NAME]       laid over that preset, e.g. systems.again_vc.hidden = 64, and over metrics and listening
     [[claims]]           text, cell, column, relation, other: what the paper says, answered by `study_results`
     [[draw]]             a panel of the plot
 
@@ -37,7 +38,8 @@ class Claim(Strict):
     """A sentence of the paper as an inequality: `column` of `cell` is below or above that of `other`.
 
     Attributes:
-        other: another cell or a reference row; a column of the same cell; or a number.
+        cell: the cell, or "A less B": the difference of two, trial by trial.
+        other: another cell or a reference row, or the difference of two; a column of the same cell; or a number.
         margin: how far the cell may lie on the wrong side; below zero, how far it must lie on the right one.
     """
 
@@ -76,6 +78,7 @@ class StudyFile(Strict):
     grid: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
     grid_label: str = ""
     metrics: dict[str, dict[str, Any]]
+    listening: dict[str, dict[str, Any]] = Field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     draw: tuple[Draw, ...] = ()

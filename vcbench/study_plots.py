@@ -59,6 +59,7 @@ def _bars(results: Results, draw: Draw, axis: Axes) -> None:
     if papers:
         axis.plot(list(papers), [_shown(results, draw.y, figure) for figure in papers.values()], **PAPER)
     _level(results, draw, axis)
+    _bound(results, draw, axis, means)
     axis.set_xticks(positions, [cell.label for cell, _ in found], rotation=40, ha="right")
     axis.set_ylabel(column_title(results.study, draw.y))
     _legend(axis)
@@ -88,6 +89,8 @@ def _curves(results: Results, draw: Draw, axis: Axes) -> None:
             at = [[_shown(results, key, paper[key]) for paper in papers] for key in (draw.x, draw.y)]
             axis.plot(*at, **PAPER | {"markeredgecolor": colour})
     _level(results, draw, axis)
+    found = (_point(results, cell, draw.y) for cell in study.cells)
+    _bound(results, draw, axis, [value.mean for value in found if value is not None])
     axis.set_xlabel(column_title(study, draw.x))
     axis.set_ylabel(column_title(study, draw.y))
     _legend(axis)
@@ -120,6 +123,13 @@ def _level(results: Results, draw: Draw, axis: Axes) -> None:
     found = [value.mean for cell in results.study.cells if (value := _point(results, cell, draw.line)) is not None]
     if found:
         axis.axhline(sum(found) / len(found), color="0.4", linestyle="--", label=column_title(results.study, draw.line))
+
+
+def _bound(results: Results, draw: Draw, axis: Axes, means: list[float]) -> None:
+    """Percentages from 0 to 100, though an interval over few seeds may go beyond; means beyond are shown."""
+    if results.study.columns[draw.y].percent:
+        low, high = axis.get_ylim()
+        axis.set_ylim(max(low, 0.0), min(high, max([103.0, *means])))
 
 
 def _legend(axis: Axes) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from vcbench.statistics import LEVEL, Interval, compare_pairs, weighted_mean_interval
-from vcbench.study import CONDITION_SIGN, Study
+from vcbench.study import CONDITION_SIGN, LESS_SIGN, Study
 from vcbench.study_file import Claim
 
 Verdict = Literal["holds", "does not hold", "cannot be told"]
@@ -44,10 +44,12 @@ class Results:
     seeds: tuple[int, ...]
 
     def of(self, label: str, column: str) -> pd.DataFrame:
-        """Scores of a cell in a column; of one condition, if the column says so."""
+        """Scores of a cell, or of "A less B", in a column; of one condition, if the column says so."""
+        label, _, less = label.partition(LESS_SIGN)
         name, _, condition = column.partition(CONDITION_SIGN)
         table = self.scores[(self.scores["system"] == label) & (self.scores["column"] == name)]
-        return table[table["condition"] == condition] if condition else table
+        table = table[table["condition"] == condition] if condition else table
+        return _less(table, self.of(less, column)) if less else table
 
     def by_seed(self, label: str, column: str) -> dict[int, float]:
         """The weighted mean of each seed that has scores."""
@@ -75,8 +77,8 @@ class Results:
     def _difference(self, claim: Claim) -> Interval:
         exact = self.study.columns[claim.column].exact
         if isinstance(claim.other, str):
-            is_cell = claim.other in self.study.rows.values()
-            place = (claim.other, claim.column) if is_cell else (claim.cell, claim.other)
+            is_column = claim.other in self.study.columns
+            place = (claim.cell, claim.other) if is_column else (claim.other, claim.column)
             other = self.by_seed(*place)
         else:
             other = dict.fromkeys(self.seeds, claim.other)
@@ -101,6 +103,13 @@ def t_interval(values: Sequence[float], exact: bool = False, level: float = LEVE
         return Interval(mean, limit, limit, 1)
     half = float(stdtrit(count - 1, (1 + level) / 2) * np.std(values, ddof=1) / math.sqrt(count))
     return Interval(mean, mean - half, mean + half, count)
+
+
+def _less(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """`first`, of its trials that both have, with the differences to the values of `second`."""
+    unit = ["seed", "trial", "condition"]
+    both = first.merge(second[[*unit, "value"]], on=unit, suffixes=("", "_less"))
+    return both.assign(value=both["value"] - both["value_less"]).drop(columns="value_less")
 
 
 def _paired(first: pd.DataFrame, second: pd.DataFrame) -> Interval:

@@ -21,6 +21,7 @@ from vcbench.manifest import device_name, git_commit, versions
 from vcbench.run import Run
 from vcbench.scoring import scores_to_frame
 from vcbench.study import Study
+from vcbench.study_listening import build_tests, check_trials
 from vcbench.study_results import Results
 from vcbench.study_speed import Speed, measure_speed
 from vcbench.system import NeuralSystem
@@ -50,7 +51,7 @@ def shared_folder(study: Study, runs: Path) -> Path:
 
 
 def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console) -> Finished:
-    """Prepare, train, convert where a metric hears, and score; each stage skips what is done."""
+    """Prepare, train, convert where somebody hears, build listening tests, and score; each stage skips what is done."""
     shared = [open_seed(study, seed, shared_folder(study, runs)) for seed in _seeds(study, seeds)]
     views = [Run(run.folder, _view(study, run)) for run in shared]
     missing = check_metrics(views[0], False, console)
@@ -58,6 +59,7 @@ def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console)
     with stage("prepare", times, console) as progress:
         for run in shared:
             pipeline.prepare(run, progress)
+    check_trials(study, views[0])
     with stage("speed", times, console) as progress:
         speed = _speed(study, shared, out, progress)
     with stage("train", times, console) as progress:
@@ -65,6 +67,9 @@ def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console)
     if study.hears:
         with stage("convert", times, console) as progress:
             _run_all(study, views, pipeline.conversion_jobs, progress)
+    if study.listening:
+        with stage("listening tests", times, console):
+            build_tests(study, views[0], out)
     with stage("score", times, console) as progress:
         scores = _score(study, views, missing, progress)
     failures = _failures(study, views) if study.hears else {}
@@ -176,6 +181,7 @@ def write_record(finished: Finished, path: Path, command: str) -> None:
         "speed": asdict(finished.speed) if finished.speed else None,
         "missing": finished.missing,
         "failures": finished.failures,
+        "listening": {test: options.model_dump(mode="json") for test, options in study.listening.items()},
         "cells": {cell.label: {"row": cell.row, "settings": cell.settings} for cell in study.cells},
         "values": {
             label: {column: list(results.by_seed(label, column).values()) for column in study.columns}

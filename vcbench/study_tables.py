@@ -13,11 +13,14 @@ from rich.table import Table
 from vcbench import config
 from vcbench.files import write_text
 from vcbench.leaderboard_formats import escape_tex, markdown_table
+from vcbench.listening.key import SUFFIX
+from vcbench.listening.options import Options
 from vcbench.manifest import device_name
 from vcbench.metric import Column
 from vcbench.sheets import NO_BREAK_SPACE, NOT_MEASURED, number
 from vcbench.statistics import LEVEL
 from vcbench.study import CONDITION_SIGN, Study
+from vcbench.study_listening import FOLDER
 from vcbench.study_results import Answer, Results
 from vcbench.study_run import Finished
 
@@ -137,9 +140,9 @@ def _recipe(study: Study) -> str:
 
 
 def foot(finished: Finished) -> list[str]:
-    """The metrics' settings, what is missing, and the speed."""
-    lines = []
-    for name, options in finished.results.study.config.metrics.items():
+    """The metrics' settings, what is missing, the listening tests, and the speed."""
+    study, lines = finished.results.study, []
+    for name, options in study.config.metrics.items():
         if name in finished.missing:
             lines.append(f"{name}: n/a: {finished.missing[name]}")
         else:
@@ -148,8 +151,21 @@ def foot(finished: Finished) -> list[str]:
     if finished.failures:
         counted = ", ".join(f"{label} {count}" for label, count in finished.failures.items())
         lines.append(f"Conversions that failed, and have no score: {counted}.")
+    lines += [_listening(test, options, finished.results.seeds[0]) for test, options in study.listening.items()]
     lines.append(str(finished.speed) if finished.speed else "Models trained one at a time.")
     return lines
+
+
+def _listening(test: str, options: Options, seed: int) -> str:
+    folder = f"{FOLDER}/{test}"
+    of = f" of {options.condition}" if options.condition else ""
+    rows = ", ".join(options.rows) if options.rows else "all rows that the test has a place for"
+    return (
+        f"Listening test {test} of seed {seed}: {rows}; {options.items} item{'s' * (options.items > 1)}{of}, "
+        f"{options.listeners} listeners, {options.per_item} ratings of each clip. "
+        f"`vcbench listen serve {folder} --results DIR` hands it out, "
+        f"`vcbench listen analyse --key {folder}{SUFFIX}` says what came back; both folders lie beside this table."
+    )
 
 
 def markdown(finished: Finished) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from vcbench.corpora.corpus import Speaker, Utterance
@@ -46,6 +46,8 @@ class TrainingSettings(BaseModel):
         clip: largest gradient norm.
         schedule: "constant", or "one-cycle" (Smith and Topin 2018) with `learning_rate` as its peak.
         reference_frames: length of the crop of another utterance of the same speaker; 0 where the system needs none.
+        varied_recordings: share of the training utterances that are heard under other recording conditions: with reverberation, noise
+            and a microphone's colour (`vcbench.recording_conditions`).
         evaluate_every, checkpoint_every: in steps.
     """
 
@@ -62,6 +64,7 @@ class TrainingSettings(BaseModel):
     schedule: Literal["constant", "one-cycle"] = "constant"
     precision: Literal["float32", "bfloat16"] = "float32"
     reference_frames: int = 0
+    varied_recordings: float = Field(0.0, ge=0, le=1)
     evaluate_every: int = 200
     checkpoint_every: int = 200
 
@@ -188,7 +191,8 @@ class NeuralSystem(nn.Module):
         raise NotImplementedError
 
     def latents(self, utterance: Utterance) -> dict[str, Tensor]:
-        """ "content" (channels, frames) and "speaker" (channels,), for the speaker probe."""
+        """For the speaker probe: "content" (channels, frames); where there is one "speaker" (channels,); and where an activation
+        guides the content "activated" (channels, frames), what leaves it."""
         raise NotImplementedError
 
     def convert(self, source: Utterance, target: Speaker) -> Tensor:

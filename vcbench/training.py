@@ -18,6 +18,7 @@ from torch import Tensor
 from vcbench.corpora.corpus import Utterance
 from vcbench.features.contour import normalise_log_f0
 from vcbench.files import write_bytes, write_text
+from vcbench.recording_conditions import vary
 from vcbench.system import Batch, CheckpointError, TrainingSettings
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def train(
         TrainingDiverged: the loss is not finite; the last checkpoint stays.
     """
     settings = system.config.training
-    crops = CropSampler(training, system.needs, system.device)
+    crops = CropSampler(vary(training, settings.varied_recordings), system.needs, system.device)
     kept_out = CropSampler(held_out, system.needs, system.device) if held_out else None
     torch.manual_seed(seed)
     progress = Progress(_optimizer(system, settings), torch.Generator().manual_seed(seed))

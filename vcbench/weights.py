@@ -118,6 +118,15 @@ _TABLE = (
         ("sig_bak_ovr.onnx", "model_v8.onnx"),
         package="speechmos: speechmos/dnsmos_models",
     ),
+    # The authors' checkpoint (https://github.com/sarulab-speech/UTMOS22) as tensors alone, under its own names.
+    Weights(
+        "utmos",
+        "UTMOS strong learner, predicted naturalness (Saeki et al. 2022)",
+        "MIT",
+        ("utmos_state_dict.pt",),
+        repository="Blinorot/UTMOS-PyTorch",
+        revision="4f2447e519df3b88567b45583d3500006729502b",
+    ),
     Weights(
         "hifigan",
         "HiFi-GAN vocoder of speechbrain (Kong et al. 2020), LibriTTS",

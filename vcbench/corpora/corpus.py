@@ -25,6 +25,7 @@ class Utterance:
         text: what is said, as the corpus gives it; ``None`` where the corpus gives none.
         span: begin and end in seconds when the utterance is a segment of the file.
         held_out: whether the corpus itself keeps the utterance out of training; ``None`` leaves it to `split`.
+        varied: whether it is heard under other recording conditions than its own (`vcbench.recording_conditions`).
         features: where `wave`, `mel`, `pitch` and `phones` come from.
     """
 
@@ -34,6 +35,7 @@ class Utterance:
     text: str | None = None
     span: tuple[float, float] | None = None
     held_out: bool | None = None
+    varied: bool = False
     features: FeatureStore | None = field(default=None, compare=False, repr=False)
 
     def _store(self) -> FeatureStore:

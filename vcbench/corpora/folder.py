@@ -29,7 +29,7 @@ from vcbench.corpora.layout import (
     sex_of,
 )
 
-OTHER_AUDIO = (".aac", ".aif", ".aiff", ".au", ".m4a", ".wma")  # listed, so that the check can say why it refuses them
+OTHER_AUDIO = (".aac", ".m4a", ".wma")  # listed, so that the check can say why it refuses them
 GROUPS = {"train": True, "eval": False}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vcbench import audio
+from vcbench import audio, recording_conditions
 from vcbench.corpora.corpus import Utterance
 from vcbench.features import phones, preparation
 from vcbench.features.cache import ContentHashes, Feature, FeatureCache
@@ -71,7 +71,8 @@ class FeatureStore:
         if feature is None:
             rate = self.mel_settings.sampling_rate
             trimmed = audio.trim_silence(audio.read(utterance.path, rate, utterance.span), rate)
-            feature = {"wave": torch.from_numpy(trimmed.copy())}, {}
+            heard = recording_conditions.apply(trimmed, rate, utterance.id) if utterance.varied else trimmed.copy()
+            feature = {"wave": torch.from_numpy(heard)}, {}
             self._cache.remember(key, feature)
         return feature[0]["wave"]
 
@@ -135,6 +136,8 @@ class FeatureStore:
                 raise audio.AudioError(f"{utterance.path} cannot be read: {error.strerror}.") from error
             trimming = [audio.TRIM_DECIBELS, audio.TRIM_MARGIN]
             basis: list[Any] = [content, utterance.span, self.mel_settings.sampling_rate, trimming]
+            if utterance.varied:
+                basis.append([recording_conditions.VERSION, utterance.id])
         else:
             basis = [self._key("wave", utterance)]
         if kind == "mel":

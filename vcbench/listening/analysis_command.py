@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vcbench.listening import analysis_report, analysis_run, predicted
+from vcbench.listening import analysis_report, analysis_run
 from vcbench.listening.key import SUFFIX, open_key
 from vcbench.listening.paragraph import paragraph
 
@@ -15,7 +15,7 @@ def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path |
 
     Args:
         out: by default a folder beside the key, named after the bundle.
-        run: a run's folder, whose leaderboard is set beside the answers.
+        run: the folder of the run that was heard, whose leaderboard and report get the answers.
 
     Raises:
         ListeningError: a key, bundle, answers or run that do not go together; then nothing is written.
@@ -23,12 +23,18 @@ def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path |
     key = key.resolve()
     out = out or key.with_name(f"{key.name.removesuffix(SUFFIX)}.analysis")
     analysis = analysis_run.run(open_key(key, bundle), results)
-    if run is not None:
-        predicted.merge(analysis, run)
-    analysis_report.write(analysis, out)
+    wrote = [f"Wrote {out / 'analysis.md'}."]
+    if run is None:
+        analysis_report.write(analysis, out)
+    else:
+        from vcbench.listening import merging  # here, because a run takes seconds to import
+
+        heard = merging.open_heard(analysis, run)
+        analysis_report.write(analysis, out)
+        merging.merge(analysis, heard)
+        wrote.append(f"Wrote {run / 'leaderboard.md'} and {run / 'report.html'} anew.")
     screened = [
         f"Screened: listener {row.listener}, {row.rule} ({row.found})." for row in analysis.screened.itertuples()
     ]
     doubts = [f"Mind: {doubt}" for doubt in analysis.doubts]
-    lines = [*analysis.reading.notes, *screened, *doubts, "", paragraph(analysis), "", f"Wrote {out / 'analysis.md'}."]
-    return "\n".join([*lines, *([f"Wrote {run / 'listening.md'}."] if run is not None else [])])
+    return "\n".join([*analysis.reading.notes, *screened, *doubts, "", paragraph(analysis), "", *wrote])

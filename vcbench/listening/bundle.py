@@ -22,7 +22,6 @@ from vcbench.listening.options import Options
 from vcbench.listening.package import write_package
 from vcbench.listening.render import OPENING, REFERENCE, Place, render
 from vcbench.listening.selection import by_row
-from vcbench.listening.texts import texts
 
 if TYPE_CHECKING:
     from vcbench.run import Run
@@ -52,7 +51,6 @@ def build(
     out = out.resolve()
     key = out.with_name(f"{out.name}.key") if key is None else key.resolve()
     _refuse_places(out, key)
-    texts(options.language)  # refuses a language that nobody has translated
     salt = secrets.token_hex(16) if salt is None else salt
     design = plan(run, test, options)
     _refuse_contrast(design, options)
@@ -81,7 +79,7 @@ def build(
         named = {codes[place]: wave for place, wave in waves.items()}
         hidden = {name for place, name in codes.items() if place.role == HIDDEN}
         checksum = write_package(package, manifest, sheets, named, hidden, options)
-        _write_key(secret, run, design, manifest, codes, options.seed, salt, checksum)
+        _write_key(secret, run, design, manifest, codes, options, salt, checksum)
         (secret / "analysis_plan.toml").write_text(analysis, encoding="utf-8")
         key.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(secret, key)
@@ -154,13 +152,20 @@ def _sheet(sheet: Sheet, design: Design, codes: Codes, salt: str) -> dict[str, A
     }
 
 
+def recordings(run: Run, design: Design) -> dict[str, dict[str, str]]:
+    """Hashes of the recordings that are rated, by row and trial."""
+    converted = by_row(run.conversions)
+    trials = dict.fromkeys(page.trial for page in design.pages if page.purpose == "rated")
+    return {row: {trial: converted[row][trial].audio_hash for trial in trials} for row in design.rows}
+
+
 def _write_key(
     folder: Path,
     run: Run,
     design: Design,
     manifest: dict[str, Any],
     codes: Codes,
-    seed: int,
+    options: Options,
     salt: str,
     checksum: str,
 ) -> None:
@@ -180,7 +185,8 @@ def _write_key(
         "corpus": run.corpus.name,
         "systems": [row for row in design.rows if row in run.systems],
         "references": [row for row in design.rows if row not in run.systems],
-        "seed": seed,
+        "options": options.model_dump(mode="json"),
+        "recordings": recordings(run, design),
         "salt": salt,
         "pages": dict(zip(ids, shown, strict=True)),
         "clips": {

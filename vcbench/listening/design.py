@@ -12,7 +12,8 @@ import numpy as np
 from vcbench.listening.kinds import KINDS, Kind, ListeningError, find_kind
 from vcbench.listening.options import Options
 from vcbench.listening.selection import by_row, choose_rows, pick, same_words
-from vcbench.listening.sheets import Slot, allot, williams
+from vcbench.listening.sheets import Slot, allot, refuse_impossible, williams
+from vcbench.listening.texts import texts
 
 if TYPE_CHECKING:
     from vcbench.run import Run
@@ -79,14 +80,14 @@ def plan(run: Run, kind: str, options: Options) -> Design:
     """Choose items, the conditions in turn, among trials that every rated row has converted; and allot them.
 
     Raises:
-        ListeningError: an unknown test or row, no conversions, fewer than two systems, too few common trials, numbers of
-            listeners and ratings that do not fit, or traps or gold clips in a test that has no place for them.
+        ListeningError: an unknown test, row or condition, no conversions, fewer than two systems, too few common trials, or
+            what `check` refuses.
     """
     kind = find_kind(kind)
     test = KINDS[kind]
     converted = by_row(run.conversions)
+    check(kind, options)
     rows = choose_rows(run, test, converted, options.rows)
-    _refuse_extras(kind, options)
     random = np.random.default_rng(options.seed)
     picked = pick(run, test, converted, rows, options, random)
     items, practice = picked[: options.items], picked[options.items :][: options.training]
@@ -104,7 +105,13 @@ def plan(run: Run, kind: str, options: Options) -> Design:
     return Design(kind, "mushra-like" if other_words else kind, tuple(rows), pages, sheets, volume)
 
 
-def _refuse_extras(kind: str, options: Options) -> None:
+def check(kind: str, options: Options) -> None:
+    """Refuse what no run can make up for.
+
+    Raises:
+        ListeningError: numbers of listeners and ratings that do not fit, traps or gold clips in a test that has no place for
+            them, or a language that nobody has translated.
+    """
     if min(options.items, options.training, options.traps, options.gold) < 0 or options.items == 0:
         raise ListeningError(
             f"{options.items} items, {options.training} training trials, {options.traps} traps and {options.gold} gold pages "
@@ -112,6 +119,8 @@ def _refuse_extras(kind: str, options: Options) -> None:
         )
     if kind == "mushra" and options.traps + options.gold:
         raise ListeningError("A MUSHRA test has its hidden reference and anchors in place of traps and gold clips.")
+    refuse_impossible(options.items, options.listeners, options.per_item)
+    texts(options.language)
 
 
 def _units(test: Kind, rows: list[str]) -> list[tuple[str, ...]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import BaseModel, ConfigDict
 
 from vcbench.listening.kinds import ListeningError
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(BaseModel):
     """How a test is set up.
 
     Attributes:
         items: trials in the test, beside those of training and gold pages.
+        condition: the one that all of these are of; ``None``: each condition in turn.
         listeners, per_item: every clip is rated by `per_item` of the listeners.
         seed: decides choice, order and sheets.
         rows: what is rated; by default every system and the test's own reference rows.
@@ -26,10 +26,13 @@ class Options:
         collector: URL that the page sends answers to; ``None``: they are downloaded, or `listen serve` takes them.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
     items: int = 6
     listeners: int = 20
     per_item: int = 10
     seed: int = 0
+    condition: str | None = None
     rows: tuple[str, ...] | None = None
     training: int = 1
     traps: int = 0

@@ -59,19 +59,33 @@ def choose_rows(run: Run, test: Kind, converted: dict[str, Any], rows: Sequence[
     return chosen
 
 
+def of_condition(trials: pd.DataFrame, condition: str | None) -> pd.DataFrame:
+    """The trials of a condition; all of them for ``None``.
+
+    Raises:
+        ListeningError: there is no such condition.
+    """
+    known = list(dict.fromkeys(trials["condition"]))
+    if condition is not None and condition not in known:
+        raise ListeningError(f"There are no trials of condition {condition!r}; there are of {', '.join(known)}.")
+    return trials if condition is None else trials[trials["condition"] == condition]
+
+
 def pick(
     run: Run, test: Kind, converted: dict[str, Any], rows: list[str], options: Options, random: np.random.Generator
 ) -> list[Any]:
     """Items, then trials of the training, then of gold pages."""
-    usable = [trial for trial in run.trials.itertuples() if all(trial.trial in converted[row] for row in rows)]
+    trials = of_condition(run.trials, options.condition)
+    usable = [trial for trial in trials.itertuples() if all(trial.trial in converted[row] for row in rows)]
     if test.clips == "all":
         usable = [trial for trial in usable if _seconds(run, trial, converted, rows) <= MAXIMUM_SECONDS]
     others = options.training + options.gold
     if options.items + others > len(usable):
+        of = f" of {options.condition}" if options.condition else ""
         limit = f" and last at most {MAXIMUM_SECONDS:.0f} s" if test.clips == "all" else ""
         raise ListeningError(
             f"{options.items} items were asked for, and {others} trials for training and gold pages; {len(usable)} of the run's "
-            f"{len(run.trials)} trials were converted by all of {', '.join(rows)}{limit}. "
+            f"{len(trials)} trials{of} were converted by all of {', '.join(rows)}{limit}. "
             f"Ask for at most {max(len(usable) - others, 0)} items, for less training, or leave out the row that failed most."
         )
     return _in_turn(usable, options.items + others, random)

@@ -36,7 +36,7 @@ def allot(units: int, items: int, listeners: int, per_item: int, seed: int) -> l
     Raises:
         ListeningError: numbers with which that is impossible, and what would be possible.
     """
-    _refuse_impossible(items, listeners, per_item)
+    refuse_impossible(items, listeners, per_item)
     rounds = items * per_item // listeners  # of each listener
     random = np.random.default_rng(seed)
     square = williams(units)
@@ -63,7 +63,12 @@ def allot(units: int, items: int, listeners: int, per_item: int, seed: int) -> l
     return sheets
 
 
-def _refuse_impossible(items: int, listeners: int, per_item: int) -> None:
+def refuse_impossible(items: int, listeners: int, per_item: int) -> None:
+    """Refuse numbers that no sheets can keep, and say what would be possible.
+
+    Raises:
+        ListeningError: as `allot`.
+    """
     asked = f"{listeners} listeners, {items} items and {per_item} ratings of each"
     if min(items, listeners, per_item) < 1:
         raise ListeningError(f"Received {asked}; each must be 1 or more.")

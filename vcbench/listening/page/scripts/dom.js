@@ -38,7 +38,15 @@ window.vcbench = {
 
   /** Say something below the page, and to a screen reader. */
   announce(text) {
-    document.getElementById("status").textContent = text;
+    const status = document.getElementById("status");
+    status.textContent = text;
+    status.classList.remove("complaint");
+  },
+
+  /** Say what is still to be done, so that it is seen. */
+  complain(text) {
+    vcbench.announce(text);
+    document.getElementById("status").classList.add("complaint");
   },
 
   button(key, onclick, kind = "primary") {

@@ -44,13 +44,16 @@
       const waiting = setTimeout(() => announce(text("loading")), 300);
       app.context ??= new AudioContext();
       const player = new vcbench.Player(app.context, together);
-      for (const { code, name, known } of clips) {
-        const buffer = await vcbench.loadClip(app.context, code).catch((error) => {
-          throw new LoadError(`${name} (${error.message})`);
-        });
-        player.add(code, buffer, known);
+      try {
+        for (const { code, name, known } of clips) {
+          const buffer = await vcbench.loadClip(app.context, code).catch((error) => {
+            throw new LoadError(`${name} (${error.message})`);
+          });
+          player.add(code, buffer, known);
+        }
+      } finally {
+        clearTimeout(waiting);
       }
-      clearTimeout(waiting);
       app.player = app.gone ? null : player;
       return app.player;
     },
@@ -103,7 +106,7 @@
       const number = Number(input.value);
       if (input.value.trim() !== "" && data.sheets[number]) return open(number);
       input.setAttribute("aria-invalid", "true");
-      announce(text("start.wrong", { total }));
+      vcbench.complain(text("start.wrong", { total }));
       input.focus();
     };
     show(

@@ -1,13 +1,13 @@
 "use strict";
 // One function per kind of step. `app` has the session, `save()`, `next()` and `load(codes, together)`.
 (() => {
-  const { element, text, button, show, announce, paragraphs } = vcbench;
+  const { element, text, button, show, announce, complain, paragraphs } = vcbench;
 
   function consent(app) {
     const box = element("input", { type: "checkbox", id: "agree" });
     const agreed = () => {
       if (!box.checked) {
-        announce(text("consent.missing"));
+        complain(text("consent.missing"));
         box.focus();
         return;
       }
@@ -29,7 +29,7 @@
     player.changed = () => clip.update();
     const proceed = () => {
       if (known.heard) app.next();
-      else announce(text("volume.missing"));
+      else complain(text("volume.missing"));
     };
     show(text("volume.heading"), ...paragraphs(text("volume.text")), clip.element, button("continue", proceed));
   }
@@ -119,7 +119,7 @@
       update: () => control.update(),
       complete: () => known.every((clip) => clip.rating !== null),
       complain: () => {
-        announce(unheard(clips) ?? text("missing.answer"));
+        complain(unheard(clips) ?? text("missing.answer"));
         control.focus();
       },
     };
@@ -162,7 +162,7 @@
       update: () => controls.forEach((control) => control.update()),
       complete: () => open().length === 0,
       complain: () => {
-        announce(unheard(clips) ?? text("missing.rating", { clips: open().map(({ name }) => name).join(", ") }));
+        complain(unheard(clips) ?? text("missing.rating", { clips: open().map(({ name }) => name).join(", ") }));
         controls[rated.indexOf(open()[0])].focus();
       },
     };

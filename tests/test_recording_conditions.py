@@ -1,0 +1,106 @@
+"""Other recording conditions: half of the utterances, always the same ones, each with noise, a room and a microphone of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vcbench import command, pipeline, recording_conditions
+from vcbench.corpora import load_corpus
+from vcbench.corpora.corpus import Utterance
+from vcbench.features.store import FeatureStore
+from vcbench.run import Run
+
+RATE = 22_050
+
+
+@pytest.fixture(scope="module")
+def utterances(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
+    store = FeatureStore(tmp_path_factory.mktemp("cache"))
+    return [utterance.with_features(store) for utterance in load_corpus("mini").utterances[:200]]
+
+
+def test_about_the_share_is_varied_and_more_with_a_larger_one(utterances: list[Utterance]) -> None:
+    chosen = {
+        share: {one.id for one in recording_conditions.vary(utterances, share) if one.varied}
+        for share in (0.0, 0.25, 0.5, 1.0)
+    }
+    assert len(chosen[0.0]) == 0
+    assert 30 <= len(chosen[0.25]) <= 70
+    assert 80 <= len(chosen[0.5]) <= 120
+    assert chosen[1.0] == {one.id for one in utterances}
+    assert chosen[0.25] < chosen[0.5]
+
+
+def test_the_id_decides_how_a_recording_sounds() -> None:
+    wave = np.random.default_rng(0).standard_normal(RATE).astype(np.float32) * 0.05
+    first, again = (recording_conditions.apply(wave, RATE, "a") for _ in range(2))
+    assert np.array_equal(first, again)
+    assert not np.allclose(first, recording_conditions.apply(wave, RATE, "b"), atol=1e-3)
+
+
+def test_power_and_length_stay() -> None:
+    wave = np.sin(np.arange(RATE) * 0.05).astype(np.float32) * 0.2
+    heard = recording_conditions.apply(wave, RATE, "a")
+    assert heard.shape == wave.shape
+    assert heard.dtype == np.float32
+    assert np.mean(heard**2) == pytest.approx(np.mean(wave**2), rel=1e-3)
+
+
+def test_silence_is_filled_by_noise_and_the_room() -> None:
+    """A tone burst between silences: before it there is the noise alone, after it also the room's tail."""
+    wave = np.zeros(2 * RATE, np.float32)
+    wave[RATE // 2 : RATE] = np.sin(np.arange(RATE - RATE // 2) * 0.3) * 0.3
+    before, after = [], []
+    for identity in "abcdefgh":
+        heard = recording_conditions.apply(wave, RATE, identity)
+        before.append(np.mean(heard[: RATE // 2] ** 2))
+        after.append(np.mean(heard[RATE : RATE + RATE // 10] ** 2))
+    assert min(before) > 0
+    assert np.mean(after) > 2 * np.mean(before)
+
+
+def test_noise_and_colour_keep_to_their_ranges() -> None:
+    wave = np.random.default_rng(1).standard_normal(4 * RATE)
+    for identity in range(20):
+        generator = np.random.default_rng(identity)
+        noise = recording_conditions._add_noise(wave, RATE, generator) - wave
+        ratio = 10 * np.log10(np.mean(wave**2) / np.mean(noise**2))
+        low, high = recording_conditions.SIGNAL_TO_NOISE
+        assert low - 0.1 < ratio < high + 0.1
+        coloured = recording_conditions._colour(wave, RATE, generator)
+        gain = 20 * np.log10(np.abs(np.fft.rfft(coloured)) / np.abs(np.fft.rfft(wave)))
+        assert np.abs(gain[1:-1]).max() < recording_conditions.GAIN + 1e-6
+
+
+def test_every_feature_is_of_the_varied_recording_and_kept_apart(utterances: list[Utterance]) -> None:
+    clean, varied = utterances[0], replace(utterances[0], varied=True)
+    assert clean.mel.shape == varied.mel.shape
+    assert (clean.mel - varied.mel).abs().mean() > 0.05
+    assert not torch.equal(clean.wave, varied.wave)
+    assert clean.features is not None
+    assert clean.features.content_hash(clean) != clean.features.content_hash(varied)
+    folder = clean.features._cache.folder
+    assert torch.equal(replace(varied, features=FeatureStore(Path(folder))).mel, varied.mel)
+
+
+def opened(folder: Path, *assignments: str) -> Run:
+    return command.open_run("tiny", None, list(assignments), "again_vc", folder.name, None, None, folder.parent)
+
+
+def test_a_run_prepares_what_its_systems_will_hear(tmp_path: Path) -> None:
+    run = opened(tmp_path / "varied", "systems.again_vc.training.varied_recordings=0.5", "workers=1")
+    pipeline.prepare(run, lambda *_: None)
+    assert (run.prepared["settings"]["varied"], run.prepared["settings"]["needs"]) == (0.5, ["mel"])
+    heard = recording_conditions.vary(run.split.training, 0.5)
+    assert 0 < sum(one.varied for one in heard) < len(heard)
+    assert all(run.store.is_cached(one, ["mel"]) for one in heard)
+    unheard = [replace(one, varied=True) for one in heard if not one.varied]
+    assert not any(run.store.is_cached(one, ["mel"]) for one in unheard)
+    wider = run.prepared["settings"] | {"needs": ["mel", "phones"], "varied": 0.75}
+    assert pipeline._to_prepare(run, wider) == wider  # another study's: what it prepared still serves
+    assert pipeline._to_prepare(run, wider | {"seed": 1}) == run.prepared["settings"]

@@ -1,0 +1,189 @@
+"""What scoring costs on this machine, by metric.
+
+The recordings are those of the embedded corpus in the role of conversions: a speaker's utterances one after another, in pieces of a
+given length. Each conversion has a source of its own, as those of a single system have, so that what a metric computes of sources
+is in its figures; conversions to one target share the enrolment. Metrics run as a run scores them: on a CPU one thread each, several
+at once.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from vcbench import audio, config, pipeline, registry
+from vcbench.config import RunConfig
+from vcbench.corpora import load_corpus
+from vcbench.corpora.corpus import Speaker, Utterance
+from vcbench.engines import Job, Progress, run_jobs
+from vcbench.features.store import FeatureStore
+from vcbench.leaderboard import ALL
+from vcbench.metric import AudioMetric, Conversion, MetricUnavailable
+from vcbench.run import Run
+from vcbench.scoring import CHUNK
+
+Metrics = Mapping[str, dict[str, Any]]
+
+TOKENS = 4.0  # of Whisper in a second of English speech
+PROMPT = 4  # tokens that its decoder is given to begin with
+END = 50257  # its token that ends a text, in the multilingual vocabulary
+LARGE_V3 = {
+    "n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 1280, "n_audio_head": 20, "n_audio_layer": 32, "n_vocab": 51866,
+    "n_text_ctx": 448, "n_text_state": 1280, "n_text_head": 20, "n_text_layer": 32,
+}  # fmt: skip
+
+
+class Cost(NamedTuple):
+    """Seconds to load a metric's model and score the first conversion, which imports packages; and to score all conversions."""
+
+    loading: float
+    scoring: float
+
+
+def score(
+    settings: RunConfig, conversions: int, seconds: float, random_weights: bool, progress: Progress
+) -> tuple[list[tuple[str, ...]], dict[str, str]]:
+    """Rows of (metric, seconds to load, to score all, to score one, conversions a minute, real-time factor); and, by metric, why it
+    is not timed.
+
+    The last row is of all metrics together, from the start of the first process to the end of the last. A metric that scores systems
+    and not recordings has no row.
+
+    Args:
+        conversions: how many, of `seconds` each.
+        random_weights: in place of the settings' metrics, ECAPA and a Whisper of the size of large-v3 with random weights.
+    """
+    with tempfile.TemporaryDirectory(prefix="vcbench-") as name:
+        run = Run(Path(name), settings)
+        metrics = with_random_weights(run.folder, seconds, run.device) if random_weights else settings.metrics
+        ready, missing = _ready(metrics)
+        made = recordings(run, conversions, seconds)
+        jobs = [
+            Job(metric, time_metric, {"name": metric, "options": options, "made": made, "device": run.device.type})
+            for metric, options in ready.items()
+        ]
+        started = perf_counter()
+        costs: dict[str, Cost] = run_jobs(jobs, run.workers, pipeline.threads(run), progress)
+        wall = perf_counter() - started
+    rows = [
+        (registry.row_name(metric), f"{cost.loading:.1f}", *_figures(cost.scoring, conversions, seconds))
+        for metric, cost in ((metric, costs[metric]) for metric in ready)
+    ]
+    together = (f"together, {min(run.workers, len(jobs))} at once", "", *_figures(wall, conversions, seconds))
+    return [*rows, together] if jobs else [], missing
+
+
+def _ready(metrics: Metrics) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Metrics that can score recordings here, and why the others cannot."""
+    ready, missing = {}, {}
+    for name, options in metrics.items():
+        metric = config.build_metric(name, options)
+        if isinstance(metric, AudioMetric):
+            try:
+                metric.check()
+                ready[name] = options
+            except MetricUnavailable as error:
+                missing[registry.row_name(name)] = str(error)
+    return ready, missing
+
+
+def _figures(taken: float, conversions: int, seconds: float) -> tuple[str, ...]:
+    each = taken / conversions
+    return f"{taken:.1f}", f"{each:.3f}", f"{60 / each:.0f}", f"{each / seconds:.3f}"
+
+
+def time_metric(name: str, options: dict[str, Any], made: Sequence[Conversion], device: str, progress: Any) -> Cost:
+    """What it costs to score `made` by one metric, in pieces as a run does."""
+    metric = config.build_metric(name, options)
+    started = perf_counter()
+    metric.load(torch.device(device))
+    metric.measure(made[:1])
+    loaded = perf_counter()
+    for begin in range(0, len(made), CHUNK):
+        metric.measure(made[begin : begin + CHUNK])
+        progress(min(begin + CHUNK, len(made)), len(made))
+    if device == "cuda":
+        torch.cuda.synchronize()
+    ended = perf_counter()
+    metric.unload()
+    return Cost(loaded - started, ended - loaded)
+
+
+def recordings(run: Run, count: int, seconds: float) -> list[Conversion]:
+    """Recordings of the embedded corpus as conversions of recordings of other speakers, written to the run's folder."""
+    speakers = load_corpus("mini").speakers
+    store = FeatureStore(run.folder / "features", run.config.features.mel, run.config.features.pitch)
+    enrolment, each = run.config.trials.enrolment, math.ceil(count / len(speakers))
+    pieces = [_pieces(one, enrolment + 2 * each, seconds, run.folder / "recordings", store) for one in speakers]
+    made = []
+    for index in range(count):
+        turn, voice = divmod(index, len(speakers))
+        target = pieces[voice]
+        source = pieces[(voice + len(speakers) // 2) % len(speakers)][enrolment + each + turn]
+        made.append(
+            Conversion(
+                system="mini",
+                trial=f"t{index:04d}",
+                condition=ALL,
+                path=target[enrolment + turn].path,
+                audio_hash="",  # nothing is cached
+                source=source,
+                spoken=source,
+                target=Speaker(speakers[voice].id, tuple(target[:1])),
+                enrolment=tuple(target[:enrolment]),
+            )
+        )
+    return made
+
+
+def _pieces(speaker: Speaker, count: int, seconds: float, folder: Path, store: FeatureStore) -> list[Utterance]:
+    """A speaker's utterances one after another, from the first again if need be, in pieces of one length."""
+    rate = store.mel_settings.sampling_rate
+    size = round(seconds * rate)
+    waves: list[np.ndarray] = []
+    for utterance in speaker.utterances:
+        if sum(map(len, waves)) < count * size:
+            waves.append(audio.read(utterance.path, rate, utterance.span))
+    speech = np.concatenate(waves)
+    made = []
+    for index in range(count):
+        path = folder / speaker.id / f"{index:04d}.flac"
+        audio.write(path, np.take(speech, np.arange(index * size, (index + 1) * size), mode="wrap"), rate)
+        made.append(Utterance(f"{speaker.id}/{index:04d}", speaker.id, path, features=store))
+    return made
+
+
+def with_random_weights(
+    folder: Path, seconds: float, device: torch.device, whisper: Mapping[str, int] = LARGE_V3
+) -> Metrics:
+    """Settings of ECAPA and of Whisper large-v3, with files of random weights in `folder`: to measure, never to score.
+
+    Args:
+        seconds: of speech in a recording. The Whisper ends its texts after as many tokens as speech of that length has.
+        whisper: its sizes, as openai-whisper's checkpoints name them.
+    """
+    from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+    from whisper.model import ModelDimensions, Whisper
+
+    torch.manual_seed(0)
+    ecapa = ECAPA_TDNN(80, channels=[1024, 1024, 1024, 1024, 3072], attention_channels=128, lin_neurons=192)
+    torch.save(ecapa.state_dict(), folder / "embedding_model.ckpt")
+    model = Whisper(ModelDimensions(**whisper))
+    with torch.no_grad():
+        positions = model.decoder.positional_embedding.zero_()
+        last = PROMPT + math.ceil(TOKENS * min(seconds, 30.0)) - 1
+        positions[last:] = 100 * model.decoder.token_embedding.weight[END]  # far beyond what the layers add
+    state = {name: value.half() for name, value in model.state_dict().items()}
+    torch.save({"dims": dict(whisper), "model_state_dict": state}, folder / "large-v3.pt")
+    recogniser = {
+        "engine": "openai-whisper", "model": "large-v3", "path": str(folder),
+        "precision": "float16" if device.type == "cuda" else "float32",
+    }  # fmt: skip
+    return {"speaker_similarity_ecapa": {"path": str(folder)}, "word_error_rate": recogniser}

@@ -1,0 +1,88 @@
+"""`vcbench bench`: how fast the parts are on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from vcbench.cli_options import Assignments, ConfigFiles, Preset, Systems, console
+
+app = typer.Typer(help="How fast the parts are on this machine.", no_args_is_help=True)
+
+
+@app.command("train")
+def bench_train(
+    preset: Preset = "quick",
+    systems: Systems = "all",
+    config: ConfigFiles = None,
+    assignments: Assignments = None,
+    threads: Annotated[int, typer.Option(help="Threads of the process; 0 is PyTorch's default.")] = 1,
+    steps: Annotated[int, typer.Option(help="Steps that are timed, after 3 that are not.")] = 10,
+) -> None:
+    """Training steps per second of each system at the preset's sizes, side by side with published code where there is some."""
+    from vcbench import bench, command
+
+    rows = bench.train(command.select(preset, config, assignments, systems), threads, steps)
+    _print(rows, "system", "parameters", "batch", "s/step", "steps/s", "GFLOP/s (of peak)", "published code")
+
+
+@app.command("convert")
+def bench_convert(
+    preset: Preset = "quick",
+    systems: Systems = "all",
+    config: ConfigFiles = None,
+    assignments: Assignments = None,
+    threads: Annotated[int, typer.Option(help="Threads of the process; 0 is PyTorch's default.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Conversions that are timed, after one that is not.")] = 5,
+) -> None:
+    """Real-time factor of each system's conversion and of the vocoder at the preset's sizes."""
+    from vcbench import bench, command
+
+    rows = bench.convert(command.select(preset, config, assignments, systems), threads, repeats)
+    _print(rows, "system", "seconds of speech", "one by one", f"batch of {bench.CONVERTED}", "vocoder")
+
+
+@app.command("score")
+def bench_score(
+    preset: Preset = "quick",
+    config: ConfigFiles = None,
+    assignments: Assignments = None,
+    conversions: Annotated[int, typer.Option(min=1, help="Recordings that are scored.")] = 200,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60.0, help="Length of each.")] = 3.0,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Instead of the preset's metrics, ECAPA and a Whisper of the size of large-v3, with random weights.",
+        ),
+    ] = False,
+) -> None:
+    """What scoring costs by metric: seconds to load it and for a conversion, conversions a minute, real-time factor.
+
+    Metrics are timed as a run scores: on a CPU as many at once as there are cores, on a GPU one after another;
+    `--set workers=1` times each alone. A metric that the preset lacks: `--set metrics.prosody={}`.
+    """
+    from vcbench import bench_score as bench
+    from vcbench import command
+    from vcbench import config as configuration
+
+    settings = configuration.parse(configuration.resolve(preset, config, assignments))
+    with command.bars(console) as progress:
+        rows, missing = bench.score(settings, conversions, seconds, random_weights, progress)
+    console.print(f"{conversions} conversions of {seconds:g} s")
+    _print(rows, "metric", "load (s)", "score (s)", "s each", "a minute", "real-time factor")
+    for metric, reason in missing.items():
+        console.print(f"[yellow]{metric} is not timed:[/] {escape(reason)}")
+
+
+def _print(rows: Iterable[Sequence[str]], *titles: str) -> None:
+    table = Table()
+    for title in titles:
+        table.add_column(title, no_wrap=title == titles[0])
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,83 @@
+"""What listeners said of a run: columns of its leaderboard, before those of what metrics predict.
+
+`vcbench listen analyse --run` leaves the means in `listening.json` (`vcbench.listening.merging`); whatever is made of
+the run afterwards has them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from vcbench.leaderboard import ALL, Leaderboard
+from vcbench.metric import Column
+from vcbench.run import Run
+
+FILE = "listening.json"
+FEWEST = 3  # systems; through two points goes a line
+
+
+def with_heard(board: Leaderboard, run: Run) -> Leaderboard:
+    """The board with a column for each listening test, and a footnote on how its means go with the predicted ones.
+
+    A test of recordings that the run no longer has stays without values, and says so.
+    """
+    path = run.folder / FILE
+    tests = json.loads(path.read_text(encoding="utf-8"))["tests"] if path.is_file() else {}
+    columns = {f"heard_{name}": Column(**test["column"]) for name, test in tests.items()}
+    notes, missing = [], {}
+    for column, test in zip(columns, tests.values(), strict=True):
+        if changed := replaced(run, test["recordings"]):
+            missing[column] = f"listeners heard other recordings of {', '.join(changed)} than the run has now."
+            continue
+        board = replace(board, cells=pd.concat([_cells(board, column, test), board.cells], ignore_index=True))
+        notes.append(((column,), " ".join([test["note"], *_correlations(board, column)])))
+    return replace(
+        board,
+        columns=columns | board.columns,
+        notes=(*notes, *board.notes),
+        unavailable=missing | board.unavailable,
+    )
+
+
+def replaced(run: Run, recordings: dict[str, dict[str, str]]) -> list[str]:
+    """Rows of which the run has other recordings, or none.
+
+    Args:
+        recordings: by row and trial, hashes of what listeners heard.
+    """
+    there = {(one.system, one.trial): one.audio_hash for one in run.conversions}
+    return [
+        row
+        for row, hashes in recordings.items()
+        if any(there.get((row, trial)) != expected for trial, expected in hashes.items())
+    ]
+
+
+def _cells(board: Leaderboard, column: str, test: dict[str, Any]) -> pd.DataFrame:
+    """A test's means of the board's rows; they are not ranked, as the test's own analysis compares them."""
+    scores = pd.DataFrame(test["scores"])
+    own = scores[scores["system"].isin([*board.systems, *board.references])].rename(columns={"ratings": "count"})
+    return own.assign(column=column, rank=None, best=False)[list(board.cells.columns)]
+
+
+def _correlations(board: Leaderboard, column: str) -> Iterator[str]:
+    """How systems' means in a column go with those in each main column, over all conditions. Reference rows are left out:
+    they lie far apart, and make any metric look good.
+    """
+    pooled = board.cells[(board.cells["condition"] == ALL) & board.cells["system"].isin(board.systems)]
+    means = pooled.pivot(index="system", columns="column", values="mean").astype(float)
+    found = []
+    for name, about in board.columns.items():
+        pairs = means[[column, name]].dropna() if about.main and name in means else means.iloc[:0]
+        if len(pairs) >= FEWEST and min(map(np.ptp, pairs.to_numpy().T)) > 0:
+            r, rho = (measure(*pairs.to_numpy().T)[0] for measure in (stats.pearsonr, stats.spearmanr))
+            found.append(f"{about.title} {r:.2f}, {rho:.2f} ({len(pairs)} systems)")
+    if found:
+        yield f"Correlation of systems' means (Pearson, Spearman) with {'; '.join(found)}."

@@ -1,0 +1,74 @@
+"""What listeners said of a run, left in its folder, so that its leaderboard and report have it (`vcbench.heard`)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vcbench import pipeline
+from vcbench.files import write_json
+from vcbench.heard import FILE, replaced
+from vcbench.listening.analysis import points
+from vcbench.listening.analysis_report import records
+from vcbench.listening.analysis_run import Analysis
+from vcbench.listening.kinds import ListeningError
+from vcbench.listening.paragraph import DECIMALS
+from vcbench.run import Run
+
+TITLES = {
+    "mos": "Naturalness, heard (1-5)",
+    "similarity-mos": "Same speaker, heard (1-4)",
+    "preference": "Preferred voice, heard (%)",
+    "mushra": "MUSHRA, heard (0-100)",
+    "mushra-like": "MUSHRA-like, heard (0-100)",
+}
+
+
+def open_heard(analysis: Analysis, folder: Path) -> Run:
+    """The run whose recordings were heard.
+
+    Raises:
+        ListeningError: the run has other recordings than listeners heard.
+        RunError: the folder is no run.
+    """
+    run = Run.open(folder)
+    if changed := replaced(run, analysis.key.content["recordings"]):
+        raise ListeningError(
+            f"{folder} does not have the recordings of {', '.join(changed)} that listeners heard; its rows are "
+            f"{', '.join(run.rows)}. The test was built of {analysis.key.content['run']}."
+        )
+    return run
+
+
+def merge(analysis: Analysis, run: Run) -> None:
+    """Add the test to the run's `listening.json` under the bundle's id, and write its tables and report anew.
+
+    A test has `column` (of the leaderboard), `note` (its footnote), `recordings` (hashes of what was heard, by row and
+    trial) and `scores` (as in scores.csv).
+    """
+    path = run.folder / FILE
+    tests = json.loads(path.read_text(encoding="utf-8"))["tests"] if path.is_file() else {}
+    content = analysis.key.content
+    preference = analysis.key.test == "preference"
+    tests[content["id"]] = {
+        "column": {
+            "title": TITLES[content["name"]],
+            "higher_is_better": True,
+            "decimals": 1 if preference else DECIMALS[analysis.key.test],
+            "percent": preference,
+        },
+        "note": _note(analysis),
+        "recordings": content["recordings"],
+        "scores": records(analysis.after.scores),
+    }
+    write_json(path, {"format": 1, "tests": tests})
+    pipeline.write_tables(run, pipeline.unscored(run))
+
+
+def _note(analysis: Analysis) -> str:
+    conditions = dict.fromkeys(points(analysis.counted, analysis.key.test)["condition"])
+    screened = f", {len(analysis.out)} more screened" if analysis.out else ""
+    return (
+        f"Listening test {analysis.key.content['id']}: {analysis.after.listeners} listeners{screened}, {analysis.after.items} items "
+        f"of {', '.join(conditions)}; interval by bootstrap over listeners and items, systems compared in the test's own analysis."
+    )

@@ -1,0 +1,95 @@
+"""A study's listening tests: packages of its first seed's recordings, whose keys call rows as the study's tables do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from vcbench.listening.bundle import build, recordings
+from vcbench.listening.design import plan
+from vcbench.listening.key import SUFFIX
+from vcbench.listening.kinds import ListeningError
+from vcbench.listening.options import Options
+from vcbench.listening.selection import of_condition
+from vcbench.metric import Conversion
+from vcbench.run import Run
+from vcbench.study import Study
+
+FOLDER = "listening"  # in the study's output
+
+
+class Labelled(Run):
+    """A run whose rows have other names.
+
+    Args:
+        names: by row.
+    """
+
+    def __init__(self, run: Run, names: Mapping[str, str]) -> None:
+        super().__init__(run.folder, run.config)
+        self._run, self._names = run, names
+
+    @property
+    def systems(self) -> list[str]:
+        return [self._names[row] for row in self._run.systems]
+
+    @property
+    def rows(self) -> list[str]:
+        return [self._names[row] for row in self._run.rows]
+
+    @cached_property
+    def conversions(self) -> list[Conversion]:
+        return [replace(one, system=self._names[one.system]) for one in self._run.conversions]
+
+
+def check_trials(study: Study, run: Run) -> None:
+    """Refuse a test of more trials than a prepared run has.
+
+    Raises:
+        ListeningError: how many there are, and how many were asked for.
+    """
+    for test, options in study.listening.items():
+        there = len(of_condition(run.trials, options.condition))
+        asked = options.items + options.training + options.gold
+        if asked > there:
+            raise ListeningError(
+                f"listening.{test} asks for {asked} trials ({options.items} items, {options.training + options.gold} for training "
+                f"and gold pages); the run has {there}{f' of {options.condition}' if options.condition else ''}. "
+                f"Lower listening.{test}.items, or raise trials.per_condition."
+            )
+
+
+def build_tests(study: Study, view: Run, out: Path) -> None:
+    """Build each test as ``listening/<test>`` of the study's output, its key beside it; one that is there is kept.
+
+    Raises:
+        ListeningError: one that is there was built with other options, or of other recordings.
+    """
+    run = Labelled(view, study.rows)
+    for test, options in study.listening.items():
+        folder = out / FOLDER / test
+        key = folder.with_name(f"{test}{SUFFIX}")
+        if (key / "key.json").is_file():
+            _refuse_other(run, test, options, key)
+        else:
+            build(run, test, folder, options, key)
+
+
+def _refuse_other(run: Run, test: str, options: Options, key: Path) -> None:
+    content = json.loads((key / "key.json").read_text(encoding="utf-8"))
+    differing = [
+        what
+        for what, own in (
+            ("options", options.model_dump(mode="json")),
+            ("recordings", recordings(run, plan(run, test, options))),
+        )
+        if content[what] != own
+    ]
+    if differing:
+        raise ListeningError(
+            f"The listening test {key} was built with other {' and '.join(differing)}. Listeners may have it: move it and its "
+            "bundle away, or give the study another --out."
+        )
