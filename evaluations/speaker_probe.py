@@ -42,6 +42,7 @@ PATIENCE = (
 )
 LOWER = 0.01  # nats that count as lower
 VALIDATION_SHARE = 4  # one of so many utterances of each speaker
+VALIDATION_FRAMES = 400  # of an utterance's latent, at most, in a look at the validation loss
 PROBED = {  # the columns of each latent
     "content": ("probe_content", "probe_control"),
     "activated": ("probe_raw",),
@@ -68,7 +69,7 @@ class SpeakerProbe(SystemMetric):
         "probe_control": Column("Speaker probe on content, permuted labels (%)", None, 1, percent=True, main=False),
         "probe_chance": Column("Speaker probe, chance (%)", None, 1, percent=True, main=False, exact=True),
     }
-    version = 3
+    version = 4
 
     def __init__(
         self, training_utterances: int = 16, test_utterances: int = 8, seeds: int = 1, steps: int = 6000
@@ -218,6 +219,7 @@ def _fit(
 ) -> None:
     """Adam on random crops until the loss on the validation utterances falls no more; the best state is kept."""
     learned, kept = _divide(labels)
+    shown, shown_mask = latents[kept, :, :VALIDATION_FRAMES], mask[kept, :, :VALIDATION_FRAMES]
     optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE)
     lowest, best, waited = float("inf"), {}, 0
     for step in range(1, steps + 1):
@@ -229,7 +231,7 @@ def _fit(
         optimizer.step()
         if step % CHECK_EVERY == 0:
             with torch.no_grad():
-                now = float(nn.functional.cross_entropy(classifier(latents[kept], mask[kept]), labels[kept]))
+                now = float(nn.functional.cross_entropy(classifier(shown, shown_mask), labels[kept]))
             waited = 0 if now < lowest - LOWER else waited + 1
             if now < lowest:
                 lowest = now
