@@ -78,7 +78,7 @@ def small(arguments: list[str]) -> list[str]:
         changed = [re.sub(r"^all", "again_vc", argument) for argument in changed]
         changed += ["--preset", "tiny"]
         if arguments[0] == "study":
-            changed += ["--seeds", "1"]
+            changed += ["--seeds", "1", "--set", "metrics.speaker_probe.steps=40"]
         if arguments[0] != "bench":
             changed += ["--set", "workers=1"]
         if "--name" not in changed and arguments[0] == "run":
