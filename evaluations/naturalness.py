@@ -37,22 +37,18 @@ REACH = 16  # frames: more than a frame of its convolutions sees to either side,
 Measured = list[list[tuple[str, float, float, dict[str, Any]]]]
 
 
-class DistilledNaturalness(AudioMetric):
-    """DistillMOS, on a scale from 1 to 5."""
+class OneOpinion(AudioMetric):
+    """Base of the metrics whose network gives one opinion of a wave; a subclass has one column, and writes `network`."""
 
-    name = "naturalness"
-    columns: ClassVar[dict[str, Column]] = {"distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2)}
     version = 1
     reads = ()
 
-    def check(self) -> None:
-        weights.find("distillmos")
-
-    def settings(self) -> dict[str, Any]:
-        return {"model": weights.revision("distillmos"), "rate": RATE}
+    def network(self) -> nn.Module:
+        """(samples,) at RATE -> a scalar."""
+        raise NotImplementedError
 
     def load(self, device: torch.device) -> None:
-        self._model = DistillMos(load_distillmos()).to(device)
+        self._model = self.network().to(device)
         self._device = device
 
     def unload(self) -> None:
@@ -60,8 +56,25 @@ class DistilledNaturalness(AudioMetric):
 
     @torch.inference_mode()
     def measure(self, conversions: Sequence[Conversion]) -> Measured:
+        (column,) = self.columns
         waves = [torch.from_numpy(audio.read(conversion.path, RATE)).to(self._device) for conversion in conversions]
-        return [[("distillmos", float(self._model(wave)), 1.0, {})] for wave in waves]
+        return [[(column, float(self._model(wave)), 1.0, {})] for wave in waves]
+
+
+class DistilledNaturalness(OneOpinion):
+    """DistillMOS, on a scale from 1 to 5."""
+
+    name = "naturalness"
+    columns: ClassVar[dict[str, Column]] = {"distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2)}
+
+    def check(self) -> None:
+        weights.find("distillmos")
+
+    def settings(self) -> dict[str, Any]:
+        return {"model": weights.revision("distillmos"), "rate": RATE}
+
+    def network(self) -> nn.Module:
+        return DistillMos(load_distillmos())
 
 
 def load_distillmos() -> Any:
@@ -147,7 +160,7 @@ class DnsMos(AudioMetric):
         return [(column, float(found[key]), 1.0, {}) for column, key in keys.items()]
 
 
-class UtmosNaturalness(AudioMetric):
+class UtmosNaturalness(OneOpinion):
     """UTMOS, about from 1 to 5.
 
     Args:
@@ -156,8 +169,6 @@ class UtmosNaturalness(AudioMetric):
 
     name = "naturalness_utmos"
     columns: ClassVar[dict[str, Column]] = {"utmos": Column("Predicted naturalness (UTMOS, 1-5)", True, 2)}
-    version = 1
-    reads = ()
 
     def __init__(self, path: Path | str | None = None) -> None:
         self._path = path
@@ -168,15 +179,5 @@ class UtmosNaturalness(AudioMetric):
     def settings(self) -> dict[str, Any]:
         return {"model": weights.revision("utmos", self._path), "rate": RATE}
 
-    def load(self, device: torch.device) -> None:
-        file = weights.find("utmos", self._path) / weights.get("utmos").files[0]
-        self._model = load_utmos(file).to(device)
-        self._device = device
-
-    def unload(self) -> None:
-        del self._model
-
-    @torch.inference_mode()
-    def measure(self, conversions: Sequence[Conversion]) -> Measured:
-        waves = [torch.from_numpy(audio.read(conversion.path, RATE)).to(self._device) for conversion in conversions]
-        return [[("utmos", float(self._model(wave)), 1.0, {})] for wave in waves]
+    def network(self) -> nn.Module:
+        return load_utmos(weights.find("utmos", self._path) / weights.get("utmos").files[0])

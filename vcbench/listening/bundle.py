@@ -17,6 +17,7 @@ from vcbench import audio
 from vcbench.files import write_json
 from vcbench.listening import analysis_plan
 from vcbench.listening.design import HIDDEN, Design, Sheet, plan
+from vcbench.listening.key import SUFFIX
 from vcbench.listening.kinds import KINDS, ListeningError
 from vcbench.listening.options import Options
 from vcbench.listening.package import write_package
@@ -49,7 +50,7 @@ def build(
     """
     options = options or Options()
     out = out.resolve()
-    key = out.with_name(f"{out.name}.key") if key is None else key.resolve()
+    key = out.with_name(f"{out.name}{SUFFIX}") if key is None else key.resolve()
     _refuse_places(out, key)
     salt = secrets.token_hex(16) if salt is None else salt
     design = plan(run, test, options)
