@@ -96,7 +96,7 @@ def _ready(metrics: Metrics) -> tuple[dict[str, dict[str, Any]], dict[str, str]]
 
 def _figures(taken: float, conversions: int, seconds: float) -> tuple[str, ...]:
     each = taken / conversions
-    return f"{taken:.1f}", f"{each:.3f}", f"{60 / each:.0f}", f"{each / seconds:.3f}"
+    return f"{taken:.3f}", f"{each:.4f}", f"{60 / each:.0f}", f"{each / seconds:.4f}"
 
 
 def time_metric(name: str, options: dict[str, Any], made: Sequence[Conversion], device: str, progress: Any) -> Cost:
