@@ -34,6 +34,8 @@ from vcbench.files import hash_json, write_json
 from vcbench.metric import AudioMetric, Column, Conversion, Score
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from vcbench.corpora.corpus import Utterance
     from vcbench.run import Run
 
@@ -126,6 +128,19 @@ class SpeakerSimilarity(AudioMetric):
             for score in scores
             if score.column == f"similarity_{self.key}"
         ]
+
+    def remarks(self, scores: pd.DataFrame) -> list[tuple[tuple[str, ...], str]]:
+        """Columns, and what a table says of them beside the settings: the threshold that its scores were held against."""
+        column = f"accepted_{self.key}"
+        details = scores.loc[scores["column"] == column, "detail"]
+        if details.empty:
+            return []
+        found = json.loads(details.iloc[0])
+        text = (
+            f"accepted: a cosine of {found['threshold']:.3f} or more, where speaker verification among the corpus's own recordings "
+            f"has its equal error rate, {found['equal error rate']:.1%}"
+        )
+        return [((column,), text)]
 
     def verification(self, run: Run) -> Verification | None:
         """The corpus's own recordings as verification trials; None with fewer than two speakers who have enough of them."""

@@ -23,6 +23,7 @@ from evaluations.speaker_similarity import (
 from vcbench import audio, weights
 from vcbench.corpora.corpus import Corpus, Speaker
 from vcbench.metric import MetricUnavailable
+from vcbench.scoring import scores_to_frame
 
 here = pytest.mark.skipif(weights.look("ge2e") is None, reason="resemblyzer is not installed")
 
@@ -160,6 +161,18 @@ def test_real_recordings_are_told_apart(run: FakeRun) -> None:
     assert (values["source", "accepted_ge2e"], values["target", "accepted_ge2e"]) == (0.0, 1.0)
     assert {column for _, column in scores} == metric.columns.keys()
     assert scores["target", "accepted_ge2e"].detail["equal error rate"] < 0.2
+
+
+@here
+def test_the_table_says_which_threshold_was_asked_for(run: FakeRun) -> None:
+    metric = Ge2eSimilarity()
+    found = metric.verification(run)
+    assert found is not None
+    ((columns, text),) = metric.remarks(scores_to_frame(metric.evaluate(run)))
+    assert columns == ("accepted_ge2e",)
+    assert f"{found.threshold:.3f} " in text
+    assert f"{found.error_rate:.1%}" in text
+    assert metric.remarks(scores_to_frame([])) == []
 
 
 @here

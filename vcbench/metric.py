@@ -102,7 +102,8 @@ class Metric(Protocol):
     `columns` are what it fills; `settings()` names model, revision and all that changes a value, and stands in the
     table's foot; `check()` raises MetricUnavailable where its model is not here. `evaluate` loads the
     model, scores, and lets the model go. One that reads no recordings may say ``hears = False``: then nothing is
-    converted for it alone.
+    converted for it alone. One may have ``remarks(scores)``: pairs of columns and a sentence that their scores give the
+    table's foot.
     """
 
     name: ClassVar[str]

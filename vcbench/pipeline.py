@@ -251,6 +251,8 @@ def tabulate(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
         notes.append(
             (tuple(metric.columns), f"{row}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
         )
+        if hasattr(metric, "remarks"):
+            notes += metric.remarks(scores)
     if run.config.corpus.recognised_text:
         notes.append(((), RECOGNISED_TEXT))
     notes += [((), line) for line in run.notes]
