@@ -91,6 +91,22 @@ def test_the_tables_of_again_vc_share_what_they_train() -> None:
     assert (paper["hidden"], paper["training"]["steps"]) == (256, 100_000)
 
 
+def test_a_study_trains_with_another_ones_presets_under_its_own(tmp_path: Path) -> None:
+    own = {"presets": {"quick": {"systems": {"again_vc": {"hidden": 32}}}}, "presets_of": "again_table1"}
+    found = study.resolve(write(tmp_path, TOY | own), "quick").cells[0].settings
+    assert (found["hidden"], found["gru_hidden"], found["training"]["steps"]) == (32, 64, 900)
+
+
+def test_the_studies_of_the_flow_share_what_they_train() -> None:
+    flow = [name for name in names() if name.startswith("ae_flow_")]
+    trained = {}
+    for name in flow:
+        for cell in study.resolve(name, "quick").cells:
+            trained[cell.row] = {key: value for key, value in cell.settings.items() if key != "skip_encoding"}
+    assert len(flow) == 6
+    assert len({str(sorted(settings.items())) for settings in trained.values()}) == 5 + 4 + 1 + 3
+
+
 def test_recordings_are_made_only_where_a_metric_hears_them(tmp_path: Path) -> None:
     deaf, hearing = resolved(tmp_path, TOY), resolved(tmp_path, changed("metrics", "naturalness", value={}))
     assert (deaf.hears, deaf.config.reference_rows) == (False, ())
@@ -153,6 +169,8 @@ BAD = {
     "a metric's bad option": (changed("metrics", "speaker_probe", value={"seeds": 0}), "must each be at least 1"),
     "an unknown metric": (changed("metrics", "speaker_prob", value={}), "no metric 'speaker_prob'.*speaker_probe"),
     "an unknown preset": (changed("presets", "quik", value={}), "presets: there is no 'quik'.*'quick'"),
+    "presets of no study": (TOY | {"presets_of": "again_tabel1"}, "no study 'again_tabel1'.*mean 'again_table1'"),
+    "presets of a system it has not": (TOY | {"presets_of": "ae_flow_lambda"}, "there is no 'ae_flow'"),
     "an overlay of nothing": (changed("presets", "quick", value={"systems": {"again_v": {}}}), "no 'again_v'.*'again_vc'"),
     "two cells of a name": (changed("cells", 0, "label", value="sigmoid"), "'sigmoid' is taken"),
     "two cells alike": (changed("cells", 0, "settings", value={"activation": "sigmoid"}), "have the same settings"),

@@ -8,6 +8,7 @@
     [metrics.NAME]       the metrics that fill the columns, with their options
     [listening.TEST]     a listening test of the recordings, with the options of `vcbench.listening.options`; its rows are labels
     [presets.NAME]       laid over that preset, e.g. systems.again_vc.hidden = 64, and over metrics and listening
+    presets_of           a study that comes with vcbench, whose [presets] hold here too: both train the same, once
     [[claims]]           text, cell, column, relation, other: what the paper says, answered by `study_results`
     [[draw]]             a panel of the plot
 
@@ -80,6 +81,7 @@ class StudyFile(Strict):
     metrics: dict[str, dict[str, Any]]
     listening: dict[str, dict[str, Any]] = Field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    presets_of: str | None = None
     claims: tuple[Claim, ...] = ()
     draw: tuple[Draw, ...] = ()
 
@@ -91,15 +93,20 @@ def names() -> list[str]:
 
 
 def read(name: str) -> StudyFile:
-    """A study file, by its name or by the path of one.
+    """A study file, by its name or by the path of one; in its `presets` are those that it shares.
 
     Raises:
         ConfigError: there is none, or it has an unknown key, or one of another type.
     """
-    if name.endswith(".toml"):
-        values = config.read_toml(Path(name))
-    elif name in names():
-        values = tomllib.loads((resources.files("vcbench.studies") / f"{name}.toml").read_text())
-    else:
+    values = config.read_toml(Path(name)) if name.endswith(".toml") else _shipped(name)
+    file = config.validate(StudyFile, values, "")
+    if file.presets_of is None:
+        return file
+    _shipped(file.presets_of)
+    return file.model_copy(update={"presets": config.merge(read(file.presets_of).presets, file.presets)})
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    if name not in names():
         raise ConfigError(f"There is no study {name!r}.{registry.did_you_mean(name, names())}")
-    return config.validate(StudyFile, values, "")
+    return tomllib.loads((resources.files("vcbench.studies") / f"{name}.toml").read_text())
