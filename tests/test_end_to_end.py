@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,7 @@ def test_a_run_leaves_a_leaderboard_with_every_row_and_condition(finished: tuple
     assert "again_vc" in printed
     manifest = json.loads((folder / "manifest.json").read_text())
     assert set(manifest["weights"]) == {"flowvc", "again_vc"}
+    assert date.fromisoformat(manifest["date"])
     assert manifest["versions"]["torch"] == torch.__version__.split("+")[0]
 
 

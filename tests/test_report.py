@@ -42,7 +42,7 @@ def add_the_rest(run: Run) -> None:
         '{"step": 1, "total": 2.0, "held_out_total": NaN}\n{"step": 2, "total": 1.0, "held_out_total": 1.5}\n'
     )
     manifest = {"versions": {"vcbench": "9.9"}, "git_commit": "abcdef0123456789+", "device": "CPU <one>"}
-    manifest |= {"trials": {"hash": "1234" * 16}, "wall_times": {"score": 300.0}}
+    manifest |= {"date": "2026-02-03", "trials": {"hash": "1234" * 16}, "wall_times": {"score": 300.0}}
     write_json(run.folder / "manifest.json", manifest)
 
 
@@ -196,6 +196,7 @@ def test_facts_of_the_run(page: str) -> None:
         "abcdef012345 with uncommitted changes",
         "score 5 min",
         "vcbench 9.9",
+        "2026-02-03",
         "seen->seen 6",
     ):
         assert fact in text

@@ -1,10 +1,11 @@
-"""What a run was made with: versions, commit, seed, hashes, device, wall times."""
+"""What a run was made with: versions, commit, date, seed, hashes, device, wall times."""
 
 from __future__ import annotations
 
 import json
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,11 @@ def git_commit() -> str | None:
     return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
+def today() -> str:
+    """The date in UTC, as YYYY-MM-DD."""
+    return datetime.now(UTC).date().isoformat()
+
+
 def device_name(device: torch.device) -> str:
     """What the arithmetic ran on, in words."""
     if device.type == "cuda":
@@ -64,13 +70,15 @@ def device_name(device: torch.device) -> str:
 
 
 def write_manifest(run: Run, wall_times: dict[str, float]) -> None:
-    """Write manifest.json; wall times of stages that ran are laid over those of earlier starts, unless nothing was done."""
+    """Write manifest.json; the date stays that of the first start, and a stage's wall time the longest of all starts."""
     path = run.folder / "manifest.json"
-    before = json.loads(path.read_text())["wall_times"] if path.is_file() else {}
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    times = before.get("wall_times", {})
     checkpoints = {row: run.system_folder(row) / "checkpoint.safetensors" for row in run.systems}
     content: dict[str, Any] = {
         "versions": versions(),
         "git_commit": git_commit(),
+        "date": before.get("date", today()),
         "seed": run.config.seed,
         "device": device_name(run.device),
         "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic, "hash": run.prepared["corpus_hash"]},
@@ -79,6 +87,6 @@ def write_manifest(run: Run, wall_times: dict[str, float]) -> None:
         "trials": {"count": len(run.trials), "hash": trials_hash(run.trials)},
         "config_hash": hash_json(run.config.model_dump(mode="json")),
         "weights": {row: hash_file(path) for row, path in checkpoints.items() if path.is_file()},
-        "wall_times": {stage: round(max(seconds, before.get(stage, 0.0)), 1) for stage, seconds in wall_times.items()},
+        "wall_times": {stage: round(max(seconds, times.get(stage, 0.0)), 1) for stage, seconds in wall_times.items()},
     }
     write_json(path, content)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ def facts(run: Run, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Trials", f"{len(run.trials)}{f' ({parts})' if parts else ''}"
     yield "Seed", str(run.config.seed)
     if manifest:
-        written = (run.folder / "manifest.json").stat().st_mtime
-        yield "Date", datetime.fromtimestamp(written, UTC).date().isoformat()
+        yield "Date", manifest.get("date", "not recorded")
         yield "Device", manifest["device"]
         yield "Trial list", f"SHA-256 {manifest['trials']['hash'][:16]}"
         times = [f"{stage} {_duration(seconds)}" for stage, seconds in manifest["wall_times"].items()]

@@ -17,7 +17,7 @@ from vcbench.command import check_metrics, stage
 from vcbench.config import RunConfig
 from vcbench.engines import Job, Progress, run_jobs
 from vcbench.files import write_json
-from vcbench.manifest import device_name, git_commit, versions
+from vcbench.manifest import device_name, git_commit, today, versions
 from vcbench.run import Run
 from vcbench.scoring import scores_to_frame
 from vcbench.study import Study
@@ -162,15 +162,17 @@ def write_record(finished: Finished, path: Path, command: str) -> None:
     """Write study.json: what was run, with what, and what came out, in full precision."""
     results, run = finished.results, finished.views[0]
     study = results.study
-    before = json.loads(path.read_text())["seconds"] if path.is_file() else {}
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    seconds = before.get("seconds", {})
     record = {
         "study": study.name,
         "title": study.file.title,
         "source": study.file.source,
         "preset": study.preset,
         "command": command,
+        "date": before.get("date", today()),
         # A repetition only reads: the longest is what the stage took.
-        "seconds": {name: round(max(own, before.get(name, 0.0)), 1) for name, own in finished.seconds.items()},
+        "seconds": {name: round(max(own, seconds.get(name, 0.0)), 1) for name, own in finished.seconds.items()},
         "device": device_name(run.device),
         "workers": run.workers,
         "versions": versions(),
