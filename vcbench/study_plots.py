@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from vcbench.study_results import Results
 from vcbench.study_tables import column_title
 
 PANEL = (4.8, 4.0)  # inches
+ABREAST = 3  # panels in one row; more stand in two
+TITLE = 48  # characters of a line above a panel
+LABEL = 16  # characters of a line below a bar
+REFERENCES = {"source": ":", "target": "-."}  # reference rows that are drawn as levels
 PAPER: dict[str, Any] = {
     "marker": "D",
     "linestyle": "none",
@@ -37,9 +42,13 @@ def write_plots(results: Results, out: Path) -> None:
     if not panels:
         return
     with sns.axes_style("whitegrid"), pyplot.rc_context(SETTINGS):
+        rows = 1 if len(panels) <= ABREAST else 2
+        columns = math.ceil(len(panels) / rows)
         width, height = PANEL
-        figure, axes = pyplot.subplots(1, len(panels), figsize=(width * len(panels), height), squeeze=False)
-        for draw, axis in zip(panels, axes[0], strict=True):
+        figure, axes = pyplot.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
+        for axis in axes.flat[len(panels) :]:
+            axis.remove()
+        for draw, axis in zip(panels, axes.flat, strict=False):
             (_bars if draw.kind == "bars" else _curves)(results, draw, axis)
         figure.suptitle(results.study.file.title)
         figure.tight_layout()
@@ -51,17 +60,23 @@ def write_plots(results: Results, out: Path) -> None:
 
 def _bars(results: Results, draw: Draw, axis: Axes) -> None:
     """One bar per cell that has a value."""
-    found = [(cell, value) for cell in results.study.cells if (value := _point(results, cell, draw.y)) is not None]
+    found = [
+        (cell, value) for cell in results.study.cells if (value := _point(results, cell.label, draw.y)) is not None
+    ]
     positions, means = range(len(found)), [value.mean for _, value in found]
     axis.bar(positions, means, color=sns.color_palette()[0], width=0.7)
     axis.errorbar(positions, means, yerr=_errors([value for _, value in found]), fmt="none", color="0.2", capsize=3)
     papers = {at: cell.paper[draw.y] for at, (cell, _) in enumerate(found) if draw.y in cell.paper}
     if papers:
         axis.plot(list(papers), [_shown(results, draw.y, figure) for figure in papers.values()], **PAPER)
+    for row, style in REFERENCES.items():
+        if (level := _point(results, row, draw.y)) is not None:
+            axis.axhline(level.mean, color="0.4", linestyle=style, label=row)
     _level(results, draw, axis)
     _bound(results, draw, axis, means)
-    axis.set_xticks(positions, [cell.label for cell, _ in found], rotation=40, ha="right")
-    axis.set_ylabel(column_title(results.study, draw.y))
+    labels = [textwrap.fill(cell.label, LABEL) for cell, _ in found]
+    axis.set_xticks(positions, labels, rotation=40, ha="right", rotation_mode="anchor")
+    axis.set_title(textwrap.fill(column_title(results.study, draw.y), TITLE), fontsize=10, loc="left")
     _legend(axis)
 
 
@@ -73,7 +88,7 @@ def _curves(results: Results, draw: Draw, axis: Axes) -> None:
     for cell in study.cells:
         groups.setdefault(cell.place.get(draw.hue) if draw.hue else None, []).append(cell)
     for colour, (name, cells) in zip(sns.color_palette(n_colors=len(groups)), groups.items(), strict=True):
-        points = [(cell, _point(results, cell, draw.x), _point(results, cell, draw.y)) for cell in cells]
+        points = [(cell, _point(results, cell.label, draw.x), _point(results, cell.label, draw.y)) for cell in cells]
         measured = [(cell, x, y) for cell, x, y in points if x is not None and y is not None]
         xs, ys = [x for _, x, _ in measured], [y for _, _, y in measured]
         label = None if name is None else str(name)
@@ -89,16 +104,16 @@ def _curves(results: Results, draw: Draw, axis: Axes) -> None:
             at = [[_shown(results, key, paper[key]) for paper in papers] for key in (draw.x, draw.y)]
             axis.plot(*at, **PAPER | {"markeredgecolor": colour})
     _level(results, draw, axis)
-    found = (_point(results, cell, draw.y) for cell in study.cells)
+    found = (_point(results, cell.label, draw.y) for cell in study.cells)
     _bound(results, draw, axis, [value.mean for value in found if value is not None])
     axis.set_xlabel(column_title(study, draw.x))
     axis.set_ylabel(column_title(study, draw.y))
     _legend(axis)
 
 
-def _point(results: Results, cell: Cell, key: str) -> Interval | None:
-    """A cell's figure as it is drawn: fractions in percent where the column says so."""
-    found = results.interval(cell.label, key)
+def _point(results: Results, label: str, key: str) -> Interval | None:
+    """A row's figure as it is drawn: fractions in percent where the column says so."""
+    found = results.interval(label, key)
     if found is None:
         return None
     mean, low, high = (_shown(results, key, value) for value in (found.mean, found.low, found.high))
@@ -120,7 +135,9 @@ def _level(results: Results, draw: Draw, axis: Axes) -> None:
     """A dashed line at a column's mean over the cells."""
     if draw.line is None:
         return
-    found = [value.mean for cell in results.study.cells if (value := _point(results, cell, draw.line)) is not None]
+    found = [
+        value.mean for cell in results.study.cells if (value := _point(results, cell.label, draw.line)) is not None
+    ]
     if found:
         axis.axhline(sum(found) / len(found), color="0.4", linestyle="--", label=column_title(results.study, draw.line))
 
