@@ -173,7 +173,7 @@ def markdown(finished: Finished) -> str:
     lines = [f"# {study.file.title}", "", *(f"{line}\n" for line in header(finished))]
     lines += [*markdown_table([headings(study), *rows(finished)]), ""]
     if study.claims:
-        lines += ["## The paper's claims", ""]
+        lines += ["## Claims", ""]
         lines += [*markdown_table([CLAIM_TITLES, *claim_rows(finished.results)]), "", CLAIM_NOTE, ""]
     return "\n".join([*lines, *(f"{line}\n" for line in foot(finished))]).rstrip() + "\n"
 
@@ -190,7 +190,7 @@ def latex(finished: Finished) -> str:
     lines = [f"% {study.file.title}; needs \\usepackage{{booktabs}}"]
     lines += _latex_table(study.file.title, "l" + "r" * (len(headings(study)) - 1), [headings(study), *rows(finished)])
     if study.claims:
-        lines += _latex_table("The paper's claims", "p{6cm}llp{6cm}", [CLAIM_TITLES, *claim_rows(finished.results)])
+        lines += _latex_table("Claims", "p{6cm}llp{6cm}", [CLAIM_TITLES, *claim_rows(finished.results)])
     notes = [escape_tex(line) for line in (*header(finished), *foot(finished))]
     return "\n".join([*lines, r"{\footnotesize\raggedright", "\n\n".join(notes), r"\par}", ""])
 
@@ -232,7 +232,7 @@ def render(finished: Finished) -> list[Table]:
         figures.add_column(title, justify="left" if title == "cell" else "right")
     for row in rows(finished):
         figures.add_row(*row)
-    claims = Table(*CLAIM_TITLES, title="The paper's claims")
+    claims = Table(*CLAIM_TITLES, title="Claims")
     for row in claim_rows(finished.results):
         claims.add_row(*row)
     return [figures, claims] if study.claims else [figures]
