@@ -194,9 +194,8 @@ def prepare(run: Run, console: Console) -> None:
         hours = frames * run.config.features.mel.hop / rate / 3600
         table.add_row(name, str(len({u.speaker for u in utterances})), str(len(utterances)), f"{hours:.2f}")
     console.print(table)
-    fallbacks = run.prepared["fallbacks"]
-    if fallbacks:
-        console.print(f"{len(fallbacks)} utterances have phones by recognition instead of alignment.")
+    for line in run.notes:
+        console.print(line)
     console.print(f"{len(run.trials)} trials in {run.folder / 'trials.parquet'}")
 
 

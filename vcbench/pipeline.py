@@ -31,9 +31,6 @@ from vcbench.trainings import training_jobs
 from vcbench.trials import build_trials
 
 Report = Callable[..., None]
-RECOGNISED_TEXT = (
-    "The texts are what a recogniser heard: an error rate to the text is one to that recogniser, not to what was said."
-)
 
 
 def prepare(run: Run, progress: Progress) -> None:
@@ -253,8 +250,6 @@ def tabulate(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
         )
         if hasattr(metric, "remarks"):
             notes += metric.remarks(scores)
-    if run.config.corpus.recognised_text:
-        notes.append(((), RECOGNISED_TEXT))
     notes += [((), line) for line in run.notes]
     board = leaderboard.build(
         run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable

@@ -26,6 +26,9 @@ from vcbench.system import NeuralSystem, VoiceConverter
 
 WHERE_ONLY = ("device", "workers", "name")  # keys that decide where a run computes, not what
 GROWING = ("systems", "metrics", "reference_rows")  # tables that may gain rows in a run that exists
+RECOGNISED_TEXT = (
+    "The texts are what a recogniser heard: an error rate to the text is one to that recogniser, not to what was said."
+)
 
 
 class RunError(UserError):
@@ -185,9 +188,14 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        """Lines for the tables' foot, from what made the run's folder."""
+        """Lines for the tables' foot: on the corpus, then from what made the run's folder."""
+        lines = [RECOGNISED_TEXT] if self.config.corpus.recognised_text else []
+        if count := len(self.prepared["fallbacks"]):
+            lines.append(
+                f"Utterances whose phones are a recogniser's, as their text is missing or does not fit their sound: {count}."
+            )
         path = self.folder / "notes.json"
-        return json.loads(path.read_text()) if path.is_file() else []
+        return lines + (json.loads(path.read_text()) if path.is_file() else [])
 
     @property
     def failures(self) -> pd.DataFrame:

@@ -124,6 +124,7 @@ def header(finished: Finished) -> list[str]:
         f"training utterances.{synthetic}",
         f"Scale: preset {study.preset}{_recipe(study)}. {'Seeds' if several else 'Seed'} {seeds}. {device_name(run.device)}.",
         f"Mean [{LEVEL:.0%} interval] over {over}.",
+        *run.notes,
     ]
     if any(cell.paper for cell in study.cells):
         lines.append('"paper" is the figure that the paper reports, at its own scale and on its own corpus.')
