@@ -50,7 +50,7 @@ def write_plots(results: Results, out: Path) -> None:
             axis.remove()
         for draw, axis in zip(panels, axes.flat, strict=False):
             (_bars if draw.kind == "bars" else _curves)(results, draw, axis)
-        figure.suptitle(results.study.file.title)
+        figure.suptitle(textwrap.fill(results.study.file.title, TITLE * columns))
         figure.tight_layout()
         for path in (out / "plot.svg", out / "plot.png"):
             with whole_file(path) as temporary:
