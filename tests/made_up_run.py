@@ -68,7 +68,8 @@ def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> R
     people = [{"id": speaker.id, "sex": speaker.sex, "seen": False} for speaker in speakers]
     rejected = [["odd<one>", f"{mini.root / 'odd.flac'}: silent"]]
     split = {"training": [], "held_out": [], "unseen": stored, "speakers": people}
-    write_json(folder / "prepared.json", {"rejected": rejected, "fallbacks": [], "corpus_hash": "0", "split": split})
+    prepared = {"rejected": rejected, "fallbacks": [], "varied_fallbacks": [], "corpus_hash": "0", "split": split}
+    write_json(folder / "prepared.json", prepared)
     trials = pd.DataFrame(
         {
             "trial": f"t{k}", "condition": "seen->seen" if k < 6 else "unseen->unseen", "sex_pair": "F->F",

@@ -13,6 +13,7 @@ from vcbench import command, pipeline, recording_conditions
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Utterance
 from vcbench.features.store import FeatureStore
+from vcbench.files import write_json
 from vcbench.run import Run
 
 RATE = 22_050
@@ -88,8 +89,8 @@ def test_every_feature_is_of_the_varied_recording_and_kept_apart(utterances: lis
     assert torch.equal(replace(varied, features=FeatureStore(Path(folder))).mel, varied.mel)
 
 
-def opened(folder: Path, *assignments: str) -> Run:
-    return command.open_run("tiny", None, list(assignments), "again_vc", folder.name, None, None, folder.parent)
+def opened(folder: Path, *assignments: str, system: str = "again_vc") -> Run:
+    return command.open_run("tiny", None, list(assignments), system, folder.name, None, None, folder.parent)
 
 
 def test_a_run_prepares_what_its_systems_will_hear(tmp_path: Path) -> None:
@@ -104,3 +105,15 @@ def test_a_run_prepares_what_its_systems_will_hear(tmp_path: Path) -> None:
     wider = run.prepared["settings"] | {"needs": ["mel", "phones"], "varied": 0.75}
     assert pipeline._to_prepare(run, wider) == wider  # another study's: what it prepared still serves
     assert pipeline._to_prepare(run, wider | {"seed": 1}) == run.prepared["settings"]
+
+
+def test_the_foot_counts_phones_of_a_recogniser_where_a_system_reads_them(tmp_path: Path) -> None:
+    for name, system, share, told in (
+        ("none", "again_vc", 0.5, []),
+        ("clean", "flowvc", 0.0, ["1."]),
+        ("varied", "flowvc", 0.5, ["3."]),
+    ):
+        run = opened(tmp_path / name, f"systems.{system}.training.varied_recordings={share}", system=system)
+        fallbacks = {"fallbacks": [["one", "because"]], "varied_fallbacks": [["two", "because"], ["three", "because"]]}
+        write_json(run.folder / "prepared.json", fallbacks)
+        assert [line.rsplit(maxsplit=1)[1] for line in run.notes] == told

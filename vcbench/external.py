@@ -210,6 +210,7 @@ def _write_prepared(run: Run, utterances: Mapping[str, Utterance], rejected: lis
         "settings": {"table": True},
         "rejected": rejected,
         "fallbacks": [],
+        "varied_fallbacks": [],
         "corpus_hash": hash_json([[u.id, u.text, hash_file(u.path)] for u in utterances.values()]),
         "split": {"training": [], "held_out": [], "unseen": stored}
         | {"speakers": [{"id": name, "sex": None, "seen": False} for name in speakers]},

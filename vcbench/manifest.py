@@ -83,7 +83,7 @@ def write_manifest(run: Run, wall_times: dict[str, float]) -> None:
         "device": device_name(run.device),
         "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic, "hash": run.prepared["corpus_hash"]},
         "rejected": run.prepared["rejected"],
-        "phone_fallbacks": len(run.prepared["fallbacks"]),
+        "phone_fallbacks": len(run.prepared["fallbacks"]) + len(run.prepared["varied_fallbacks"]),
         "trials": {"count": len(run.trials), "hash": trials_hash(run.trials)},
         "config_hash": hash_json(run.config.model_dump(mode="json")),
         "weights": {row: hash_file(path) for row, path in checkpoints.items() if path.is_file()},

@@ -26,7 +26,6 @@ from vcbench.recording_conditions import vary
 from vcbench.run import Run, RunError, cache_root
 from vcbench.sanity import broken_order
 from vcbench.scoring import scores_to_frame
-from vcbench.system import SystemConfig
 from vcbench.trainings import training_jobs
 from vcbench.trials import build_trials
 
@@ -55,7 +54,8 @@ def prepare(run: Run, progress: Progress) -> None:
         content = {
             "settings": settings,
             "rejected": [*checked.rejected, *parts.rejected, *made.rejected, *anew.rejected],
-            "fallbacks": [*made.fallbacks, *((name, f"{how}, under other conditions") for name, how in anew.fallbacks)],
+            "fallbacks": made.fallbacks,
+            "varied_fallbacks": anew.fallbacks,
             "corpus_hash": hash_json([[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]),
             "split": {name: [_storable(u, run.corpus.root) for u in group] for name, group in kept.items()}
             | {
@@ -80,12 +80,7 @@ def _storable(utterance: Utterance, root: Path) -> dict[str, Any]:
 
 def _to_prepare(run: Run, before: dict[str, Any]) -> dict[str, Any]:
     """The corpus, and what the systems need of it; also what was prepared before, if that was of the same corpus."""
-    needs, varied = {"mel"}, 0.0
-    for row, settings in run.config.systems.items():
-        needs |= set(getattr(config.system_class(row, settings), "needs", ()))
-        own = config.system_config(row, settings)
-        if isinstance(own, SystemConfig):
-            varied = max(varied, own.training.varied_recordings)
+    needs, varied = run.needs
     same = {
         "corpus": config.plain_json(run.config.corpus),
         "features": config.plain_json(run.config.features),

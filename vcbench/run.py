@@ -22,7 +22,7 @@ from vcbench.errors import UserError
 from vcbench.features.store import FeatureStore
 from vcbench.files import hash_file, hash_json, write_text
 from vcbench.metric import Conversion
-from vcbench.system import NeuralSystem, VoiceConverter
+from vcbench.system import NeuralSystem, SystemConfig, VoiceConverter
 
 WHERE_ONLY = ("device", "workers", "name")  # keys that decide where a run computes, not what
 GROWING = ("systems", "metrics", "reference_rows")  # tables that may gain rows in a run that exists
@@ -187,10 +187,23 @@ class Run:
         return table.merge(self.trials[["trial", "condition"]], on="trial")
 
     @property
+    def needs(self) -> tuple[set[str], float]:
+        """The features that its systems need, and the largest share of training utterances in varied conditions."""
+        needs, varied = {"mel"}, 0.0
+        for row, settings in self.config.systems.items():
+            needs |= set(getattr(configuration.system_class(row, settings), "needs", ()))
+            own = configuration.system_config(row, settings)
+            if isinstance(own, SystemConfig):
+                varied = max(varied, own.training.varied_recordings)
+        return needs, varied
+
+    @property
     def notes(self) -> list[str]:
         """Lines for the tables' foot: on the corpus, then from what made the run's folder."""
         lines = [RECOGNISED_TEXT] if self.config.corpus.recognised_text else []
-        if count := len(self.prepared["fallbacks"]):
+        needs, varied = self.needs
+        count = len(self.prepared["fallbacks"]) + (len(self.prepared["varied_fallbacks"]) if varied else 0)
+        if count and "phones" in needs:
             lines.append(
                 f"Utterances whose phones are a recogniser's, as their text is missing or does not fit their sound: {count}."
             )
