@@ -201,14 +201,19 @@ class Run:
     def notes(self) -> list[str]:
         """Lines for the tables' foot: on the corpus, then from what made the run's folder."""
         lines = [RECOGNISED_TEXT] if self.config.corpus.recognised_text else []
-        needs, varied = self.needs
-        count = len(self.prepared["fallbacks"]) + (len(self.prepared["varied_fallbacks"]) if varied else 0)
-        if count and "phones" in needs:
+        if count := self._phones_by_a_recogniser():
             lines.append(
                 f"Utterances whose phones are a recogniser's, as their text is missing or does not fit their sound: {count}."
             )
         path = self.folder / "notes.json"
         return lines + (json.loads(path.read_text()) if path.is_file() else [])
+
+    def _phones_by_a_recogniser(self) -> int:
+        clean, varied = len(self.prepared["fallbacks"]), len(self.prepared["varied_fallbacks"])
+        if not clean + varied:
+            return 0  # systems need not be loaded, which may be on another machine
+        needs, share = self.needs
+        return clean + (varied if share else 0) if "phones" in needs else 0
 
     @property
     def failures(self) -> pd.DataFrame:

@@ -102,7 +102,7 @@ def read(name: str) -> StudyFile:
     file = config.validate(StudyFile, values, "")
     if file.presets_of is None:
         return file
-    _shipped(file.presets_of)
+    _shipped(file.presets_of)  # refuses a path: that file could name itself
     return file.model_copy(update={"presets": config.merge(read(file.presets_of).presets, file.presets)})
 
 
