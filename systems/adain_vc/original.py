@@ -14,20 +14,20 @@ from torch import Tensor, nn
 from systems.layers.adain import adapt, instance_norm, masked, mean_absolute_error
 from systems.layers.conv import Convolution, reflect_frames
 
-STRIDES = (1, 2, 1, 2, 1, 2)  # of the encoders' blocks; the decoder's upsample by the same factors, reversed
-CORRECTION = 0  # variances divide by the number of frames, as nn.InstanceNorm1d's do
+STRIDES = (1, 2, 1, 2, 1, 2)  # of the encoders' blocks; the decoder's blocks upsample by the same factors, reversed
+CORRECTION = 0  # variances divide by the number of frames, as in nn.InstanceNorm1d
 
 
 class OriginalConfig(BaseModel):
     """Settings of the original model.
 
     Attributes:
-        channels: of every hidden layer.
+        channels: channels of every hidden layer.
         bank, bank_channels: convolutions of 1 to `bank` frames at the encoders' input, and the channels of each.
-        content_channels, speaker_channels: of the two embeddings.
+        content_channels, speaker_channels: channels of the two embeddings.
         dense_blocks: residual dense blocks after the speaker encoder's pooling.
-        reconstruction_weight, divergence_weight: of the loss's two terms.
-        annealing_steps: over which the divergence's weight rises from 0.
+        reconstruction_weight, divergence_weight: weights of the loss's two terms.
+        annealing_steps: steps over which the divergence's weight rises from 0.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -45,7 +45,7 @@ class OriginalConfig(BaseModel):
 
 
 def convolve(layer: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
-    """`layer` on `x` continued by reflection."""
+    """Apply `layer` to `x` padded by reflection."""
     assert isinstance(layer, Convolution)
     kernel = layer.kernel_size[0]
     return layer(reflect_frames(x, kernel // 2, (kernel - 1) // 2, mask) if kernel > 1 else x, padded=True)
@@ -56,7 +56,7 @@ def normalise(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def halve(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean of each two frames; the last one alone where the number is odd."""
+    """Average pairs of frames; an odd last frame stays unchanged."""
     real = x.new_ones(x.shape[0], 1, 1) if mask is None else mask
     odd = (0, 0, 0, 0, 0, x.shape[0] % 2)
     total = F.pad(x * real, odd).unflatten(0, (-1, 2)).sum(1)
@@ -64,7 +64,7 @@ def halve(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 class Bank(nn.Module):
-    """Convolutions of 1 to `bank` frames side by side, joined with the input and brought to `channels`."""
+    """Parallel convolutions of 1 to `bank` frames, concatenated with the input and projected to `channels`."""
 
     def __init__(self, config: OriginalConfig, n_mels: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class EncoderBlock(nn.Module):
 
 
 class ContentEncoder(nn.Module):
-    """Gives the mean and log-variance of the content, (frames / 8, batch, content_channels), and its mask."""
+    """Returns the mean and log-variance of the content, (frames / 8, batch, content_channels), and its mask."""
 
     def __init__(self, config: OriginalConfig, n_mels: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class ContentEncoder(nn.Module):
 
 
 class SpeakerEncoder(nn.Module):
-    """Gives the speaker embedding (batch, speaker_channels)."""
+    """Returns the speaker embedding (batch, speaker_channels)."""
 
     def __init__(self, config: OriginalConfig, n_mels: int) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class SpeakerEncoder(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Two convolutions, each normalised and given mean and deviation by the speaker; the second upsamples."""
+    """Two convolutions, each followed by AdaIN with the speaker's mean and deviation; the second upsamples."""
 
     def __init__(self, config: OriginalConfig, factor: int) -> None:
         super().__init__()
@@ -177,8 +177,8 @@ class Decoder(nn.Module):
 class OriginalAutoencoder(nn.Module):
     """A variational autoencoder of the content, conditioned on the speaker.
 
-    Mels are normalised per band with the training corpus's mean and deviation, which the checkpoint carries, as it does
-    the number of training steps, on which the weight of the divergence depends.
+    Mels are normalised per band with the training corpus's mean and deviation. The checkpoint keeps both, and the
+    number of training steps, on which the weight of the divergence depends.
     """
 
     multiple = 1
@@ -201,7 +201,7 @@ class OriginalAutoencoder(nn.Module):
         self.mel_deviation.copy_(mel_deviation)
 
     def loss(self, mel: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
-        """In training the content is sampled, from torch's generator, and a step is counted; else it is its mean."""
+        """In training, sample the content from torch's generator and count a step; otherwise use its mean."""
         x = (mel - self.mel_mean) / self.mel_deviation
         mean, log_variance, short_mask = self.content_encoder(x, mask)
         content = mean
@@ -221,7 +221,7 @@ class OriginalAutoencoder(nn.Module):
         return self.decoder(content, speaker, short_mask) * self.mel_deviation + self.mel_mean
 
     def latents(self, mel: Tensor) -> dict[str, Tensor]:
-        """Of one utterance (frames, 1, n_mels): content (content_channels, frames / 8), speaker (speaker_channels,)."""
+        """One utterance (frames, 1, n_mels) -> content (content_channels, frames / 8), speaker (speaker_channels,)."""
         x = (mel - self.mel_mean) / self.mel_deviation
         return {"content": self.content_encoder(x, None)[0][:, 0].t(), "speaker": self.speaker_encoder(x, None)[0]}
 

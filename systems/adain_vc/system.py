@@ -22,9 +22,9 @@ class AdaINConfig(AutoencoderConfig):
     """Settings of both recipes.
 
     Attributes:
-        recipe: "2-enc", the comparison of the AGAIN-VC paper (section 4.2), whose sizes are the fields beside this one;
+        recipe: "2-enc", the comparison model of the AGAIN-VC paper (section 4.2), whose sizes are the other fields;
             or "original", Chou and Lee 2019, whose sizes are in `original`.
-        training: what is left out is the recipe's own.
+        training: settings left out take the recipe's values.
     """
 
     recipe: Literal["2-enc", "original"] = "2-enc"
@@ -39,14 +39,14 @@ class AdaINConfig(AutoencoderConfig):
             return values
         given = values.get("training", {})
         if isinstance(given, dict):
-            # What a validator returns is checked as Python, not as JSON, where an array is a tuple.
+            # A validator's result is checked as Python, where a list is not a tuple; JSON has only arrays.
             given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
             given = recipe.model_dump() | given
         return values | {"training": given}
 
 
 class AdaINVC(OneShotSystem):
-    """Two encoders with weights of their own, in the AGAIN-VC paper's form or the original's. See README.md."""
+    """Two encoders with separate weights, in the AGAIN-VC paper's form or the original's. See README.md."""
 
     name = "adain_vc"
     Config = AdaINConfig

@@ -11,9 +11,9 @@ from vcbench.features.settings import MelSettings
 class AEFlowConfig(SamplingConfig):
     """
     Attributes:
-        lambda_: weight of the reconstruction, written ``lambda`` in TOML (``lambda_`` is accepted too); 0 trains as FlowVC does,
-            1 as ND-Flow does.
-        skip_encoding: convert by decoding a sample of the prior; otherwise by encoding the source first.
+        lambda_: weight of the reconstruction, written ``lambda`` in TOML (``lambda_`` is accepted too); 0 trains like FlowVC,
+            1 like ND-Flow.
+        skip_encoding: convert by decoding a sample of the prior; otherwise encode the source first.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -23,7 +23,7 @@ class AEFlowConfig(SamplingConfig):
 
 
 class AEFlow(MelFlow):
-    """(1 - lambda) NLL + lambda reconstruction. See README.md."""
+    """Trained with (1 - lambda) NLL + lambda reconstruction. See README.md."""
 
     name = "ae_flow"
     Config = AEFlowConfig

@@ -16,7 +16,7 @@ from systems.layers.autoencoder import Activation
 from vcbench.features.settings import MelSettings
 from vcbench.system import CheckpointError
 
-# Patterns of the published code's state dict, and what stands for them here.
+# Patterns in the published code's state dict, and their replacements here.
 NAMES = (
     (r"(seq|dec_block|gen_block)\.0\.conv\.", r"\1.first."),
     (r"(seq|dec_block|gen_block)\.1\.", r"\1.norm."),
@@ -42,11 +42,11 @@ def convert_official(
 ) -> AgainVC:
     """Read a published checkpoint of any width, in evaluation mode.
 
-    The file holds the state dict itself, or a dict with it under "model" (what the published trainer saves, beside
-    "optimizer" and "steps"). What it does not hold are arguments: the activation, and that its GRU ran over the batch.
+    The file holds the state dict itself, or a dict with the state dict under "model" (the published trainer also saves
+    "optimizer" and "steps"). The file does not say the activation or that its GRU ran over the batch: these are arguments.
 
     Raises:
-        CheckpointError: the file is not a checkpoint of that model, or needs code to be run to be read.
+        CheckpointError: the file is not a checkpoint of that model, or cannot be read without running code from it.
     """
     state = {rename(name): value for name, value in read_state(path).items()}
     return from_state(state, path, gru_over_batch, activation, alpha)
@@ -66,7 +66,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         loaded = loaded["model"]
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         keys = ", ".join(map(str, loaded)) if isinstance(loaded, Mapping) else type(loaded).__name__
-        raise CheckpointError(f"{path} holds no state dict, neither itself nor under 'model'; it holds: {keys[:200]}.")
+        raise CheckpointError(f"{path} holds no state dict, at the top level or under 'model'; it holds: {keys[:200]}.")
     return dict(loaded)
 
 
@@ -79,7 +79,7 @@ def rename(name: str) -> str:
 def from_state(
     state: Mapping[str, Tensor], path: Path, gru_over_batch: bool, activation: Activation, alpha: float
 ) -> AgainVC:
-    """Build the system whose sizes are those of the weights, and give it the weights."""
+    """Build the system with the sizes of these weights, and load them."""
     try:
         hidden, n_mels = state["model.encoder.first.weight"].shape[:2]
         config = AgainConfig(

@@ -1,6 +1,6 @@
-"""The published architecture in PyTorch's own layers and under the published names: what our speed is measured against.
+"""The published architecture with PyTorch's layers and the published names: the baseline for our speed.
 
-A second opinion on `systems/layers/autoencoder.py` too: with the same weights both give the same loss and gradients. Tensors are
+It also checks `systems/layers/autoencoder.py`: with the same weights both give the same loss and gradients. Tensors are
 (batch, channels, frames), as in the published code; no masks: every utterance of a batch has the same length.
 """
 
@@ -70,7 +70,7 @@ class Encoder(nn.Module):
         self.out_layer = Convolution(config.hidden, config.content_channels, 1)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Normalised content, and the statistics of every block and, last, of the content."""
+        """Return the normalised content, and the statistics of every block and, last, of the content."""
         x = self.conv1d_first(mel)
         found = []
         for block in self.conv1d_blocks:
@@ -97,7 +97,7 @@ class Decoder(nn.Module):
             x = normalise(block(x)) * deviation + mean
         x = torch.cat([target[-2][0], x], -1)
         x = x.transpose(1, 2)
-        # The published code leaves out `batch_first`, so that its GRU runs over the batch.
+        # The published code leaves out `batch_first`, so its GRU runs over the batch.
         x = self.rnn(x)[0] if self.over_batch else self.rnn(x.transpose(0, 1))[0].transpose(0, 1)
         return self.out_layer(x).transpose(1, 2)[..., 1:]
 

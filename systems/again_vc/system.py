@@ -13,7 +13,7 @@ from vcbench.system import TrainingSettings
 
 
 class AgainConfig(AutoencoderConfig):
-    """The recipe of section 3.2; clipping, amsgrad and weight decay are those of the published configuration."""
+    """The recipe of section 3.2, with clipping, amsgrad and weight decay from the published configuration."""
 
     training: TrainingSettings = TrainingSettings(steps=100_000, amsgrad=True, weight_decay=1e-4)
 
@@ -30,7 +30,7 @@ class AgainVC(OneShotSystem):
 
     @classmethod
     def import_official(cls, path: Path, out_dir: Path, **settings: Any) -> Path:
-        """See `systems.again_vc.official`, which builds this class and is therefore imported late."""
+        """See `systems.again_vc.official`, which imports this class and is therefore imported here."""
         from systems.again_vc.official import import_official
 
         return import_official(path, out_dir, **settings)

@@ -1,4 +1,4 @@
-"""FlowVC: a flow trained for likelihood alone, converting by encoding and decoding."""
+"""FlowVC: a flow trained only for likelihood, converting by encoding and decoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instance normalisation and adaptive instance normalisation, with what else depends on an utterance's real frames.
+"""Instance normalisation, adaptive instance normalisation, and other operations on an utterance's real frames.
 
 Equations and sections are those of Chen, Wu, Wu and Lee 2021, "AGAIN-VC: A one-shot voice conversion using activation
 guidance and adaptive instance normalization". Tensors are (frames, batch, channels); a mask is (frames, batch, 1), 1 where real, or
@@ -19,7 +19,7 @@ Statistics = tuple[Tensor, Tensor]  # mean and deviation, each (batch, channels)
 
 
 class InstanceNorm(torch.autograd.Function):
-    """Each utterance's channels to mean 0 and deviation 1; also gives the means and deviations."""
+    """Normalises each utterance's channels to mean 0 and deviation 1; also returns the means and deviations."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, mask: Tensor | None, correction: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -55,7 +55,7 @@ def instance_norm(x: Tensor, mask: Tensor | None = None, correction: int = 1) ->
     """Normalise every channel of every utterance over its real frames (equation 2).
 
     Returns the normalised tensor (0 in padding), the means and the deviations. The variance divides by
-    frames - `correction` (at least 1) and has `EPSILON` added. Always in float32 or wider.
+    frames - `correction` (at least 1), plus `EPSILON`. Computed in float32 or wider.
     """
     return InstanceNorm.apply(x.float() if x.dtype in (torch.bfloat16, torch.float16) else x, mask, correction)
 

@@ -28,11 +28,11 @@ class AutoencoderConfig(SystemConfig):
     Attributes:
         hidden: channels of every block.
         content_channels: C, the width of the content embedding.
-        activation, alpha: what guides the content embedding; `alpha` is the sigmoid's factor (equation 4).
+        activation, alpha: activation guidance of the content embedding; `alpha` is the sigmoid's factor (equation 4).
         gru_over_batch: run the GRU over the batch axis in training and over single frames in conversion, as the
             published code does, instead of over time.
-        speaker_input: in training, whether the speaker's side is given the segment with its halves swapped, as
-            published, or the segment itself (then a single encoder runs once, not twice, per step).
+        speaker_input: in training, take the speaker's statistics from the segment with its halves swapped, as
+            published, or from the segment itself (a single encoder then runs once per step, not twice).
     """
 
     hidden: PositiveInt = 256
@@ -68,7 +68,7 @@ def convolution(inputs: int, outputs: int, kernel: int) -> Convolution:
 
 
 class ConvolutionPair(nn.Module):
-    """Convolution, batch normalisation, LeakyReLU, convolution; what a residual connection goes around."""
+    """Convolution, batch normalisation, LeakyReLU, convolution: the branch of a residual block."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class ConvolutionPair(nn.Module):
 
 
 class Encoding(NamedTuple):
-    """`content` (frames, batch, content channels), activated and normalised; `activated`, the same before it is normalised;
+    """`content` (frames, batch, content channels), activated and normalised; `activated`, the same before normalisation;
     `statistics` of every block in the encoder's order and, last, of the content."""
 
     content: Tensor
@@ -125,7 +125,7 @@ class DecoderBlock(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Blocks that each take on the target's statistics of the encoder block of the same index, then a GRU."""
+    """Blocks that take on the target's statistics from the encoder block of the same index, then a GRU."""
 
     def __init__(self, config: AutoencoderConfig, n_mels: int) -> None:
         super().__init__()
@@ -149,14 +149,14 @@ class Decoder(nn.Module):
             return self.recurrence(x)
         if self.training:
             return self.recurrence(x.transpose(0, 1).contiguous()).transpose(0, 1)
-        # The published code converts one utterance at a time, so that its GRU sees sequences of one frame.
+        # The published code converts one utterance at a time, so its GRU sees sequences of one frame.
         return self.recurrence(x.flatten(0, 1)[None])[0].view(*x.shape[:2], -1)
 
 
 class Autoencoder(nn.Module):
     """One encoder for content and speaker (AGAIN-VC), or one for each (the 2-Enc models of section 4.2).
 
-    Converts utterances whose length is a multiple of `multiple` frames.
+    Utterances must be a multiple of `multiple` frames long.
     """
 
     multiple = 8  # the published code pads to it by reflection
@@ -169,12 +169,12 @@ class Autoencoder(nn.Module):
         self.decoder = Decoder(config, n_mels)
 
     def initialise(self, mel_mean: Tensor, mel_deviation: Tensor) -> None:
-        """Start the output at the corpus's mean mel, which a few hundred steps are otherwise spent on."""
+        """Start the output at the corpus's mean mel, which saves a few hundred steps."""
         with torch.no_grad():
             self.decoder.last.bias.copy_(mel_mean)
 
     def reconstruct(self, mel: Tensor, mask: Tensor | None) -> Tensor:
-        """mel (frames, batch, n_mels) from itself as source and, swapped, as target."""
+        """Reconstruct mel (frames, batch, n_mels) with itself as source and, swapped, as target."""
         swap = self.config.speaker_input == "swapped"
         if self.speaker_encoder is not None:
             content = self.encoder(mel, mask).content
@@ -199,7 +199,7 @@ class Autoencoder(nn.Module):
         return self.decoder(content, statistics, source_mask)
 
     def latents(self, mel: Tensor) -> dict[str, Tensor]:
-        """Of one utterance (frames, 1, n_mels): content and activated content (content channels, frames); as the speaker the
+        """One utterance (frames, 1, n_mels) -> content and activated content (content channels, frames); the speaker is the
         blocks' means, then deviations."""
         encoding = self.encoder(mel)
         statistics = encoding.statistics if self.speaker_encoder is None else self.speaker_encoder(mel).statistics

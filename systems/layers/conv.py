@@ -1,8 +1,8 @@
 """Convolution over time, for tensors (frames, batch, channels).
 
 With frames outermost, a frame of the whole batch is one contiguous block: shifting in time is an offset, an utterance's
-statistics are a sum over the first axis, and a recurrent layer reads its steps in order. The same memory is a
-channels-last image (1, channels, frames, batch), which convolution and batch normalisation take without a copy.
+statistics are a sum over the first axis, and a recurrent layer reads its steps in order. The same memory is also a
+channels-last image (1, channels, frames, batch), which convolution and batch normalisation accept without a copy.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def from_image(image: Tensor) -> Tensor:
 
 
 def runs_own_kernels(x: Tensor) -> bool:
-    """Whether the CPU functions of this package serve `x`: in training, in full precision.
+    """Whether `x` goes through this package's CPU functions: in training, in full precision.
 
-    They are faster than PyTorch's on a CPU only; without gradients PyTorch's convolution is exact to the last digits,
-    and autocast knows PyTorch's operators alone.
+    They are faster than PyTorch's only on a CPU; without gradients PyTorch's convolution is more accurate,
+    and autocast supports only PyTorch's operators.
     """
     return x.device.type == "cpu" and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
 
 
 class Convolution(nn.Conv1d):
-    """nn.Conv1d (same weights, same result) on (frames, batch, channels), giving ceil(frames / stride) frames.
+    """nn.Conv1d (same weights, same result) on (frames, batch, channels); returns ceil(frames / stride) frames.
 
-    An odd kernel is padded with zeros; `padded=True` says that the caller has padded `x`, by kernel // 2 frames before
+    An odd kernel is padded with zeros; `padded=True` means that the caller has padded `x`, by kernel // 2 frames before
     and (kernel - 1) // 2 after.
     """
 
@@ -56,8 +56,8 @@ class Convolution(nn.Conv1d):
 class BatchNorm(nn.BatchNorm1d):
     """nn.BatchNorm1d on (frames, batch, channels). In training, padded frames do not count.
 
-    `mask` is (frames, batch, 1), 1 where real, or ``None`` where every frame is. Running statistics move by a tenth with
-    every batch, as PyTorch's do by default; the batches are not counted.
+    `mask` is (frames, batch, 1), 1 where real, or ``None`` where every frame is. Running statistics use PyTorch's default
+    momentum of 0.1; `num_batches_tracked` is not updated.
     """
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -74,9 +74,9 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 def reflect_index(positions: Tensor, length: Tensor | int) -> Tensor:
-    """Where a signal of `length` frames, continued by reflection without repeating its ends, has its frames.
+    """Frame index at each position of a signal of `length` frames, padded by reflection without repeating its ends.
 
-    A signal of one frame is continued with that frame.
+    A signal of one frame is padded with that frame.
     """
     last = torch.as_tensor(length, device=positions.device) - 1
     wrapped = positions % (2 * last).clamp(min=1)
@@ -84,9 +84,9 @@ def reflect_index(positions: Tensor, length: Tensor | int) -> Tensor:
 
 
 def reflect_frames(x: Tensor, before: int, after: int, mask: Tensor | None = None) -> Tensor:
-    """Continue every utterance of (frames, batch, channels) by reflection at its own ends.
+    """Pad every utterance of (frames, batch, channels) by reflection at its own ends.
 
-    Returns before + frames + after frames; those beyond an utterance's `after` carry no meaning.
+    Returns before + frames + after frames; frames more than `after` beyond an utterance's end are undefined.
     """
     positions = torch.arange(-before, x.shape[0] + after, device=x.device)
     if mask is None:

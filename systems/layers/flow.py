@@ -1,9 +1,9 @@
 """Invertible layers over (batch, channels, frames).
 
-One contract for all of them: ``forward(inputs, mask, condition)`` and ``inverse(inputs, mask, condition)`` return
-``(outputs, log_determinant)``, the second (batch,) in nats and of the direction that was asked for. `mask` is
-(batch, 1, frames), 1 where real; masked frames come out as zero and count for nothing. `condition` is what the layer's own
-`project` made of the condition proper; the layers that are not conditioned ignore it.
+All layers have the same interface: ``forward(inputs, mask, condition)`` and ``inverse(inputs, mask, condition)`` return
+``(outputs, log_determinant)``; the log-determinant is (batch,), in nats, and that of the direction called. `mask` is
+(batch, 1, frames), 1 where real; masked frames come out as zero and do not count. `condition` is the result of the layer's
+`project`; layers that are not conditioned ignore it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from systems.layers.wavenet import WaveNet
 
-SMALLEST_DEVIATION = 1e-3  # ActNorm's start divides by no less, lest a constant channel explode
+SMALLEST_DEVIATION = 1e-3  # smallest initial deviation of ActNorm, so that a constant channel does not explode
 
 
 def squeeze(inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Two frames side by side: (batch, C, frames) -> (batch, 2C, ceil(frames / 2)), and the mask of the pairs.
+    """Stack pairs of frames: (batch, C, frames) -> (batch, 2C, ceil(frames / 2)), and the mask of the pairs.
 
-    An utterance of odd length has its last frame repeated, so that its last pair is a likely one too.
-    `unsqueeze` cuts the repetition off.
+    The last frame of an utterance of odd length is repeated, so that its last pair is plausible too.
+    `unsqueeze` cuts off the repetition.
     """
     if inputs.shape[-1] % 2:
         inputs, mask = nn.functional.pad(inputs, (0, 1)), nn.functional.pad(mask, (0, 1))
@@ -34,19 +34,19 @@ def squeeze(inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def unsqueeze(inputs: Tensor, mask: Tensor) -> Tensor:
-    """The inverse of `squeeze`: (batch, 2C, pairs) -> (batch, C, frames), `mask` being that of the frames."""
+    """The inverse of `squeeze`: (batch, 2C, pairs) -> (batch, C, frames); `mask` masks the frames."""
     pairs = torch.stack(inputs.chunk(2, 1), -1)
     return pairs.flatten(-2)[..., : mask.shape[-1]] * mask
 
 
 def whole_pairs(mask: Tensor) -> Tensor:
-    """Mask (batch, 1, ceil(frames / 2)) of the pairs whose two frames are both real: those a likelihood may count."""
+    """Mask (batch, 1, ceil(frames / 2)) of the pairs with two real frames, which the likelihood counts."""
     padded = nn.functional.pad(mask, (0, mask.shape[-1] % 2))
     return padded[..., ::2] * padded[..., 1::2]
 
 
 def negative_log_likelihood(latent: Tensor, mask: Tensor, log_determinant: Tensor) -> Tensor:
-    """(batch,) nats under a standard normal prior, log_determinant being the forward direction's."""
+    """(batch,) nats under a standard normal prior; `log_determinant` is the forward direction's."""
     values = mask.sum((1, 2)) * latent.shape[1]
     return 0.5 * ((latent * mask).square().sum((1, 2)) + math.log(2 * math.pi) * values) - log_determinant
 
@@ -64,7 +64,7 @@ class ActNorm(nn.Module):
 
     @torch.no_grad()
     def initialise(self, inputs: Tensor, mask: Tensor) -> None:
-        """Start so that these inputs come out with zero mean and unit variance; once in a layer's life."""
+        """Set the parameters so that these inputs come out with zero mean and unit variance; only the first call does."""
         if self.initialised:
             return
         count = mask.sum()
@@ -84,17 +84,17 @@ class ActNorm(nn.Module):
 
 
 class InvertibleConvolution(nn.Module):
-    """A 1x1 convolution whose matrix is a rotation, the Cayley transform of a skew-symmetric one, which starts at random.
+    """A 1x1 convolution whose matrix is a rotation, the Cayley transform of a skew-symmetric matrix with random start.
 
-    Glow (section 3.2) starts from a rotation and learns any matrix. Here it stays a rotation, scaling being left to ActNorm
-    and the couplings: the log-determinant is zero, the inverse is the transpose, and neither direction magnifies
-    rounding. (An LU decomposition of 160 channels, its entries moved by 0.02, has a condition number of 25, so that twelve
-    of them cannot be inverted in float32.)
+    Glow (section 3.2) starts from a rotation and learns an unconstrained matrix. Here it stays a rotation, and ActNorm and
+    the couplings do the scaling: the log-determinant is zero, the inverse is the transpose, and neither direction magnifies
+    rounding. (An LU decomposition of 160 channels, with its entries perturbed by 0.02, has a condition number of 25, and
+    twelve of them cannot be inverted in float32.)
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        # What counts is the strictly lower triangle. With this deviation the angles fill most of the circle.
+        # Only the strictly lower triangle counts. With this deviation the angles fill most of the circle.
         self.turn = nn.Parameter(torch.randn(channels, channels) / channels**0.5)
 
     def matrix(self) -> Tensor:
@@ -105,7 +105,7 @@ class InvertibleConvolution(nn.Module):
         return torch.linalg.solve(identity + skew, identity - skew)
 
     def forward(self, inputs: Tensor, mask: Tensor, condition: object = None) -> tuple[Tensor, Tensor]:
-        # In full precision: rounded to bfloat16 it would be no rotation.
+        # In full precision: rounded to bfloat16 it would not be a rotation.
         with torch.autocast(inputs.device.type, enabled=False):
             return torch.matmul(self.matrix(), inputs), inputs.new_zeros(len(inputs))
 
@@ -115,19 +115,19 @@ class InvertibleConvolution(nn.Module):
 
 
 class AffineCoupling(nn.Module):
-    """Half of the channels standardised by a mean and a deviation that the other half and the condition say.
+    """Half of the channels standardised by a mean and a deviation predicted from the other half and the condition.
 
     RealNVP's coupling (Dinh et al. 2017) with scale and shift in the order that suits decoding: the inverse is
-    ``inputs * deviation + mean``. A system that learns from samples of the prior can so take their noise out
-    without taking the mean out with it; ``(inputs - shift) / scale`` got stuck at an unconditional mean there.
+    ``inputs * deviation + mean``. A system that learns from samples of the prior can then remove their noise
+    without removing the mean; with ``(inputs - shift) / scale`` it got stuck at an unconditional mean.
 
-    The log-deviation is bounded smoothly, ``limit * tanh(raw / limit)``: an unbounded one now and then explodes in the
+    The log-deviation is bounded smoothly, ``limit * tanh(raw / limit)``: without the bound it sometimes explodes in the
     direction that was not trained. Starts as the identity.
 
     Args:
         channels: even.
         condition: channels of the condition before `project`.
-        width, layers, kernel, dilation: of the `WaveNet`.
+        width, layers, kernel, dilation: sizes of the `WaveNet`.
         limit: largest absolute log-deviation.
     """
 
@@ -141,7 +141,7 @@ class AffineCoupling(nn.Module):
         self.limit = limit
 
     def project(self, condition: Tensor) -> list[Tensor]:
-        """(batch, condition, frames) to what `forward` and `inverse` take."""
+        """Project (batch, condition, frames) to the condition that `forward` and `inverse` take."""
         return self.network.project(condition)
 
     def _mean_and_log_deviation(self, kept: Tensor, mask: Tensor, condition: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -163,10 +163,10 @@ class Flow(nn.Module):
     """Steps of ActNorm, invertible 1x1 convolution and affine coupling (Glow, figure 2a).
 
     Args:
-        channels: of the data, even.
+        channels: channels of the data, even.
         condition: channels of the condition before `project`.
-        steps: how many times the three layers.
-        width, layers, kernel, dilation, limit: of each coupling.
+        steps: how often the three layers repeat.
+        width, layers, kernel, dilation, limit: settings of each coupling.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class Flow(nn.Module):
         )
 
     def project(self, condition: Tensor) -> list[list[Tensor]]:
-        """(batch, condition, frames) to what `forward` and `inverse` take, computed once for both."""
+        """Project (batch, condition, frames) to the condition that `forward` and `inverse` take, once for both."""
         return [cast(AffineCoupling, coupling).project(condition) for coupling in self.couplings]
 
     def _walk(self, condition: list[list[Tensor]]) -> list[tuple[Any, list[Tensor]]]:
@@ -198,7 +198,7 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def initialise(self, inputs: Tensor, mask: Tensor, condition: list[list[Tensor]]) -> None:
-        """Start every ActNorm from these inputs, as they arrive there."""
+        """Initialise every ActNorm from these inputs, as they arrive at the layer."""
         for layer, part in self._walk(condition):
             if isinstance(layer, ActNorm):
                 layer.initialise(inputs, mask)

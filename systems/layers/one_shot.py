@@ -15,9 +15,9 @@ from vcbench.system import Batch, NeuralSystem, pad
 
 
 class OneShotModel(Protocol):
-    """What `OneShotSystem` needs of its `model`. Mels are (frames, batch, n_mels), masks (frames, batch, 1) or None."""
+    """What `OneShotSystem` needs from its `model`. Mels are (frames, batch, n_mels), masks (frames, batch, 1) or None."""
 
-    multiple: int  # utterances are given in lengths that are multiples of it
+    multiple: int  # utterance lengths are multiples of it
 
     def initialise(self, mel_mean: Tensor, mel_deviation: Tensor) -> None: ...
     def loss(self, mel: Tensor, mask: Tensor | None) -> dict[str, Tensor]: ...
@@ -28,7 +28,7 @@ class OneShotModel(Protocol):
 
 
 def extend(mel: Tensor, multiple: int) -> Tensor:
-    """Continue a mel (n_mels, frames) at its end, by reflection, to a multiple of `multiple` frames."""
+    """Pad a mel (n_mels, frames) at its end, by reflection, to a multiple of `multiple` frames."""
     frames = mel.shape[-1]
     longer = -(-frames // multiple) * multiple
     return mel if longer == frames else mel[:, reflect_index(torch.arange(longer, device=mel.device), frames)]
@@ -41,7 +41,7 @@ def frames_first(mel: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Without gradients, in evaluation mode, and back."""
+    """Run without gradients and in evaluation mode; restore the mode afterwards."""
     training = module.training
     module.eval()
     try:
@@ -52,7 +52,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 class OneShotSystem(NeuralSystem):
-    """A system around `self.model`, given by the subclass."""
+    """A system around `self.model`, which the subclass sets."""
 
     model: OneShotModel
 
@@ -91,6 +91,6 @@ def mel_of(utterance: Utterance, n_mels: int) -> Tensor:
     if mel.dim() != 2 or mel.shape[0] != n_mels or mel.shape[1] == 0:
         raise ValueError(
             f"Utterance {utterance.id!r} has a mel of shape {tuple(mel.shape)}; ({n_mels}, frames) with at least one frame "
-            "is needed. An empty recording cannot be converted; another number of bands needs a model trained with it."
+            "is needed. An empty recording cannot be converted. A different number of bands needs a model trained with it."
         )
     return mel

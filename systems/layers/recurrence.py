@@ -1,8 +1,8 @@
 """A gated recurrent layer whose training step is cheap on a CPU.
 
-PyTorch's own costs as much as a third of a small model's step there: several operators per frame each way, and one
+PyTorch's GRU takes up to a third of a small model's step there: several operators per frame each way, and one
 small weight gradient per frame. Here the products that do not depend on the previous frame, and the weights' gradients,
-are done for all frames at once; per frame one product and a few operators remain.
+are computed for all frames at once; one product and a few operators per frame remain.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Recurrence(nn.GRU):
 class GatedRecurrence(torch.autograd.Function):
     """One layer: gates from the input (frames, batch, 3 * hidden) -> states (frames, batch, hidden).
 
-    Gates stand in PyTorch's order: reset, update, new.
+    Gates are in PyTorch's order: reset, update, new.
     """
 
     @staticmethod
@@ -80,7 +80,7 @@ class GatedRecurrence(torch.autograd.Function):
         states, gates, new, recurrent, weight = ctx.saved_tensors
         frames, batch, hidden = new.shape
         reset, update = gates.chunk(2, dim=-1)
-        # The gradient of each gate's input is the state's gradient times a factor known beforehand.
+        # The gradient of each gate's input is the state's gradient times a factor known in advance.
         to_new = (1 - update) * (1 - new * new)
         factors = new.new_empty(frames, batch, 3, hidden)
         torch.mul(to_new, reset, out=factors[:, :, 2])

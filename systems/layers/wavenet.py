@@ -11,14 +11,14 @@ from torch import Tensor, nn
 class WaveNet(nn.Module):
     """Dilated convolutions with tanh and sigmoid gates, residual and skip connections.
 
-    The condition also reaches the output directly, which is how a flow soon learns the mean that a condition implies.
-    It is projected apart, by `project`, so that passing through the network a second time, in a flow's other direction,
+    The condition also reaches the output directly, so that a flow quickly learns the mean for each condition.
+    `project` projects it separately, so that a second pass through the network, in the flow's other direction,
     does not compute it again. The output starts at zero.
 
     Args:
-        inputs, outputs, condition: channels.
+        inputs, outputs, condition: numbers of channels.
         width: channels of the hidden layers.
-        layers: gated layers.
+        layers: number of gated layers.
         kernel: width of the gated convolutions in frames, odd.
         dilation: layer i has dilation ``dilation ** i``.
     """
@@ -28,11 +28,11 @@ class WaveNet(nn.Module):
     ) -> None:
         super().__init__()
         self.start = nn.Conv1d(inputs, width, 1)
-        # One small convolution per layer: a single one for all is slower, its output being larger than a CPU's cache.
+        # One small convolution per layer: a single one for all is slower, because its output exceeds a CPU's cache.
         self.projections = nn.ModuleList(nn.Conv1d(condition, 2 * width, 1) for _ in range(layers))
         self.direct = nn.Conv1d(condition, outputs, 1, bias=False)
         self.gates = nn.ModuleList(
-            # No bias: the projected condition brings it.
+            # No bias: the projected condition has one.
             nn.Conv1d(
                 width,
                 2 * width,
@@ -43,7 +43,7 @@ class WaveNet(nn.Module):
             )
             for layer in range(layers)
         )
-        # The last layer has no next one to hand a residual to.
+        # The last layer needs no residual output.
         self.mixes = nn.ModuleList(
             nn.Conv1d(width, width if layer == layers - 1 else 2 * width, 1) for layer in range(layers)
         )
@@ -56,11 +56,11 @@ class WaveNet(nn.Module):
         return [projection(condition) for projection in (*self.projections, self.direct)]
 
     def forward(self, inputs: Tensor, mask: Tensor, projected: Sequence[Tensor]) -> Tensor:
-        """(batch, inputs, frames) -> (batch, outputs, frames); what stands at masked frames is not defined.
+        """(batch, inputs, frames) -> (batch, outputs, frames); values at masked frames are undefined.
 
         Args:
             mask: (batch, 1, frames), 1 where real.
-            projected: what `project` returned.
+            projected: the result of `project`.
         """
         hidden = self.start(inputs) * mask
         skipped = torch.zeros_like(hidden)

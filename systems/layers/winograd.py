@@ -1,6 +1,6 @@
 """Convolution with three taps by Winograd's minimal filtering, for training on a CPU.
 
-F(4, 3): four outputs of a three-tap filter from six inputs, by six products instead of twelve (Lavin and Gray 2016, "Fast
+F(4, 3): four outputs of a three-tap filter from six inputs, with six products instead of twelve (Lavin and Gray 2016, "Fast
 algorithms for convolutional neural networks", section 4.3). The products are matrix products over the channels.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def convolve_three(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Convolution with three taps and zero padding, by half the multiplications of the direct way.
+    """Convolution with three taps and zero padding, with half the multiplications of direct convolution.
 
     x (frames, batch, channels), weight (out, channels, 3), bias (out,) -> (frames, batch, out). See `Winograd`.
     """
@@ -24,7 +24,7 @@ def convolve_three(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return Winograd.apply(x.contiguous(), weight, bias)[:frames]
 
 
-# What each of the six products is multiplied with, in terms of the three taps.
+# The filter of each of the six products, as weights of the three taps.
 FILTER_TRANSFORM = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -38,8 +38,8 @@ FILTER_TRANSFORM = (
 class Winograd(torch.autograd.Function):
     """Three-tap convolution over the first axis, four frames at a time, as six matrix products.
 
-    On a CPU it takes half to two thirds of the time of PyTorch's convolution, forward and backward, at rounding errors
-    of about 1e-5 of the outputs' size (direct convolution: 1e-6).
+    On a CPU it takes half to two thirds of the time of PyTorch's convolution, forward and backward, with relative rounding
+    errors of about 1e-5 (direct convolution: 1e-6).
     """
 
     @staticmethod

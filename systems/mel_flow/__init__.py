@@ -1,7 +1,7 @@
 """A normalizing flow over mel spectrograms, conditioned on phones, melody, voicing and speaker.
 
-What FlowVC, ND-Flow and AE-Flow share: `settings`, `condition` (what every frame is told), `speaker` (whose voice),
-`system` (the flow as a NeuralSystem).
+FlowVC, ND-Flow and AE-Flow share it: `settings`, `condition` (the condition of every frame), `speaker` (the speaker
+embedding), `system` (the flow as a NeuralSystem).
 """
 
 from systems.mel_flow.settings import MelFlowConfig, SamplingConfig

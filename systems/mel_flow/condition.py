@@ -1,4 +1,4 @@
-"""What the flow is told of every pair of frames: phones, melody, voicing, and whose voice."""
+"""The flow's condition for every pair of frames: phones, melody, voicing and speaker."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ POSITIONS = 3  # channels of `phone_positions`
 
 
 def phone_positions(phones: Tensor, mask: Tensor) -> Tensor:
-    """Where in its phone each frame lies: (batch, 3, frames).
+    """Each frame's position in its phone: (batch, 3, frames).
 
-    The channels are the position from -1 (the phone's begin) to 1 (its end), the same squared, and the natural logarithm
+    The channels are the position from -1 (the phone's start) to 1 (its end), its square, and the natural logarithm
     of the phone's length in frames. A run of equal indices is one phone.
 
     Args:
@@ -37,8 +37,9 @@ def phone_positions(phones: Tensor, mask: Tensor) -> Tensor:
 class ConditionEncoder(nn.Module):
     """Phones, melody, voicing and speaker to (batch, condition_channels, pairs), at the flow's frame rate.
 
-    An embedding per phone and a linear map of the scalars per frame, two frames side by side, the speaker added, then
-    residual dilated convolutions, in which phones see their neighbours and the speaker. What is switched off has no parameter.
+    Per frame, a phone embedding and a linear map of the scalars; then two frames are stacked and the speaker is added;
+    then residual dilated convolutions, in which phones see their neighbours and the speaker. A part that is switched off has
+    no parameters.
     """
 
     def __init__(self, config: MelFlowConfig, speaker_channels: int) -> None:
@@ -47,7 +48,7 @@ class ConditionEncoder(nn.Module):
         self.use_phones, self.use_pitch, self.use_voicing = config.use_phones, config.use_pitch, config.use_voicing
         scalars = POSITIONS * config.use_phones + config.use_pitch + config.use_voicing
         self.phones = nn.Embedding(config.phones, channels) if config.use_phones else None
-        # One more channel, constant, keeps the layer there when all is switched off.
+        # A constant extra channel keeps the layer valid when everything is switched off.
         self.scalars = nn.Conv1d(scalars + 1, channels, 1, bias=False)
         self.speaker = nn.Linear(speaker_channels, channels) if config.use_speaker else None
         self.pairs = nn.Conv1d(2 * channels, channels, 1)
@@ -59,7 +60,7 @@ class ConditionEncoder(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, batch: Batch, speaker: Tensor | None) -> Tensor:
-        """`speaker` is (batch, speaker_channels), None where the condition has no speaker."""
+        """`speaker` is (batch, speaker_channels), or None if the condition has no speaker."""
         frames = self._frames(batch)
         pairs, mask = squeeze(frames, batch.mask)
         hidden = self.pairs(pairs)
@@ -86,6 +87,6 @@ class ConditionEncoder(nn.Module):
 def _required(value: Tensor | None, name: str) -> Tensor:
     if value is None:
         raise ValueError(
-            f"The batch has no {name}, which this flow is conditioned on. Add it, or switch use_{name} off."
+            f"The batch has no {name}, which this flow is conditioned on. Add it, or switch off use_{name}."
         )
     return value

@@ -19,18 +19,18 @@ class MelFlowConfig(SystemConfig):
     """Sizes and switches of the conditioned flow. The defaults are the published sizes of a Glow-TTS decoder.
 
     Attributes:
-        steps: of the flow; each is ActNorm, invertible 1x1 convolution, affine coupling.
-        width, layers, kernel, dilation: of each coupling's WaveNet; layer i has dilation ``dilation ** i``.
+        steps: steps of the flow; each is ActNorm, invertible 1x1 convolution, affine coupling.
+        width, layers, kernel, dilation: sizes of each coupling's WaveNet; layer i has dilation ``dilation ** i``.
         log_scale_limit: largest absolute log-scale of a coupling.
-        condition_channels, condition_layers: of the encoder of phones, melody, voicing and speaker.
+        condition_channels, condition_layers: sizes of the encoder of phones, melody, voicing and speaker.
         phones: size of the phone inventory; index 0 is padding and unknown.
-        use_phones, use_pitch, use_voicing, use_speaker: which parts of the condition there are.
+        use_phones, use_pitch, use_voicing, use_speaker: which parts the condition has.
         speaker_embedding: "learned" with the system, or "ge2e", pretrained (Resemblyzer).
-        speaker_channels: of the speaker embedding that the condition gets.
+        speaker_channels: channels of the speaker embedding in the condition.
         speaker_width: hidden channels of the learned speaker encoder.
-        temperature: deviation of the prior's samples at decoding; without effect where conversion encodes the source.
+        temperature: deviation of the prior's samples at decoding; has no effect where conversion encodes the source.
         noise: deviation of the Gaussian noise added to the normalised mel in training. It bounds the likelihood where
-            a band is constant, e.g. above a recording's own bandwidth, as dequantisation does for images.
+            a band is constant, e.g. above a recording's bandwidth, as dequantisation does for images.
     """
 
     steps: int = Field(12, ge=1)
@@ -62,10 +62,10 @@ class MelFlowConfig(SystemConfig):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd, so that a frame stays in the middle; received {self.kernel}")
+            raise ValueError(f"kernel must be odd, so that each frame is centred; received {self.kernel}")
         if self.learns_speaker and self.training.reference_frames < 1:
             raise ValueError(
-                "the learned speaker encoder reads another recording of the speaker in training: set "
+                "the learned speaker encoder needs another recording of the speaker in training: set "
                 "training.reference_frames (e.g. 128), or use_speaker = false"
             )
         return self
@@ -75,7 +75,7 @@ class SamplingConfig(MelFlowConfig):
     """For the systems that learn from samples of the prior.
 
     Attributes:
-        reconstruction_loss: "l1" or "l2", of the normalised mel.
+        reconstruction_loss: "l1" or "l2", on the normalised mel.
     """
 
     reconstruction_loss: Literal["l1", "l2"] = "l1"

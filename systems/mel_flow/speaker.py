@@ -1,4 +1,4 @@
-"""Whose voice: an embedding of recordings, learned with the system, or GE2E's, pretrained."""
+"""The speaker embedding of recordings: learned with the system, or pretrained (GE2E)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from vcbench.corpora.corpus import Utterance
 
 GE2E_CHANNELS = 256
 GE2E_RATE = 16000  # Hz
-GE2E_TRAINING_UTTERANCES = 8  # per speaker; their mean is what training is given
+GE2E_TRAINING_UTTERANCES = 8  # per speaker; training uses their mean
 
 
 class SpeakerEncoder(nn.Module):
-    """A normalised mel of any length to an embedding of constant norm.
+    """Maps a normalised mel of any length to an embedding of constant norm.
 
-    Convolutions over pairs of frames, then attentive statistics pooling (Okabe et al. 2018), the pooling of ECAPA-TDNN:
-    a weighted mean and deviation over time, each channel with weights of its own.
+    Convolutions over pairs of frames, then attentive statistics pooling (Okabe et al. 2018) as in ECAPA-TDNN:
+    a weighted mean and deviation over time, with separate weights for each channel.
     """
 
     def __init__(self, n_mels: int, width: int, channels: int) -> None:
@@ -45,7 +45,7 @@ class SpeakerEncoder(nn.Module):
 
 
 def unit(embedding: Tensor) -> Tensor:
-    """(..., channels) scaled to the norm sqrt(channels), so that its values are about one."""
+    """Scale (..., channels) to the norm sqrt(channels), so that its values are about one."""
     return nn.functional.normalize(embedding, dim=-1) * embedding.shape[-1] ** 0.5
 
 
@@ -63,7 +63,7 @@ def _ge2e() -> Any:
 
 @torch.inference_mode(False)
 def ge2e_embedding(utterances: Sequence[Utterance]) -> Tensor:
-    """(256,) on the CPU: GE2E's embedding of a speaker (Wan et al. 2018), the mean over utterances, scaled by `unit`."""
+    """GE2E's embedding of a speaker (Wan et al. 2018), (256,) on the CPU: the mean over utterances, scaled by `unit`."""
     from vcbench import audio
 
     waves = [audio.resample(utterance.wave.numpy(), utterance.sampling_rate, GE2E_RATE) for utterance in utterances]
@@ -72,7 +72,7 @@ def ge2e_embedding(utterances: Sequence[Utterance]) -> Tensor:
 
 
 def ge2e_table(utterances: Sequence[Utterance]) -> Tensor:
-    """(speakers, 256): a row per speaker of these utterances, in the order of their sorted ids, as `Batch.speaker` counts."""
+    """(speakers, 256): one row per speaker of these utterances, sorted by id, as numbered in `Batch.speaker`."""
     rows = []
     for speaker in sorted({utterance.speaker for utterance in utterances}):
         own = [utterance for utterance in utterances if utterance.speaker == speaker]

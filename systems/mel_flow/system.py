@@ -1,4 +1,4 @@
-"""The conditioned flow as a system: what it learns from, and two ways to convert."""
+"""The conditioned flow as a system: its losses, and two ways to convert."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from vcbench.system import Batch, NeuralSystem, collate, noise_generator
 
 Projected = list[list[Tensor]]  # what Flow.project returns
 
-SMALLEST_DEVIATION = 0.5  # log10; a band that hardly moves is not scaled up to unit deviation
-LARGEST_MEL = 10.0  # log10 magnitude; speech lies between -5 and 2, so that more is an inverse that exploded
+SMALLEST_DEVIATION = 0.5  # log10; a nearly constant band is not scaled up to unit deviation
+LARGEST_MEL = 10.0  # log10 magnitude; speech lies between -5 and 2, so a larger value means that the inverse exploded
 
 
 class ConversionError(ValueError):
-    """One trial's conversion has no usable result."""
+    """The conversion of a trial gave no usable result."""
 
 
 class MelFlow(NeuralSystem):
-    """Base of the three flow systems, which differ in these attributes alone.
+    """Base of the three flow systems, which differ only in these attributes.
 
     Attributes:
-        reconstruction_weight: lambda: the loss is (1 - lambda) NLL + lambda reconstruction.
+        reconstruction_weight: lambda in the loss (1 - lambda) NLL + lambda reconstruction.
         reconstruction_loss: "l1" or "l2".
         skip_encoding: convert by decoding a sample of the prior instead of the source's latent.
     """
@@ -91,7 +91,7 @@ class MelFlow(NeuralSystem):
         super().fit(training, held_out, folder, seed, report)
 
     def normalise(self, mel: Tensor, mask: Tensor) -> Tensor:
-        """log10 mel to zero mean and unit deviation per band of the training corpus."""
+        """Normalise a log10 mel per band, with the training corpus's mean and deviation."""
         return (mel - self.mel_mean) / self.mel_deviation * mask
 
     def _noisy(self, batch: Batch) -> Tensor:
@@ -99,7 +99,7 @@ class MelFlow(NeuralSystem):
         return normalised + self.config.noise * torch.randn_like(normalised) * batch.mask
 
     def _training_speaker(self, batch: Batch) -> Tensor | None:
-        """(batch, channels) from another recording of the speaker, so that no content can leak through it."""
+        """(batch, channels) from another recording of the speaker, so that it cannot leak content."""
         if not self.config.use_speaker:
             return None
         if not self.config.learns_speaker:
@@ -109,7 +109,7 @@ class MelFlow(NeuralSystem):
         return self.speaker(self.normalise(batch.reference, batch.reference_mask), batch.reference_mask)
 
     def _speaker(self, groups: Sequence[Sequence[Utterance]]) -> Tensor | None:
-        """(groups, channels): each the mean over a group of one speaker's recordings."""
+        """(groups, channels): the mean embedding of each group, a group being recordings of one speaker."""
         if not self.config.use_speaker:
             return None
         if not self.config.learns_speaker:
@@ -119,11 +119,11 @@ class MelFlow(NeuralSystem):
         return torch.stack([unit(group.mean(0)) for group in embeddings.split([len(group) for group in groups])])
 
     def _projected(self, batch: Batch, speaker: Tensor | None) -> Projected:
-        """The condition as all couplings read it; computed once, whichever ways the flow is then walked."""
+        """The condition projected for every coupling; computed once for both directions of the flow."""
         return self.flow.project(self.condition(batch, speaker))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """`nll` (nats) and `bits_per_dimension`, per value of the normalised mel; `reconstruction`, in its deviations."""
+        """`nll` (nats), `bits_per_dimension` and `reconstruction` (in standard deviations), per value of the normalised mel."""
         projected = self._projected(batch, self._training_speaker(batch))
         losses, total = {}, torch.zeros((), device=self.device)
         if self.reconstruction_weight < 1:
@@ -137,9 +137,9 @@ class MelFlow(NeuralSystem):
         return {"total": total, **losses}
 
     def likelihood(self, normalised: Tensor, mask: Tensor, projected: Projected) -> tuple[Tensor, Tensor]:
-        """Negative log-likelihood (batch,) in nats of the normalised mel, and of how many values, (batch,).
+        """Negative log-likelihood (batch,) in nats of the normalised mel, and the number of values, (batch,).
 
-        Values are counted in whole pairs of frames: the last frame of an odd utterance counts for nothing.
+        Only values in whole pairs of frames count: if the number of frames is odd, the last one is left out.
         """
         pairs, _ = squeeze(normalised, mask)
         pair_mask = whole_pairs(mask)
@@ -148,7 +148,7 @@ class MelFlow(NeuralSystem):
         return negative_log_likelihood(latent, pair_mask, log_determinant), values
 
     def reconstruction(self, batch: Batch, projected: Projected) -> Tensor:
-        """Mean distance between the mel and a decoded sample of the prior, given the utterance's own condition."""
+        """Mean distance between the mel and a sample of the prior decoded with the utterance's own condition."""
         latent = torch.randn_like(squeeze(batch.mel, batch.mask)[0])
         difference = self._decode_normalised(latent, batch.mask, projected) - self.normalise(batch.mel, batch.mask)
         distances = difference.abs() if self.reconstruction_loss == "l1" else difference.square()
@@ -159,7 +159,7 @@ class MelFlow(NeuralSystem):
         return self.flow(*squeeze(self.normalise(mel, mask), mask), projected)[0]
 
     def decode(self, latent: Tensor, mask: Tensor, projected: Projected) -> Tensor:
-        """Latent -> log10 mel; `mask` (batch, 1, frames) is that of the frames."""
+        """Latent -> log10 mel; `mask` (batch, 1, frames) masks the frames."""
         return (self._decode_normalised(latent, mask, projected) * self.mel_deviation + self.mel_mean) * mask
 
     def _decode_normalised(self, latent: Tensor, mask: Tensor, projected: Projected) -> Tensor:
@@ -171,7 +171,7 @@ class MelFlow(NeuralSystem):
         """Converted log10 mels (n_mels, frames).
 
         Raises:
-            ConversionError: a target without recordings, or a result that is not finite or far beyond speech.
+            ConversionError: a target has no recordings, or a result is not finite or far outside the range of speech.
         """
         for target in targets:
             if not target.utterances:
@@ -190,7 +190,7 @@ class MelFlow(NeuralSystem):
         ]
 
     def _samples(self, sources: Sequence[Utterance], targets: Sequence[Speaker], mask: Tensor) -> Tensor:
-        """Samples of the prior that depend on the seed, the source and the target alone."""
+        """Samples of the prior that depend only on the seed, the source and the target."""
         channels, pairs = 2 * self.mel_settings.n_mels, math.ceil(mask.shape[-1] / 2)
         latent = torch.zeros(len(sources), channels, pairs)
         for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
@@ -202,7 +202,7 @@ class MelFlow(NeuralSystem):
 
     @torch.no_grad()
     def latents(self, utterance: Utterance) -> dict[str, Tensor]:
-        """ "content" (2 * n_mels, ceil(frames / 2)), the latent; "speaker" (channels,), absent without a speaker condition."""
+        """ "content" (2 * n_mels, ceil(frames / 2)), the latent; "speaker" (channels,), only with a speaker condition."""
         batch = collate([utterance], self.needs, self.device)
         speaker = self._speaker([[utterance]])
         latents = {"content": self.encode(batch.mel, batch.mask, self._projected(batch, speaker))[0]}

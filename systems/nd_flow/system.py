@@ -1,4 +1,4 @@
-"""ND-Flow: a flow trained to reconstruct from samples of the prior, with no likelihood and no encoding."""
+"""ND-Flow: a flow trained to reconstruct from samples of the prior, without likelihood or encoding."""
 
 from __future__ import annotations
 
