@@ -1,8 +1,8 @@
-"""Efficiency: what a system costs, as training and conversion measured it on the run's device.
+"""Efficiency: what a system costs, measured on the run's device during training and conversion.
 
 Parameters; training seconds and steps; seconds of conversion and of the vocoder per second of speech (real-time factors: below 1 is
-faster than real time). A reference row has no parameters and no training. The device stands in the run's manifest: figures of
-different devices, or of a machine that did other work meanwhile, cannot be compared.
+faster than real time). A reference row has no parameters and no training. The run's manifest names the device. Do not compare
+figures from different devices, or from a machine that did other work at the same time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FACTORS = {"conversion_factor": "conversion_seconds", "vocoder_factor": "vocoder
 
 
 class Efficiency:
-    """One row per figure and system, of the condition `all`."""
+    """One row per figure and system, with the condition `all`."""
 
     name = "efficiency"
     columns: ClassVar[dict[str, Column]] = {
@@ -33,7 +33,7 @@ class Efficiency:
     hears = False
 
     def check(self) -> None:
-        """It needs no model of its own."""
+        """Needs no model."""
 
     def settings(self) -> dict[str, Any]:
         return {"measured": "while training and converting"}
@@ -47,7 +47,7 @@ class Efficiency:
 
 
 def figures(costs: dict[str, float]) -> dict[str, float]:
-    """Columns from what `Run.efficiency` found; what was not measured is left out."""
+    """Columns from the result of `Run.efficiency`; values that were not measured are left out."""
     found: dict[str, float] = {
         name: float(costs[name]) for name in ("training_seconds", "training_steps") if name in costs
     }

@@ -1,20 +1,21 @@
-"""Mel-cepstral distortion: how far a conversion is from the target's own recording of the same words.
+"""Mel-cepstral distortion: how far a conversion is from the target's recording of the same words.
 
-For parallel corpora. Mel-cepstra of WORLD's spectral envelope (Morise et al. 2016), coefficients 1 to 24: without the energy term
-c0, which says how loud a frame is; recordings are brought to one level first. The frames of both recordings, voiced and
+For parallel corpora. Mel-cepstra of WORLD's spectral envelope (Morise et al. 2016), coefficients 1 to 24, without the energy
+term c0; recordings are brought to the same level first. The frames of both recordings, voiced and
 unvoiced, are aligned by exact dynamic time warping; the value is the mean over the path of
 
     10 / ln(10) * sqrt(2 * sum_d (c_d - c'_d)^2)    in dB
 
-after Kubichek (1993), "Mel-cepstral distance measure for objective speech quality assessment": the distance of two log
-amplitude spectra on a mel axis, in dB, where the cosine series of a log amplitude has the coefficients c_d. At best 0, which
-`target` has by construction. The mel axis is an all-pass warping whose constant fits the sampling rate (0.455 at 22.05 kHz).
+after Kubichek (1993), "Mel-cepstral distance measure for objective speech quality assessment": the distance between two log
+amplitude spectra on a mel axis, in dB, where c_d are the coefficients of the cosine series of the log amplitude. The best value
+is 0, which `target` has by construction. The mel axis is an all-pass warping with a constant for the sampling rate (0.455 at
+22.05 kHz).
 
-Values of other programs cannot be compared with these. pymcd takes WORLD's power for an amplitude, which doubles the distance,
-counts c0, takes 13 coefficients and an all-pass constant of 0.65, and aligns approximately; `cepstra` with those settings
-gives its figures.
+Values from other programs are not comparable. pymcd treats WORLD's power as an amplitude, which doubles the distance,
+counts c0, uses 13 coefficients and an all-pass constant of 0.65, and aligns approximately; `cepstra` with those settings
+reproduces its figures.
 
-Cost of 3 s of speech on one core: 0.2 s.
+Cost for 3 s of speech on one core: 0.2 s.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ from scipy.spatial.distance import cdist
 from vcbench import audio
 from vcbench.metric import AudioMetric, Column, Conversion
 
-ORDER = 24  # coefficients beside c0
+ORDER = 24  # coefficients, without c0
 FRAME_PERIOD = 5.0  # milliseconds
 DECIBELS = 10 / np.log(10) * np.sqrt(2)
 FLOOR = 1e-8  # added to the power spectrum before the logarithm, as pymcd does
 
 
 class MelCepstralDistortion(AudioMetric):
-    """It needs no model of its own. A trial without a parallel recording of the target has no row."""
+    """Needs no model. A trial without a parallel recording of the target has no row."""
 
     name = "mel_cepstral_distortion"
     columns: ClassVar[dict[str, Column]] = {
-        "mcd": Column("Mel-cepstral distortion (dB)", False, 2, needs="the same words by source and target")
+        "mcd": Column("Mel-cepstral distortion (dB)", False, 2, needs="a parallel recording of the target")
     }
     version = 1
     reads = ("reference",)
@@ -70,7 +71,7 @@ class MelCepstralDistortion(AudioMetric):
 
 
 def analyse(wave: np.ndarray, rate: int) -> np.ndarray:
-    """(frames, `ORDER`): mel-cepstra without energy of a wave (samples,), whatever its level."""
+    """Mel-cepstra without energy, (frames, `ORDER`), of a wave (samples,); the wave's level has no effect."""
     return cepstra(envelope(audio.level(wave, rate), rate), rate)[:, 1:]
 
 
@@ -96,7 +97,7 @@ def cepstra(power: np.ndarray, rate: int, order: int = ORDER, alpha: float | Non
 
 @cache
 def _warping(size: int, order: int, alpha: float) -> np.ndarray:
-    """(size, order + 1): what each coefficient of a cepstrum adds to each of the warped one, by Oppenheim's recursion."""
+    """(size, order + 1): the weight of each cepstral coefficient in each warped one, by Oppenheim's recursion."""
     matrix = np.zeros((size, order + 1))
     matrix[0, 0] = 1.0
     for row in range(1, size):
@@ -110,7 +111,7 @@ def _warping(size: int, order: int, alpha: float) -> np.ndarray:
 
 @cache
 def mel_constant(rate: int) -> float:
-    """The all-pass constant whose warped frequency axis is nearest to the mel scale, to three digits."""
+    """The all-pass constant whose warped frequency axis is closest to the mel scale, to three digits."""
     angle = np.linspace(0, np.pi, 512)
     mel = np.log1p(angle / np.pi * rate / 2 / 1000)
     mel /= mel[-1]
@@ -123,14 +124,14 @@ def mel_constant(rate: int) -> float:
 
 
 def distortion(first: np.ndarray, second: np.ndarray) -> tuple[float, int]:
-    """Mean distance in dB of two sequences of cepstra (frames, coefficients) over the best alignment, and its length."""
+    """Mean distance in dB between two sequences of cepstra (frames, coefficients) on the best alignment, and its length."""
     distances = cdist(first, second)
     path = align(distances)
     return float(DECIBELS * distances[path].mean()), len(path[0])
 
 
 def align(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the path from corner to corner with the least sum: steps of one down, right, or both.
+    """Rows and columns of the path from corner to corner with the smallest sum; it steps one down, one right, or both.
 
     Args:
         distances: (rows, columns).
@@ -138,7 +139,7 @@ def align(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = distances.shape
     total = np.full((rows + 1, columns + 1), np.inf)
     total[0, 0] = 0.0
-    for diagonal in range(rows + columns - 1):  # cells of one diagonal depend on the two before it alone
+    for diagonal in range(rows + columns - 1):  # a diagonal depends only on the two before it
         row = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
         column = diagonal - row
         best = np.minimum(np.minimum(total[row, column + 1], total[row + 1, column]), total[row, column])

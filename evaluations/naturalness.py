@@ -1,16 +1,16 @@
-"""Predicted naturalness: networks that were trained to guess the opinion of listeners. No listener was asked.
+"""Predicted naturalness: networks trained to predict listeners' opinion scores. No listener rated these recordings.
 
-Three metrics, each of the recording alone at 16 kHz:
+Three metrics, each computed from the recording only, at 16 kHz:
 
 - `naturalness`: DistillMOS (Stahl and Gamper 2025, "Distillation and pruning for scalable self-supervised
-  representation-based speech quality assessment"), an overall opinion from 1 to 5. It hears windows of 7.68 s, a shorter recording
-  filled up with silence, and scales each to full scale; of a longer recording it takes the mean over windows.
-- `naturalness_dnsmos`: DNSMOS P.835 (Reddy et al. 2022), opinions from 1 to 5 of speech, background and the whole, as of
-  the output of noise suppressors. It hears 9.01 s, a shorter recording repeated as its authors do.
-- `naturalness_utmos`: UTMOS, its strong learner (Saeki et al. 2022), an overall opinion of synthetic and converted speech, about
-  from 1 to 5. It hears the whole recording. Its weights come from the hub.
+  representation-based speech quality assessment"), an overall score from 1 to 5. It reads windows of 7.68 s, each scaled to full
+  scale; shorter recordings are padded with silence, and longer ones get the mean over windows.
+- `naturalness_dnsmos`: DNSMOS P.835 (Reddy et al. 2022), made for noise suppressors: scores from 1 to 5 for speech, background
+  and overall quality. It reads 9.01 s; a shorter recording is repeated, as its authors do.
+- `naturalness_utmos`: UTMOS's strong learner (Saeki et al. 2022), an overall score of synthetic and converted speech, roughly
+  from 1 to 5. It reads the whole recording. Its weights come from the hub.
 
-Cost of 3 s of speech on one core: DistillMOS 0.22 s, DNSMOS 1.5 s.
+Cost for 3 s of speech on one core: DistillMOS 0.22 s, DNSMOS 1.5 s.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from evaluations.utmos import load_utmos
 from vcbench import audio, weights
 from vcbench.metric import AudioMetric, Column, Conversion, MetricUnavailable
 
-RATE = 16_000  # Hz, of all models
-HOP = 160  # samples of a frame of DistillMOS
-WINDOW = 122_880  # samples that DistillMOS hears at once
-REACH = 16  # frames: more than a frame of its convolutions sees to either side, and even
+RATE = 16_000  # Hz, for all models
+HOP = 160  # samples per frame of DistillMOS
+WINDOW = 122_880  # samples per window of DistillMOS
+REACH = 16  # frames: more than the convolutions' reach to either side; even
 Measured = list[list[tuple[str, float, float, dict[str, Any]]]]
 
 
 class OneOpinion(AudioMetric):
-    """Base of the metrics whose network gives one opinion of a wave; a subclass has one column, and writes `network`."""
+    """Base of the metrics whose network gives one score per wave; a subclass has one column and defines `network`."""
 
     version = 1
     reads = ()
@@ -78,7 +78,7 @@ class DistilledNaturalness(OneOpinion):
 
 
 def load_distillmos() -> Any:
-    """The package's own model, in evaluation mode."""
+    """The package's model, in evaluation mode."""
     from distillmos import ConvTransformerSQAModel
 
     with contextlib.redirect_stdout(io.StringIO()):  # it prints where it found its weights
@@ -86,9 +86,9 @@ def load_distillmos() -> Any:
 
 
 class DistillMos(nn.Module):
-    """DistillMOS with the same values for less: the silence that fills up a short recording is not convolved.
+    """DistillMOS, with the same values at lower cost: the silence that pads a short recording is not convolved.
 
-    In that silence the convolutions give one constant, but for the last frames of the window, and both are computed once.
+    In silence the convolutions give a constant, except for the last frames of the window; both are computed once.
     """
 
     silence: Tensor  # (1, features, 1)
@@ -105,7 +105,7 @@ class DistillMos(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         """(samples,) at 16 kHz -> a scalar from 1 to 5."""
         frames = -(-len(wave) // HOP)
-        used = 2 * REACH + frames + frames % 2  # two reaches beyond the recording: what is kept, and what is cut off
+        used = 2 * REACH + frames + frames % 2  # two reaches beyond the recording: one is kept, one cut off
         if used > WINDOW // HOP - 2 * REACH:
             return self.model(wave[None])[0, 0]
         scaled = wave / (wave.abs().max() + 1e-8)
@@ -116,7 +116,7 @@ class DistillMos(nn.Module):
 
 
 class DnsMos(AudioMetric):
-    """DNSMOS P.835, each on a scale from 1 to 5."""
+    """DNSMOS P.835, three scores on a scale from 1 to 5."""
 
     name = "naturalness_dnsmos"
     columns: ClassVar[dict[str, Column]] = {
@@ -161,10 +161,10 @@ class DnsMos(AudioMetric):
 
 
 class UtmosNaturalness(OneOpinion):
-    """UTMOS, about from 1 to 5.
+    """UTMOS, roughly from 1 to 5.
 
     Args:
-        path: the folder that holds its weights; by default where this machine keeps them.
+        path: the folder that holds its weights; by default this machine's usual place.
     """
 
     name = "naturalness_utmos"

@@ -1,18 +1,18 @@
-"""Prosody: what became of the source's melody, and whether the voice lies in the target's register.
+"""Prosody: whether the source's melody is kept, and whether the voice is in the target's register.
 
-F0 and voicing by WORLD on the mel's frames, with the settings of the corpus's own features. Per recording:
+F0 and voicing by WORLD on the mel's frames, with the settings of the corpus's features. Per recording:
 
 - `f0_correlation`: Pearson correlation of log-F0 with the unconverted recording of the same words, over frames voiced in both.
-  1 is the same melody, however far moved or stretched in range. With fewer than `ENOUGH` such frames, or one pitch throughout,
-  no melody is left to be found, and it counts as 0.
+  1 is the same melody, at any pitch and range. With fewer than `ENOUGH` such frames, or a constant pitch, there is no melody and
+  it counts as 0.
 - `voicing_error`: the share of frames voiced in one and not in the other.
 - `register_difference`: distance in semitones between the median F0 of the recording and that of the target's enrolment; its
-  detail has the sign. No row for a recording without a voiced frame: `voicing_error` shows those.
+  detail has the sign. A recording without voiced frames has no row: `voicing_error` shows it.
 
-A recording of another length than the source's is compared after uniform stretching: frame by frame where a system keeps the timing.
-`target` has its own recording to compare with: a correlation of 1 by construction.
+A recording whose length differs from the source's is stretched uniformly first; if a system keeps the timing, frames are compared
+one to one. `target` is compared with its own recording: a correlation of 1 by construction.
 
-Cost of 3 s of speech on one core: 0.02 s.
+Cost for 3 s of speech on one core: 0.02 s.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from vcbench.features.pitch import pitch
 from vcbench.metric import AudioMetric, Column, Conversion
 
 ENOUGH = 10  # frames voiced in both, of about 12 ms each
-SMALLEST_DEVIATION = 1e-3  # of log-F0, a sixtieth of a semitone; below it there is one pitch
-SEMITONES = 12 / np.log(2)  # in one unit of log-F0
+SMALLEST_DEVIATION = 1e-3  # of log-F0, a sixtieth of a semitone; below it the pitch is constant
+SEMITONES = 12 / np.log(2)  # per unit of log-F0
 
 Contour = tuple[np.ndarray, np.ndarray]  # log-F0 (frames,), 0 where unvoiced; voiced (frames,) bool
 
 
 class Prosody(AudioMetric):
-    """It needs no model of its own."""
+    """Needs no model."""
 
     name = "prosody"
     columns: ClassVar[dict[str, Column]] = {
         "f0_correlation": Column("Correlation of log-F0 with the source", True, 3),
         "voicing_error": Column("Voicing error (%)", False, 1, percent=True),
-        "register_difference": Column("Median F0 off the target's (semitones)", False, 2),
+        "register_difference": Column("Median F0 difference from target (semitones)", False, 2),
     }
     version = 1
     reads = ("spoken", "enrolment")

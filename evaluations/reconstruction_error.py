@@ -1,12 +1,12 @@
-"""Mel reconstruction error: how far a system's output is from an utterance that it converts to its own speaker.
+"""Mel reconstruction error: how well a system reproduces an utterance that it converts to the same speaker.
 
 Each utterance is converted with itself as the target's only recording, and compared with its own mel: mean absolute
-difference of log10 magnitudes over frames and bands (the L1 of the AGAIN-VC paper, equation 1), at best 0. For the
-auto-encoders that is the reconstruction of the paper; for the flows it is a conversion to the own voice: exact up to rounding
-where they encode the source, and not where they sample the prior. Utterances were never trained on; condition `seen` has
-speakers that were, `unseen` others.
+difference of log10 magnitudes over frames and bands (the L1 of the AGAIN-VC paper, equation 1); the best value is 0. For the
+autoencoders this is the paper's reconstruction. For the flows it is a conversion to the source's own voice: exact up to rounding
+where they encode the source, but not where they sample the prior. No utterance was used in training; the condition `seen` has
+training speakers, `unseen` other speakers.
 
-Systems that write waves have no row. A reconstruction that fails counts in `reconstruction_failed`, and has no error.
+Systems that produce waves have no row. A failed reconstruction counts in `reconstruction_failed` and has no error.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from vcbench.run import Run
 
-BATCH = 8  # utterances; a neighbour changes nothing
+BATCH = 8  # utterances; the batch does not affect the result
 
 
 class ReconstructionError(SystemMetric):
-    """Args: `utterances`, of each condition at most; `seed`, which ones."""
+    """Args: `utterances`, the maximum per condition; `seed`, which selects them."""
 
     name = "reconstruction_error"
     columns: ClassVar[dict[str, Column]] = {
@@ -83,7 +83,7 @@ def _score(system: NeuralSystem, row: str, condition: str, utterances: Sequence[
 
 @torch.inference_mode()
 def _reconstruct(system: NeuralSystem, utterances: Sequence[Utterance]) -> list[Tensor | str]:
-    """Mels (n_mels, frames), or why there is none. A batch that fails is tried one by one."""
+    """Mels (n_mels, frames), or the error message. A batch that fails is tried one by one."""
     try:
         mels = system.convert_batch(utterances, [Speaker(one.speaker, (one,)) for one in utterances])
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The two speaker encoders that score: one wave of 16 kHz speech in, one embedding of unit length out."""
+"""The two speaker encoders used for scoring: 16 kHz wave in, embedding of unit length out."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 
 from vcbench import weights
 
-RATE = 16_000  # Hz, of both encoders
-DILATIONS = (1, 2, 3, 4, 1)  # of ECAPA-TDNN's layers (Desplanques et al. 2020, section 2); weights do not show them
+RATE = 16_000  # Hz, for both encoders
+DILATIONS = (1, 2, 3, 4, 1)  # of ECAPA-TDNN's layers (Desplanques et al. 2020, section 2); the weights do not show them
 
 
 class Ge2e:
-    """resemblyzer's encoder (Wan et al. 2018): windows of 1.6 s, 1.3 a second, their mean.
+    """resemblyzer's encoder (Wan et al. 2018): the mean over windows of 1.6 s, 1.3 windows per second.
 
-    The wave passes resemblyzer's own `preprocess_wav`, as in published figures: quiet speech is raised to -30 dB of full
-    scale, and long silences are cut out by webrtcvad.
+    The wave goes through resemblyzer's `preprocess_wav`, as in published figures: quiet speech is raised to -30 dB of full
+    scale, and webrtcvad cuts out long silences.
     """
 
     def __init__(self, device: torch.device | str, path: Path | str | None = None) -> None:
@@ -37,9 +37,9 @@ class Ge2e:
 
 
 class Ecapa:
-    """speechbrain's ECAPA-TDNN: 80 log mel bands less their mean over the utterance, as its `EncoderClassifier` computes.
+    """speechbrain's ECAPA-TDNN: 80 log mel bands minus their mean over the utterance, as in its `EncoderClassifier`.
 
-    The network is built from the shapes of the weights: of what the hub's folder holds nothing is run as code.
+    The network is built from the shapes of the weights: no code from the hub's folder is run.
     """
 
     def __init__(self, device: torch.device | str, path: Path | str | None = None) -> None:

@@ -1,15 +1,15 @@
-"""Speaker probe: how well a classifier tells the speaker from a system's latents.
+"""Speaker probe: how well a classifier recognises the speaker from a system's latents.
 
-The classifier is that of the AGAIN-VC paper (section 4.1): three Conv1d and three ReLU in turn, then a linear layer; here it sees the
-mean over time before the linear layer, and channels normalised by the training latents' mean and deviation. It is
-trained on utterances that the system was trained on, stopped early on some of them, and tested on held-out utterances of
-the same speakers. The accuracy should be at chance on the content, and high on the speaker embedding, which it
-sees as a sequence of length one. Paper: 1.7% on the content at a chance of 1.25%, 93.2% on the speaker.
+The classifier is that of the AGAIN-VC paper (section 4.1): three Conv1d, each with ReLU, then a linear layer. Here it takes the
+mean over time before the linear layer, and its input channels are normalised by the training latents' mean and deviation. It is
+trained on utterances that the system was trained on, with some of them kept for early stopping, and tested on held-out
+utterances of the same speakers. The accuracy should be at chance on the content, and high on the speaker embedding, which is
+treated as a sequence of length one. Paper: 1.7% on the content at a chance of 1.25%, 93.2% on the speaker.
 
-Three columns say how to read these: `probe_chance`, one over the number of speakers; `probe_control`, the accuracy on the content of
+Three columns help to read these: `probe_chance`, one over the number of speakers; `probe_control`, the accuracy on the content of
 the same classifier trained on permuted labels, which must be near chance; and, where an activation guides the content, `probe_raw`,
-the accuracy on what leaves the activation, its channels not normalised. A sigmoid with a small factor gives values that hardly
-differ: a classifier that is fed these as they are may learn nothing though the speaker is there.
+the accuracy on the activation's output without normalisation. A sigmoid with a small factor gives values that hardly
+differ: without normalisation, a classifier may learn nothing from them although they contain the speaker.
 
 Every row is a test utterance; its value is the share of the seeds whose classifier was right.
 """
@@ -36,13 +36,13 @@ KERNEL = 3  # frames
 BATCH = 32  # crops
 CROP = 32  # frames of the latent
 LEARNING_RATE = 3e-3  # Adam
-CHECK_EVERY = 20  # steps between looks at the validation loss
+CHECK_EVERY = 20  # steps between checks of the validation loss
 PATIENCE = (
-    25  # looks that do not find it lower; the loss falls slowly and unevenly where little of the speaker is there
+    25  # checks without improvement; the loss falls slowly and unevenly where the latent holds little of the speaker
 )
-LOWER = 0.01  # nats that count as lower
-VALIDATION_SHARE = 4  # one of so many utterances of each speaker
-VALIDATION_FRAMES = 400  # of an utterance's latent, at most, in a look at the validation loss
+LOWER = 0.01  # nats that count as an improvement
+VALIDATION_SHARE = 4  # every fourth utterance of each speaker is for validation
+VALIDATION_FRAMES = 400  # of an utterance's latent, at most, in a check of the validation loss
 PROBED = {  # the columns of each latent
     "content": ("probe_content", "probe_control"),
     "activated": ("probe_raw",),
@@ -51,8 +51,8 @@ PROBED = {  # the columns of each latent
 
 
 class SpeakerProbe(SystemMetric):
-    """Args: `training_utterances` of each speaker at most; `test_utterances` likewise; `seeds`, how many classifiers; `steps`,
-    after which one is stopped that still learns."""
+    """Args: `training_utterances` and `test_utterances`, the maximum per speaker; `seeds`, the number of classifiers; `steps`,
+    the maximum number of training steps."""
 
     name = "speaker_probe"
     columns: ClassVar[dict[str, Column]] = {
@@ -121,7 +121,7 @@ class SpeakerProbe(SystemMetric):
 
 
 def _first(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
-    """Of each speaker the first `count`, by id."""
+    """The first `count` utterances of each speaker, by id."""
     taken: dict[str, list[Utterance]] = {}
     for utterance in sorted(utterances, key=lambda one: one.id):
         taken.setdefault(utterance.speaker, []).append(utterance)
@@ -163,7 +163,7 @@ def prepare(
     test_labels: Sequence[int],
     normalise: bool = True,
 ) -> ProbeData:
-    """Latents (channels, frames) with their speakers' numbers, each channel normalised as the training latents say."""
+    """Take latents (channels, frames) with their speakers' numbers; normalise each channel by the training latents."""
     device = training[0].device
     frames = torch.cat([latent.float() for latent in training], 1)
     mean, deviation = frames.mean(1, keepdim=True), frames.std(1, keepdim=True).clamp_min(1e-6)
@@ -195,11 +195,11 @@ class Classifier(nn.Module):
 
 @torch.inference_mode(False)
 def accuracy(data: ProbeData, seed: int, permuted: bool = False, steps: int = 6000) -> Tensor:
-    """Train a classifier; (test utterances,) bool on the CPU, whether it was right.
+    """Train a classifier; return (test utterances,) bool on the CPU: whether it was right.
 
     Args:
-        permuted: train on labels dealt anew to the training utterances: there is nothing to be learned.
-        steps: the most that it is trained for.
+        permuted: train on randomly permuted labels, from which nothing can be learned.
+        steps: the maximum number of training steps.
     """
     generator = noise_generator(seed, "speaker probe")
     labels = data.training_labels
@@ -217,7 +217,7 @@ def accuracy(data: ProbeData, seed: int, permuted: bool = False, steps: int = 60
 def _fit(
     classifier: Classifier, latents: Tensor, mask: Tensor, labels: Tensor, generator: torch.Generator, steps: int
 ) -> None:
-    """Adam on random crops until the loss on the validation utterances falls no more; the best state is kept."""
+    """Adam on random crops until the loss on the validation utterances stops falling; the best state is kept."""
     learned, kept = _divide(labels)
     shown, shown_mask = latents[kept, :, :VALIDATION_FRAMES], mask[kept, :, :VALIDATION_FRAMES]
     optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE)
@@ -242,9 +242,9 @@ def _fit(
 
 
 def _divide(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows to learn from, and rows to stop by: the last of every `VALIDATION_SHARE` of each label.
+    """Rows for training, and rows for early stopping: the last of every `VALIDATION_SHARE` of each label.
 
-    Where no label has so many, all rows are both.
+    If no label has that many, all rows serve as both.
     """
     seen: dict[int, int] = {}
     kept = []
@@ -261,7 +261,7 @@ def _divide(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _crop(latents: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(batch, channels, CROP or less) from random places within each utterance, and its mask."""
+    """A random crop of each utterance, (batch, channels, CROP or less), and its mask."""
     lengths = mask.sum((1, 2)).long()
     size = min(CROP, latents.shape[-1])
     room = (lengths - size).clamp_min(0)

@@ -1,20 +1,20 @@
-"""Speaker similarity: the cosine of speaker embeddings, by two encoders in columns of their own.
+"""Speaker similarity: the cosine of speaker embeddings, by two encoders, each with its own columns.
 
-Encoders differ in scale: 0.6 is much for one and little for another. That is why each has its own columns, and beside them what
-the numbers mean on this corpus. Per recording:
+Encoders differ in scale: 0.6 is high for one and low for another. Each therefore has its own columns, and an acceptance rate that
+shows what its cosines mean on this corpus. Per recording:
 
-- `similarity_*`: cosine to the mean of the target's enrolment recordings, none of which the system was given.
+- `similarity_*`: cosine to the mean of the target's enrolment recordings, none of which the system received.
 - `similarity_single_*`: cosine to one recording of the target, the first of the enrolment; older tables report this one.
-- `leakage_*`: cosine to the source recording; 1 for the row `source` by construction. How much of the source speaker is left
-  reads off the distance to the row `target`.
-- `accepted_*`: the share of recordings that a speaker verification system would take for the target: those whose similarity
-  reaches the threshold of equal error rate of the corpus's own recordings. These are scored like the conversions, each
+- `leakage_*`: cosine to the source recording; 1 for the row `source` by construction. The difference from the row `target`
+  shows how much of the source speaker is left.
+- `accepted_*`: the share of recordings that a speaker verification system would accept as the target: those whose similarity
+  reaches the threshold at the equal error rate of the corpus's own recordings. These are scored like the conversions, each
   against the mean of as many other recordings of its speaker, and against that of every other speaker.
 
-Cosines are from -1 to 1 (GE2E's embeddings have no negative value, so that its cosines are not negative). Waves go in at the
-encoders' own 16 kHz; recordings below it are refused when they are read. Encoders: `evaluations.speaker_encoders`.
+Cosines are from -1 to 1 (GE2E's embeddings have no negative values, so its cosines are not negative). The encoders read waves at
+16 kHz; recordings with a lower rate are refused when they are read. Encoders: `evaluations.speaker_encoders`.
 
-Cost of 3 s of speech on one core: GE2E 0.07 s, ECAPA 0.25 s.
+Cost for 3 s of speech on one core: GE2E 0.07 s, ECAPA 0.25 s.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from vcbench.corpora.corpus import Utterance
     from vcbench.run import Run
 
-RECORDINGS = 6  # of each speaker, at most, that the threshold is found on
+RECORDINGS = 6  # of each speaker, at most, for the threshold
 
 
 def _columns(key: str, encoder: str) -> dict[str, Column]:
@@ -53,12 +53,12 @@ def _columns(key: str, encoder: str) -> dict[str, Column]:
 
 @dataclass(frozen=True)
 class Verification:
-    """How well an encoder tells the corpus's own speakers apart.
+    """How well an encoder separates the corpus's speakers.
 
     Attributes:
         same, different: cosines of a recording to the mean of other recordings, of the same and of another speaker.
-        error_rate: where as many of `same` are refused as of `different` are accepted.
-        threshold: the cosine where that is.
+        error_rate: the equal error rate: the share of `same` refused equals the share of `different` accepted.
+        threshold: the cosine at the equal error rate.
     """
 
     same: tuple[float, ...]
@@ -68,13 +68,13 @@ class Verification:
 
 
 class SpeakerSimilarity(AudioMetric):
-    """Base of the metrics of one encoder each.
+    """Base of the metrics, each with one encoder.
 
     Args:
-        path: the folder that holds the encoder's weights; by default where this machine keeps them.
+        path: the folder that holds the encoder's weights; by default this machine's usual place.
     """
 
-    key: ClassVar[str]  # of the encoder, in the table of weights and in columns
+    key: ClassVar[str]  # the encoder's name in the table of weights and in columns
     encoder: ClassVar[Callable[..., Callable[[np.ndarray], np.ndarray]]]
     version = 1
     reads = ("source", "enrolment")
@@ -130,7 +130,7 @@ class SpeakerSimilarity(AudioMetric):
         ]
 
     def remarks(self, scores: pd.DataFrame) -> list[tuple[tuple[str, ...], str]]:
-        """Columns, and what a table says of them beside the settings: the threshold that its scores were held against."""
+        """Columns, and a footnote on them: the threshold that the scores were compared with."""
         column = f"accepted_{self.key}"
         details = scores.loc[scores["column"] == column, "detail"]
         if details.empty:
@@ -143,7 +143,7 @@ class SpeakerSimilarity(AudioMetric):
         return [((column,), text)]
 
     def verification(self, run: Run) -> Verification | None:
-        """The corpus's own recordings as verification trials; None with fewer than two speakers who have enough of them."""
+        """Verify the corpus's own recordings; None if fewer than two speakers have enough of them."""
         enrolment = len(run.conversions[0].enrolment) if run.conversions else 1
         speakers = _recordings(run, enrolment)
         if len(speakers) < 2:
@@ -163,7 +163,7 @@ class SpeakerSimilarity(AudioMetric):
 
 
 class Ge2eSimilarity(SpeakerSimilarity):
-    """By GE2E, in the wheel of resemblyzer."""
+    """Similarity by GE2E, from resemblyzer's wheel."""
 
     name = "speaker_similarity_ge2e"
     key = "ge2e"
@@ -172,7 +172,7 @@ class Ge2eSimilarity(SpeakerSimilarity):
 
 
 class EcapaSimilarity(SpeakerSimilarity):
-    """By ECAPA-TDNN, from the hub."""
+    """Similarity by ECAPA-TDNN, from the hub."""
 
     name = "speaker_similarity_ecapa"
     key = "ecapa"
@@ -181,12 +181,12 @@ class EcapaSimilarity(SpeakerSimilarity):
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> float:
-    """Of two vectors of any length."""
+    """Cosine of two vectors of any length."""
     return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
 
 
 def _recordings(run: Run, enrolment: int) -> list[list[Utterance]]:
-    """By speaker, recordings that nothing was trained on; only speakers with more of them than an enrolment has."""
+    """Recordings not used in training, by speaker; only speakers with more of them than an enrolment has."""
     by_speaker: dict[str, list[Utterance]] = {}
     for utterance in sorted([*run.split.held_out, *run.split.unseen], key=lambda one: one.id):
         by_speaker.setdefault(utterance.speaker, []).append(utterance)
@@ -194,10 +194,10 @@ def _recordings(run: Run, enrolment: int) -> list[list[Utterance]]:
 
 
 def verification_cosines(speakers: Sequence[np.ndarray], enrolment: int) -> tuple[list[float], list[float]]:
-    """Cosines of each recording to the mean of `enrolment` others of its speaker, and of every other speaker.
+    """Cosines of each recording to the mean of `enrolment` other recordings of its speaker, and of every other speaker.
 
     Args:
-        speakers: (recordings, channels) of each speaker, more recordings than `enrolment`.
+        speakers: (recordings, channels) of each speaker, with more recordings than `enrolment`.
     """
     same, different = [], []
     for row, own in enumerate(speakers):
@@ -211,9 +211,9 @@ def verification_cosines(speakers: Sequence[np.ndarray], enrolment: int) -> tupl
 
 
 def equal_error_rate(same: Sequence[float], different: Sequence[float]) -> tuple[float, float]:
-    """The error rate at which as many of `same` lie below the threshold as of `different` reach it, and the threshold.
+    """The error rate where the share of `same` below the threshold equals that of `different` at or above it; the threshold.
 
-    Scores of finitely many trials seldom have that point: the rate is the mean of both where they are nearest.
+    With finitely many trials the two shares are rarely equal: the rate is their mean where they are closest.
     """
     candidates = np.unique(np.concatenate([same, different]))
     refused = np.searchsorted(np.sort(same), candidates, side="left") / len(same)

@@ -1,7 +1,7 @@
-"""UTMOS's strong learner: a wave of 16 kHz in, a predicted opinion of its naturalness out.
+"""UTMOS's strong learner: 16 kHz wave in, predicted naturalness score out.
 
-wav2vec 2.0 (Baevski et al. 2020) with a recurrent layer on top, as the authors scored with it (Saeki et al. 2022, "UTMOS:
-UTokyo-SaruLab System for VoiceMOS Challenge 2022"): without phonemes, as the listener 288 of the domain 0; the mean over frames.
+wav2vec 2.0 (Baevski et al. 2020) with a recurrent layer on top, used as the authors scored with it (Saeki et al. 2022, "UTMOS:
+UTokyo-SaruLab System for VoiceMOS Challenge 2022"): without phonemes, with listener 288 of domain 0, the mean over frames.
 The network is built from the shapes of the weights, which are those of the authors' checkpoint under the same names.
 """
 
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from vcbench.weights import WeightsError
 
-STRIDES = (5, 2, 2, 2, 2, 2, 2)  # of wav2vec 2.0's convolutions; weights do not show them
-HEAD = 64  # channels of an attention head, in wav2vec 2.0 of every size
+STRIDES = (5, 2, 2, 2, 2, 2, 2)  # of wav2vec 2.0's convolutions; the weights do not show them
+HEAD = 64  # channels of an attention head, in wav2vec 2.0 models of every size
 DOMAIN, LISTENER = 0, 288
 
-# Beginnings of names: of fairseq's wav2vec 2.0, and of torchaudio's. What else fairseq's holds is for its training.
+# Name prefixes in fairseq's wav2vec 2.0 and in torchaudio's. fairseq's other weights are only for training.
 NAMES = (
     (r"feature_extractor\.conv_layers\.0\.2\.", "feature_extractor.conv_layers.0.layer_norm."),
     (r"feature_extractor\.conv_layers\.(\d+)\.0\.", r"feature_extractor.conv_layers.\1.conv."),
@@ -40,10 +40,10 @@ NAMES = (
 
 
 def load_utmos(file: Path) -> Utmos:
-    """The network with a file's weights, in evaluation mode; of the file, tensors alone are read.
+    """The network with a file's weights, in evaluation mode; only tensors are read from the file.
 
     Raises:
-        WeightsError: a weight is missing or of another shape.
+        WeightsError: a weight is missing or has the wrong shape.
     """
     state = torch.load(file, map_location="cpu", weights_only=True)
     try:
@@ -53,7 +53,7 @@ def load_utmos(file: Path) -> Utmos:
 
 
 class Utmos(nn.Module):
-    """Args: `state`, the weights by the names of the authors' checkpoint."""
+    """Args: `state`, the weights under the names of the authors' checkpoint."""
 
     condition: Tensor  # (channels,) of the domain, then of the listener
 

@@ -1,19 +1,19 @@
-"""Word and character error rate: what a speech recogniser hears, against what should be heard.
+"""Word and character error rate of a speech recogniser's transcript.
 
-Whisper transcribes the recording; transcript and reference pass openai-whisper's English normaliser (numbers, contractions,
-spelling, punctuation, case); jiwer aligns them. Two references, in columns of their own, never mixed:
+Whisper transcribes the recording; openai-whisper's English normaliser (numbers, contractions, spelling, punctuation, case) is
+applied to transcript and reference; jiwer aligns them. There are two references, in separate columns, never mixed:
 
 - the text of the corpus (`wer`, `cer`): only for recordings whose corpus gives a text;
-- what the same recogniser hears in the real recording of the same words (`wer_recognised`, `cer_recognised`): for all. It measures
-  what the conversion changed, and forgives what the recogniser gets wrong anyway. By construction 0 for `source` and `target`.
+- the same recogniser's transcript of the real recording of the same words (`wer_recognised`, `cer_recognised`): for all. It
+  measures what the conversion changed, without the recogniser's usual errors. By construction 0 for `source` and `target`.
 
-An error rate is (substitutions + deletions + insertions) / words of the reference: at best 0, above 1 when more is heard than was
-said. Its weight is the reference's length, so that a mean over recordings is the pooled rate; `wer_mean` gives each recording the
-same weight. `wer_substitutions`, `wer_deletions` and `wer_insertions` are the parts of `wer`, pooled likewise: they add up to
-it. A reference without a word has no rate, and no row. `loops` is the share of recordings in which the
-recogniser repeats itself (`vcbench.asr.Transcript.loops`): their error rate says little of the speech.
+An error rate is (substitutions + deletions + insertions) / words of the reference: at best 0, above 1 with many insertions.
+Its weight is the reference's length, so that a mean over recordings is the pooled rate; `wer_mean` gives each recording the
+same weight. `wer_substitutions`, `wer_deletions` and `wer_insertions` are the parts of `wer`, pooled in the same way: they add up
+to it. A reference without words has no rate and no row. `loops` is the share of recordings in which the
+recogniser repeats itself (`vcbench.asr.Transcript.loops`): their error rate says little about the speech.
 
-Cost of 3 s of speech on one core, tiny.en: `vcbench.asr` says.
+Cost for 3 s of speech on one core, tiny.en: see `vcbench.asr`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ Measured = list[tuple[str, float, float, dict[str, Any]]]
 class WordErrorRate(AudioMetric):
     """Args: those of `vcbench.asr.Transcriber`.
 
-    `device` "auto" is the run's for openai-whisper and the CPU for faster-whisper, whose CUDA libraries are of another version
-    than PyTorch's.
+    `device` "auto" is the run's device for openai-whisper and the CPU for faster-whisper, whose CUDA libraries have a different
+    version from PyTorch's.
     """
 
     name = "word_error_rate"
@@ -141,7 +141,7 @@ ErrorCounts = dict[str, Any]
 
 
 def error_counts(reference: str, heard: str) -> tuple[ErrorCounts, ErrorCounts]:
-    """Counts over words and over characters (spaces are characters) of two normalised texts.
+    """Counts over words and over characters (spaces count as characters) of two normalised texts.
 
     Each has `reference`, `heard` (the texts), `length` (of the reference), `substitutions`, `deletions`, `insertions`.
     """
@@ -159,7 +159,7 @@ def error_counts(reference: str, heard: str) -> tuple[ErrorCounts, ErrorCounts]:
 
 
 def _rows(column: str, counts: ErrorCounts, detail: dict[str, Any]) -> Measured:
-    """The column's row, or none where the reference has no word."""
+    """The column's row, or none if the reference has no words."""
     if not counts["length"]:
         return []
     errors = sum(counts[kind] for kind in ERRORS)
@@ -167,6 +167,6 @@ def _rows(column: str, counts: ErrorCounts, detail: dict[str, Any]) -> Measured:
 
 
 def _parts(counts: ErrorCounts) -> Measured:
-    """Rows of the kinds of error, or none where the reference has no word."""
+    """One row per kind of error, or none if the reference has no words."""
     length = counts["length"]
     return [(f"wer_{kind}", counts[kind] / length, float(length), {}) for kind in ERRORS if length]
