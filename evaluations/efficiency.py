@@ -18,7 +18,7 @@ FACTORS = {"conversion_factor": "conversion_seconds", "vocoder_factor": "vocoder
 
 
 class Efficiency:
-    """One row per figure and system, with the condition `all`."""
+    """Parameters, training time, real-time factors, memory. One row per figure and system, with the condition `all`."""
 
     name = "efficiency"
     columns: ClassVar[dict[str, Column]] = {

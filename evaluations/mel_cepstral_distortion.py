@@ -38,7 +38,7 @@ FLOOR = 1e-8  # added to the power spectrum before the logarithm, as pymcd does
 
 
 class MelCepstralDistortion(AudioMetric):
-    """Needs no model. A trial without a parallel recording of the target has no row."""
+    """Mel-cepstral distortion to the target's parallel recording; a trial without one has no row."""
 
     name = "mel_cepstral_distortion"
     columns: ClassVar[dict[str, Column]] = {

@@ -34,7 +34,7 @@ Contour = tuple[np.ndarray, np.ndarray]  # log-F0 (frames,), 0 where unvoiced; v
 
 
 class Prosody(AudioMetric):
-    """Needs no model."""
+    """Melody and voicing compared with the source, and register compared with the target; needs no model."""
 
     name = "prosody"
     columns: ClassVar[dict[str, Column]] = {

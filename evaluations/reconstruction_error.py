@@ -30,7 +30,7 @@ BATCH = 8  # utterances; the batch does not affect the result
 
 
 class ReconstructionError(SystemMetric):
-    """Args: `utterances`, the maximum per condition; `seed`, which selects them."""
+    """Mel reconstruction error. Args: `utterances`, the maximum per condition; `seed`, which selects them."""
 
     name = "reconstruction_error"
     columns: ClassVar[dict[str, Column]] = {

@@ -51,8 +51,11 @@ PROBED = {  # the columns of each latent
 
 
 class SpeakerProbe(SystemMetric):
-    """Args: `training_utterances` and `test_utterances`, the maximum per speaker; `seeds`, the number of classifiers; `steps`,
-    the maximum number of training steps."""
+    """Speaker classification from a system's latents.
+
+    Args: `training_utterances` and `test_utterances`, the maximum per speaker; `seeds`, the number of classifiers; `steps`,
+    the maximum number of training steps.
+    """
 
     name = "speaker_probe"
     columns: ClassVar[dict[str, Column]] = {

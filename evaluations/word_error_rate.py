@@ -38,7 +38,7 @@ Measured = list[tuple[str, float, float, dict[str, Any]]]
 
 
 class WordErrorRate(AudioMetric):
-    """Args: those of `vcbench.asr.Transcriber`.
+    """Word and character error rate. Args: those of `vcbench.asr.Transcriber`.
 
     `device` "auto" is the run's device for openai-whisper and the CPU for faster-whisper, whose CUDA libraries have a different
     version from PyTorch's.

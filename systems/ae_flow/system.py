@@ -23,7 +23,7 @@ class AEFlowConfig(SamplingConfig):
 
 
 class AEFlow(MelFlow):
-    """Trained with (1 - lambda) NLL + lambda reconstruction. See README.md."""
+    """A flow trained with (1 - lambda) NLL + lambda reconstruction. See README.md."""
 
     name = "ae_flow"
     Config = AEFlowConfig

@@ -1,1 +1,1 @@
-"""Study files: a table or figure of a paper each."""
+"""Study files: each reproduces a table or figure of a paper."""
