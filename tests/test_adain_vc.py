@@ -1,4 +1,4 @@
-"""AdaIN-VC: both recipes' sizes and training, and the original's layers against PyTorch's own operators."""
+"""AdaIN-VC: both recipes' sizes and training, and the original's layers against PyTorch's operators."""
 
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def test_bank_and_speaker_encoder() -> None:
     parts = [F.relu(convolve(layer, channels_first(x))) for layer in bank.layers]
     joined = convolve(bank.join, torch.cat([*parts, channels_first(x)], dim=1))
     assert torch.allclose(bank(x, None), frames_first(joined), atol=1e-5)
-    # No normalisation: a louder recording is another speaker, and the mean over time is taken.
+    # Without normalisation a louder recording gives another speaker embedding.
     encoder = SpeakerEncoder(SMALL, 10)
     assert encoder(x, None).shape == (2, 5)
     assert not torch.allclose(encoder(x, None), encoder(x + 1, None))

@@ -75,7 +75,7 @@ def test_over_the_batch_in_training_an_utterance_sees_its_neighbours() -> None:
     changed[:, 0] += torch.randn(16, 80)
     for over_batch in (False, True):
         model = AgainVC(AgainConfig(hidden=8, gru_hidden=8, blocks=2, gru_over_batch=over_batch), MelSettings()).model
-        # Batch normalisation, which always sees neighbours, must not hide what the GRU does.
+        # Batch normalisation always sees the neighbours, so it must not hide what the GRU does.
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm1d):
                 module.eval()
@@ -83,7 +83,7 @@ def test_over_the_batch_in_training_an_utterance_sees_its_neighbours() -> None:
         assert same is not over_batch
 
 
-# A checkpoint of the published code, made up: its names, another width, blocks and channels than the defaults.
+# A synthetic checkpoint of the published code: its names, with a width, blocks and channels that are not the defaults.
 
 
 def published_name(name: str) -> str:
@@ -200,7 +200,7 @@ def test_the_published_architecture_in_pytorchs_layers_trains_the_same(over_batc
     published, ours = PublishedAgainVC(config, 80).double(), AgainVC(config, MelSettings()).double()
     ours.load_state_dict({rename(name): value for name, value in published.state_dict().items()})
     for norm in (m for model in (published, ours) for m in model.modules() if isinstance(m, torch.nn.BatchNorm1d)):
-        # The published code runs its encoder twice, ours once on both inputs: batch statistics differ by design.
+        # The published code runs its encoder twice, ours once on both inputs, so batch statistics differ by design.
         norm.eval()
     batch = Batch(torch.randn(4, 80, 33, dtype=torch.double), torch.ones(4, 1, 33))
     losses = [model.loss(batch)["total"] for model in (published, ours)]

@@ -1,4 +1,4 @@
-"""Efficiency: figures from what the stages measured."""
+"""Efficiency: figures from the stages' measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job on three real-format speakers: two systems trained, converted, scored; killed, resumed, run again."""
+"""Whole runs on a small corpus: two systems trained, converted, scored; killed, resumed, run again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def vcbench(*arguments: str | Path, check: bool = True) -> subprocess.CompletedP
 
 @pytest.fixture(scope="module")
 def corpus_folder(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three seen speakers and two unseen ones in the layout of `folder`, as a user would have them."""
+    """Three seen and two unseen speakers in the layout of the corpus `folder`, as a user would have them."""
     root = tmp_path_factory.mktemp("speech")
     seen = [speaker for speaker in small_corpus.speakers if speaker.seen][:3]
     unseen = [speaker for speaker in small_corpus.speakers if not speaker.seen]
@@ -53,7 +53,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(corpus_folder: Path, runs: Path) -> tuple[Path, str]:
-    """An uninterrupted run, and what it printed."""
+    """An uninterrupted run, and its output."""
     done = vcbench(
         "run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs
     )
@@ -61,7 +61,7 @@ def finished(corpus_folder: Path, runs: Path) -> tuple[Path, str]:
 
 
 def measured(folder: Path) -> pd.DataFrame:
-    """The leaderboard less what depends on the clock and the machine."""
+    """The leaderboard without the columns that depend on the clock and the machine."""
     table = pd.read_csv(folder / "leaderboard.csv")
     clocked = table["column"].str.contains("seconds|factor|peak_memory")
     return table[~clocked].reset_index(drop=True)

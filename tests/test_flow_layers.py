@@ -31,7 +31,7 @@ lengths = st.lists(st.integers(1, 33), min_size=1, max_size=4)
 
 
 def trained(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
-    """A layer whose parameters are all away from where they start."""
+    """A layer with every parameter moved away from its initial value."""
     torch.manual_seed(1)
     layer = LAYERS[name]().to(dtype)
     with torch.no_grad():
@@ -41,7 +41,7 @@ def trained(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
 
 
 def example(sizes: list[int], dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs, mask and condition of utterances of these lengths."""
+    """Inputs, mask and condition for utterances of these lengths."""
     generator = torch.Generator().manual_seed(2)
     mask = (torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]).to(dtype)[:, None]
     inputs = torch.randn(len(sizes), CHANNELS, max(sizes), dtype=dtype, generator=generator) * mask
@@ -192,7 +192,7 @@ def test_negative_log_likelihood_is_the_normal_density():
 
 
 def test_the_likelihood_of_a_known_gaussian_is_learned():
-    """Frames are independent, their channels correlated: the entropy is known, and no model can go below it."""
+    """Frames are independent and channels correlated: the entropy is known, and no model can do better."""
     torch.manual_seed(0)
     mixing = torch.tensor([[2.0, 0.0, 0.0, 0.0], [1.5, 0.5, 0.0, 0.0], [-1.0, 0.8, 1.0, 0.0], [0.3, 0.0, 0.9, 0.2]])
     entropy = 0.5 * CHANNELS * math.log(2 * math.pi * math.e) + float(torch.linalg.slogdet(mixing)[1])

@@ -28,7 +28,7 @@ SMALL = {
 
 @dataclass
 class InMemory:
-    """Features of made-up utterances, each from its id alone, as a FeatureStore would hand them out."""
+    """Features of synthetic utterances, generated from their ids, with the interface of a FeatureStore."""
 
     frames: dict[str, int]
     unvoiced: set[str] = field(default_factory=set)
@@ -53,7 +53,7 @@ class InMemory:
 
 
 def utterances(**frames: int) -> list[Utterance]:
-    """Named ``speaker_number``, with so many frames."""
+    """Utterances named ``speaker_number``, with these numbers of frames."""
     store = InMemory(frames)
     return [Utterance(name, name.split("_")[0], Path(name), features=store) for name in frames]
 
@@ -66,7 +66,7 @@ def small(kind: type[MelFlow], **changes) -> MelFlow:
 
 
 def trained(kind: type[MelFlow], **changes) -> MelFlow:
-    """With every parameter away from where it starts."""
+    """A system with every parameter moved away from its initial value."""
     system = small(kind, **changes)
     torch.manual_seed(3)
     system.initialise(torch.full((8,), -2.0), torch.ones(8), training_batch())
@@ -237,7 +237,7 @@ def test_save_and_load_keep_everything(kind, tmp_path):
     assert loaded.config == system.config
     source, target = utterances(a_1=12)[0], Speaker("c", tuple(utterances(c_1=9)))
     assert torch.equal(loaded.convert(source, target), system.convert(source, target))
-    loaded.initialise(torch.full((8,), -2.0), torch.ones(8), training_batch())  # ActNorm does not start a second time
+    loaded.initialise(torch.full((8,), -2.0), torch.ones(8), training_batch())  # ActNorm initialises only once
     assert torch.equal(loaded.convert(source, target), system.convert(source, target))
 
 
@@ -269,7 +269,7 @@ def test_the_training_loop_trains_it(kind, tmp_path):
 
 
 class Learnable(InMemory):
-    """Each phone sounds its own way, each speaker shifts all of them, and little is left to chance."""
+    """Each phone has its own sound, each speaker shifts all phones, and there is little noise."""
 
     def mel(self, utterance: Utterance) -> Tensor:
         sounds = torch.randn(MEL.n_mels, PHONES, generator=torch.Generator().manual_seed(0))

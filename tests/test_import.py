@@ -1,4 +1,4 @@
-"""Published checkpoints become ours by one command, and convert recordings without a run."""
+"""One command imports published checkpoints, which then convert recordings without a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def invoke(*arguments: str | Path) -> Any:
 
 @pytest.fixture
 def official(tmp_path: Path) -> Path:
-    """A checkpoint of small size, as the published trainer saves it."""
+    """A small checkpoint, as the published trainer saves it."""
     torch.manual_seed(0)
     model = PublishedAgainVC(AgainConfig(hidden=16, gru_hidden=8, blocks=2), 80)
     torch.save({"model": model.state_dict(), "optimizer": {}, "steps": 1}, tmp_path / "official.pt")

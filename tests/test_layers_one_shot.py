@@ -1,4 +1,4 @@
-"""What holds for every one-shot system: batches change nothing, padding counts for nothing, bad input is named."""
+"""Every one-shot system: batches and padding change nothing, and errors name the bad input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ ORIGINAL = OriginalConfig(channels=12, bank=4, bank_channels=5, content_channels
 
 @dataclass
 class InMemory:
-    """Features of made-up utterances, as a FeatureStore would hand them out."""
+    """Features of synthetic utterances, with the interface of a FeatureStore."""
 
     mels: dict[str, Tensor]
     mel_settings: MelSettings = MEL
@@ -34,7 +34,7 @@ class InMemory:
 
 
 def utterances(*frames: int, dtype: torch.dtype = torch.float32) -> list[Utterance]:
-    """Of smooth noise, as speech is smooth."""
+    """Utterances of smooth noise, because speech is smooth."""
     generator = torch.Generator().manual_seed(0)
     noise = [torch.randn(1, MEL.n_mels, n + 5, generator=generator, dtype=dtype) for n in frames]
     mels = [torch.nn.functional.avg_pool1d(mel, 5, 1)[0, :, 1:] * 2 - 2 for mel in noise]
@@ -72,7 +72,7 @@ def system(request: pytest.FixtureRequest) -> OneShotSystem:
     ("dtype", "tolerance", "lengths"),
     [
         (torch.float32, 1e-5, range(40, 136, 6)),
-        # A few frames more often than not have a channel that hardly varies, whose rounding errors are normalised up.
+        # With few frames a channel is often nearly constant, and normalisation then magnifies rounding errors.
         (torch.float64, 1e-10, [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 24, 31, 40, 41, 50, 63]),
     ],
 )
@@ -99,7 +99,7 @@ def test_gradient_reaches_every_parameter(system: OneShotSystem) -> None:
     for name, parameter in system.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
-        # Batch and instance normalisation take away what a bias before them adds.
+        # Batch and instance normalisation remove a bias before them.
         if not name.endswith("bias"):
             assert parameter.grad.abs().sum() > 0, name
 

@@ -1,4 +1,4 @@
-"""Mel-cepstral distortion: pymcd's and SPTK's figures with their settings, and the least possible alignment."""
+"""Mel-cepstral distortion: reproduces pymcd's and SPTK's figures with their settings; the alignment is optimal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PYMCD = (
 
 
 def pymcd_cepstra(wave: np.ndarray) -> np.ndarray:
-    """With pymcd's settings, and WORLD's power taken for an amplitude."""
+    """Cepstra with pymcd's settings, with WORLD's power treated as an amplitude."""
     _, power, _ = pyworld.wav2world(wave.astype(np.float64), RATE, frame_period=5.0, fft_size=512)
     return cepstra(power**2, RATE, order=13, alpha=0.65)
 
@@ -54,7 +54,7 @@ def test_pymcds_figures_come_out_with_pymcds_settings(first: str, second: str, p
     assert DECIBELS * np.linalg.norm(one - other, axis=1).mean() == pytest.approx(plain, rel=1e-4)
     one, other = map(pymcd_cepstra, waves)
     path = align(cdist(one[:, 1:], other[:, 1:]))
-    # pymcd aligns approximately (fastdtw), so that its path is another; energy counts in its distance.
+    # pymcd aligns approximately (fastdtw), so its path differs; its distance includes energy.
     assert DECIBELS * np.linalg.norm(one[path[0]] - other[path[1]], axis=1).mean() == pytest.approx(warped, rel=0.05)
 
 

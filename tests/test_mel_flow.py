@@ -1,4 +1,4 @@
-"""The parts of the conditioned flow: where in its phone a frame lies, the condition, the speaker, the settings."""
+"""The parts of the conditioned flow: a frame's position in its phone, the condition, the speaker, the settings."""
 
 import pytest
 import torch

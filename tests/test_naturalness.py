@@ -1,4 +1,4 @@
-"""Predicted naturalness: the packages' own values, for less."""
+"""Predicted naturalness: the same values as the packages', at lower cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vcbench.corpora.corpus import Corpus
 from vcbench.metric import Conversion, MetricUnavailable
 
 here = pytest.mark.skipif(weights.look("distillmos") is None, reason="distillmos is not installed")
-# Around the lengths where what is computed changes: a frame, an odd number of frames, the longest that is filled up.
+# Around the lengths where the computation changes: a frame, an odd number of frames, the longest that is padded.
 LENGTHS = (800, 16_000, 48_000 + HOP, WINDOW - 4 * REACH * HOP, WINDOW - 4 * REACH * HOP + 1, WINDOW + 8000)
 
 
@@ -47,7 +47,7 @@ def test_the_values_are_those_of_the_model_itself(speech: np.ndarray) -> None:
 
 @pytest.fixture(scope="module")
 def recordings(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> list[Conversion]:
-    """Real speech, and the same in noise."""
+    """Real speech, and the same with noise."""
     source, target = small_corpus.speakers[0].utterances[0], small_corpus.speakers[1]
     clean = source.wave.numpy()
     noise = 0.1 * np.random.default_rng(0).standard_normal(len(clean))

@@ -1,4 +1,4 @@
-"""Prosody: a melody survives being moved, a shuffled one does not, and silence hides nothing."""
+"""Prosody: a shifted melody counts as the same, another one does not, and recordings without voice are handled."""
 
 from __future__ import annotations
 

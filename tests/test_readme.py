@@ -1,4 +1,4 @@
-"""Every command of the README runs, at the size of the `tiny` preset, on files of the names that it uses."""
+"""Every command in the README runs, at the size of the `tiny` preset, on files with the names that it uses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[list[str]]:
-    """Arguments of every `python -m vcbench ...` of the README, less the two first commands, which install."""
+    """Arguments of every `python -m vcbench ...` in the README, except the first two commands, which install."""
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("python -m vcbench")]
     inline = re.findall(r"`(python -m vcbench [^`]+)`", README)
     return [shlex.split(line)[3:] for line in [*lines, *inline]]
@@ -36,7 +36,7 @@ def commands() -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def desk(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the README's reader has it: speech, two recordings, a system in a file, and a finished run."""
+    """A folder like that of a README reader: speech, recordings, a system in a file, and a finished run."""
     desk = tmp_path_factory.mktemp("desk")
     for part, speakers in (("train", small_corpus.speakers[:3]), ("eval", small_corpus.speakers[-2:])):
         for speaker in speakers:
@@ -56,7 +56,7 @@ def desk(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def run(folder: Path, arguments: list[str]) -> str:
-    """What the command prints. In this process, so that PyTorch is loaded once and not forty times."""
+    """The command's output. It runs in this process, so that PyTorch is loaded once and not forty times."""
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
         patch.chdir(folder)
@@ -68,7 +68,7 @@ def run(folder: Path, arguments: list[str]) -> str:
 
 
 def small(arguments: list[str]) -> list[str]:
-    """The same command at a size for a test: the tiny preset, and where all five systems are asked for, one."""
+    """The same command at test size: the tiny preset, and one system instead of all five."""
     changed = [argument.replace("training.steps=2000", "training.steps=20") for argument in arguments]
     if arguments[0] == "listen":
         changed += ["--items", "2"]

@@ -1,4 +1,4 @@
-"""Reconstruction error: zero for the identity, known for a known change, and failures are counted."""
+"""Reconstruction error: zero for the identity, correct for a known change; failures are counted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings
 
 
 class Louder(NeuralSystem):
-    """Adds a constant to the mel, and checks that it is asked for a reconstruction."""
+    """Adds a constant to the mel, and checks that source and target are the same utterance."""
 
     name = "louder"
 

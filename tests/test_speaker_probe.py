@@ -1,4 +1,4 @@
-"""Speaker probe: finds a speaker who is there, does not find one who is not, and its control is at chance."""
+"""Speaker probe: finds a speaker that is in the latents, and only then; its control is at chance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPEAKERS, CHANNELS = 8, 12
 
 
 def latents(count: int, leak: float, seed: int) -> tuple[list[Tensor], list[int]]:
-    """Noise plus `leak` times a direction of each speaker's own."""
+    """Noise plus `leak` times a different direction for each speaker."""
     generator = torch.Generator().manual_seed(seed)
     directions = torch.randn(SPEAKERS, CHANNELS, 1, generator=torch.Generator().manual_seed(99))
     labels = [speaker for speaker in range(SPEAKERS) for _ in range(count)]
@@ -41,7 +41,7 @@ def test_a_speaker_who_is_there_is_found() -> None:
 
 
 def test_a_speaker_who_is_not_there_is_not_found() -> None:
-    """64 tests at a chance of 1/8: 0.3 is over four standard deviations away."""
+    """64 tests with a chance of 1/8: 0.3 is over four standard deviations away."""
     assert share(0.0) < 0.3
 
 
@@ -69,7 +69,7 @@ def test_channels_of_any_scale_are_normalised() -> None:
 
 
 def test_what_a_flat_sigmoid_hides_from_a_raw_probe_is_there() -> None:
-    """The same latents, flattened: a probe finds the speaker in them once they are normalised, and only then."""
+    """The same latents, flattened by a sigmoid: a probe finds the speaker in them only if they are normalised."""
     training, labels = latents(12, 0.5, 1)
     test, test_labels = latents(8, 0.5, 2)
     flat = [[torch.sigmoid(0.01 * one) for one in part] for part in (training, test)]

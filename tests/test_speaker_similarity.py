@@ -1,4 +1,4 @@
-"""Speaker similarity: the encoders are the originals, cosines mean what they say, thresholds come from the corpus."""
+"""Speaker similarity: encoders match the originals, cosines are correct, thresholds come from the corpus."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vcbench.scoring import scores_to_frame
 
 here = pytest.mark.skipif(weights.look("ge2e") is None, reason="resemblyzer is not installed")
 
-# The layout of the hub's folder, with a small network in it.
+# The layout of the hub's folder, with a small network.
 HYPERPARAMETERS = """
 n_mels: 80
 pretrained_path: {path}
@@ -72,7 +72,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 
 @pytest.fixture(scope="module")
 def hub_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """speechbrain/spkrec-ecapa-voxceleb in small, with random weights and batch statistics."""
+    """A small version of speechbrain/spkrec-ecapa-voxceleb, with random weights and batch statistics."""
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN, Classifier
 
     folder = tmp_path_factory.mktemp("spkrec-ecapa-voxceleb")
@@ -136,7 +136,7 @@ def test_ge2e_is_resemblyzers(waves: list[np.ndarray], tmp_path: Path) -> None:
 
 @pytest.fixture
 def run(small_corpus: Corpus, tmp_path: Path) -> FakeRun:
-    """Of one trial: the unconverted source, another recording of the target, and one of the enrolment itself."""
+    """A run of one trial: the unconverted source, another recording of the target, and an enrolment recording."""
     source, target = small_corpus.speakers[0], small_corpus.speakers[3]
     made = [("source", source.utterances[0]), ("target", target.utterances[5]), ("copied", target.utterances[1])]
     conversions = [
@@ -196,7 +196,7 @@ def test_the_threshold_is_computed_once_and_needs_two_speakers(run: FakeRun, mon
 
 
 def test_a_recording_is_never_compared_with_itself() -> None:
-    """Embeddings that are all orthogonal: any cosine above zero would be that of a recording to itself."""
+    """All embeddings are orthogonal: a cosine above zero would be that of a recording with itself."""
     vectors = np.eye(12).reshape(3, 4, 12)
     same, different = verification_cosines(list(vectors), 3)
     assert same == [0.0] * 12

@@ -1,4 +1,4 @@
-"""Word error rate: counts as jiwer's, two references that never mix, pooled by weight."""
+"""Word error rate: counts match sclite's, the two references never mix, rates are pooled by weight."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_counts_of_known_errors_and_a_space_is_a_character() -> None:
     assert (characters["length"], characters["deletions"], characters["insertions"]) == (22, 1, 6)
 
 
-# What is said, and what recognisers make of it, normalised.
+# Normalised references, and what recognisers make of them.
 PAIRS = (
     ("please call stella", "please call stella"),
     ("ask her to bring these things with her from the store", "oscar to bring these things with her from the store"),
@@ -85,7 +85,7 @@ def test_nist_sclite_gives_the_same_counts(tmp_path: Path) -> None:
 
 
 class Heard:
-    """A recogniser that hears what it is told; the recording's loudest sample says which."""
+    """A fake recogniser with fixed transcripts; the recording's peak selects one."""
 
     def __init__(self, texts: dict[float, str]) -> None:
         self.texts = texts
@@ -100,7 +100,7 @@ class Heard:
 
 @pytest.fixture
 def run(small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
-    """Two conversions of one source of two and of six words; the second source's text is not known."""
+    """Two conversions of one speaker, of two and of six words; the second source's text is not known."""
     source, target = small_corpus.speakers[0], small_corpus.speakers[1]
     known = replace(source.utterances[0], text="Hello, world!")
     unknown = replace(source.utterances[1], text=None)
@@ -128,7 +128,7 @@ def test_each_reference_has_its_own_columns_and_weights(run: FakeRun) -> None:
     assert scores["t0", "wer_recognised"].value == 1.0
     assert scores["t0", "wer_recognised"].detail["reference"] == "yellow world"
     assert scores["t0", "cer"].weight == len("hello world")
-    assert scores["t1", "wer_recognised"].value == 1.0  # three words inserted to three
+    assert scores["t1", "wer_recognised"].value == 1.0  # three insertions, three reference words
     assert scores["t0", "loops"].value == 0.0
     assert scores["t1", "loops"].value == 1.0
 
