@@ -417,7 +417,7 @@ def test_one_seed_has_an_interval_over_speakers_and_says_so(done: Path, toy: str
     only = invoke(toy, runs, "--seeds", "1", "--out", str(tmp_path))
     assert only.exit_code == 0, only.output
     text = (tmp_path / "table.md").read_text()
-    assert "one seed says nothing of what another training would give" in text
+    assert "one seed does not show how much another training would differ" in text
     assert "Seed 0." in text
     figures = (
         pd.read_csv(tmp_path / "table.csv").set_index(["cell", "column"]).loc[("none", "reconstruction_error@seen")]

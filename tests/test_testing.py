@@ -77,12 +77,12 @@ class Forgetful(AgainVC):
 @pytest.mark.parametrize(
     ("system_class", "config", "message"),
     [
-        (Changing, None, "seed what is random"),
-        (Flat, None, r"gave the shape \(80, .*a wave is \(samples,\)"),
+        (Changing, None, "seed all randomness"),
+        (Flat, None, r"returned the shape \(80, .*a wave is \(samples,\)"),
         (Broken, None, "not finite"),
         (Neighbourly, SMALL, "batch neighbour changes the result"),
         (Idle, SMALL, "the loss does not depend on idle"),
-        (Forgetful, SMALL, "saved and loaded converts otherwise"),
+        (Forgetful, SMALL, "saved and loaded system converts differently"),
         (object, None, "needs `produces` and convert"),
         (OneShotSystem, SMALL, None),
     ],
