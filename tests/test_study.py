@@ -1,4 +1,4 @@
-"""Studies: bad files are told before any work, claims are answered by their intervals, and trainings are shared."""
+"""Studies: bad files are reported before any work, claims are answered by their intervals, and trainings are shared."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def done(toy: str, runs: Path) -> Path:
-    """The toy study by its command, killed after two of its four trainings, and started again."""
+    """The toy study run by its command, killed after two of its four trainings, and started again."""
     trained, train_system = [], trainings.train_system
 
     def dying(**arguments: Any) -> None:
@@ -361,7 +361,7 @@ def test_a_study_that_is_done_trains_and_measures_nothing(
     done: Path, toy: str, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("it was done before")
+        raise AssertionError("this is already done")
 
     before = {path.name: path.read_bytes() for path in done.glob("*.*")}
     monkeypatch.setattr(trainings, "train_system", refuse)
