@@ -192,7 +192,9 @@ def test_without_text_the_recogniser_is_heard(fresh: FeatureStore, utterances: l
     steps: list[tuple[int, int]] = []
     prepared = fresh.prepare(silent, ALL, report=lambda done, total: steps.append((done, total)))
     assert steps == [(done, 4) for done in range(5)]
-    assert [how for _, how in prepared.fallbacks] == ["aligned (the text is a transcript by faster-whisper tiny.en)"] * 2
+    assert [how for _, how in prepared.fallbacks] == [
+        "aligned (the text is a transcript by faster-whisper tiny.en)"
+    ] * 2
     said, heard = utterances[0].text.lower().split(), (fresh.transcript(silent[0]) or "").lower()
     assert sum(word.strip(".,;!?") in heard for word in said) >= 0.5 * len(said)
     assert (fresh.phones(silent[0]) == fresh.phones(utterances[0])).float().mean() > 0.5
