@@ -1,4 +1,4 @@
-"""Fixtures that several tests share: real speech of the embedded corpus, with its features cached once a session."""
+"""Fixtures that several tests share: speech of the embedded corpus, with its features cached once per session."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_lazy_modules() -> Iterator[None]:
-    """speechbrain leaves modules behind that fail when they are looked at, which Hypothesis does."""
+    """speechbrain leaves modules behind that fail when they are inspected, which Hypothesis does."""
     yield
     for name, module in list(sys.modules.items()):
         if type(module).__module__ == "speechbrain.utils.importutils":
@@ -63,5 +63,5 @@ def shared() -> Path:
     """Real speech and golden tensors for development; not part of the product."""
     folder = Path(__file__).parents[2] / "shared"
     if not folder.is_dir():
-        pytest.skip("no development corpora beside the repository")
+        pytest.skip("no development corpora next to the repository")
     return folder

@@ -49,7 +49,7 @@ def made_up_scores(trials: pd.DataFrame, levels: dict[str, float]) -> list[Score
 
 
 def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> Run:
-    """A run of eight trials without anything but scores; one conversion failed."""
+    """A run of eight trials with nothing but scores; one conversion failed."""
     plugin = folder.parent / "plugin.py"
     plugin.write_text(METRIC)
     values = config.resolve("tiny") | {"systems": {name: {"system": "recorded"} for name in systems}}

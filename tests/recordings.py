@@ -1,4 +1,4 @@
-"""What tests of metrics need: a run that holds recordings, without training anything."""
+"""Helpers for tests of metrics: a run with recordings, without any training."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def conversion(
 
 @dataclass
 class FakeRun:
-    """As much of `vcbench.run.Run` as metrics read."""
+    """The part of `vcbench.run.Run` that metrics read."""
 
     score_cache: Path
     conversions: Sequence[Conversion] = ()

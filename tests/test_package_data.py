@@ -1,4 +1,4 @@
-"""What is no Python file is installed too: the page, its texts, traps, presets, studies, templates, the embedded corpus."""
+"""Files other than Python are installed too: the page, its texts, traps, presets, studies, templates, the embedded corpus."""
 
 from __future__ import annotations
 

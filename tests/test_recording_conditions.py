@@ -1,4 +1,4 @@
-"""Other recording conditions: half of the utterances, always the same ones, each with noise, a room and a microphone of its own."""
+"""Other recording conditions: always the same share of the utterances, each with its own noise, room and microphone."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_power_and_length_stay() -> None:
 
 
 def test_silence_is_filled_by_noise_and_the_room() -> None:
-    """A tone burst between silences: before it there is the noise alone, after it also the room's tail."""
+    """A tone burst between silences: before it there is only noise, after it also the room's tail."""
     wave = np.zeros(2 * RATE, np.float32)
     wave[RATE // 2 : RATE] = np.sin(np.arange(RATE - RATE // 2) * 0.3) * 0.3
     before, after = [], []
@@ -103,7 +103,7 @@ def test_a_run_prepares_what_its_systems_will_hear(tmp_path: Path) -> None:
     unheard = [replace(one, varied=True) for one in heard if not one.varied]
     assert not any(run.store.is_cached(one, ["mel"]) for one in unheard)
     wider = run.prepared["settings"] | {"needs": ["mel", "phones"], "varied": 0.75}
-    assert pipeline._to_prepare(run, wider) == wider  # another study's: what it prepared still serves
+    assert pipeline._to_prepare(run, wider) == wider  # another study's settings: what it prepared is reused
     assert pipeline._to_prepare(run, wider | {"seed": 1}) == run.prepared["settings"]
 
 

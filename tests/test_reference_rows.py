@@ -1,4 +1,4 @@
-"""The rows beside the systems: real recordings untouched, and a WORLD baseline that moves register and vocal tract."""
+"""The reference rows: untouched real recordings, and a WORLD baseline that moves F0 and vocal-tract length."""
 
 from __future__ import annotations
 

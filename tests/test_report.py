@@ -1,4 +1,4 @@
-"""The report: what stands on the page, what does not, and that it needs nothing else."""
+"""The report: what is on the page, what is not, and that it needs nothing else."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_failures_and_rejected_recordings_are_told_without_this_machines_folders
     rows = [row for table in Reader(page).tables for row in table]
     assert ["two", "<i>broken</i> in x", "1: t7"] in rows
     assert ["odd<one>", "odd.flac: silent"] in rows
-    for root in (run.folder.parent, run.corpus.root):  # the first holds the plugin too
+    for root in (run.folder.parent, run.corpus.root):  # the first contains the plugin too
         assert str(root) not in page
 
 
@@ -301,4 +301,4 @@ def test_a_metric_without_scores_is_said_to_have_none(tmp_path: Path) -> None:
 
 def test_the_same_run_gives_the_same_page(run: Run, board: Leaderboard, page: str) -> None:
     assert report.page(run, board) == page
-    assert json.loads((run.folder / "manifest.json").read_text())["device"] == "CPU <one>"  # left as it was
+    assert json.loads((run.folder / "manifest.json").read_text())["device"] == "CPU <one>"  # unchanged

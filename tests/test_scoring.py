@@ -1,4 +1,4 @@
-"""Scoring: cached recording by recording, and nothing that is no score is kept."""
+"""Scoring: cached per recording, and invalid scores are not kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings
 
 
 class Peak(AudioMetric):
-    """The largest sample, weighted by the seconds."""
+    """The largest sample, weighted by the duration."""
 
     name = "peak"
     columns = {"peak": Column("Peak", None)}  # noqa: RUF012
@@ -174,7 +174,7 @@ def test_the_frame_has_a_row_per_score_and_details_as_json() -> None:
 
 
 class Size(SystemMetric):
-    """How many systems were measured before."""
+    """Three made-up scores; it records which systems it measured."""
 
     name = "size"
     columns = {"size": Column("Size", None)}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""Roles are kept apart, drawn by seed, balanced; recordings are cut where there are few."""
+"""Roles are kept apart, drawn by seed, balanced; recordings are cut if a speaker has few."""
 
 from __future__ import annotations
 

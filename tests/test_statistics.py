@@ -1,4 +1,4 @@
-"""Intervals, comparisons and ranks; what they promise is proved by simulation."""
+"""Intervals, comparisons and ranks; simulations check what they promise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ finite = st.floats(-1e3, 1e3, allow_nan=False)
 def crossed_trials(
     generator: np.random.Generator, sources: int, targets: int, trials: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Source and target speakers of trials that use each cell of the grid as evenly as can be, in random order."""
+    """Source and target speakers of trials that use each cell of the grid as evenly as possible, in random order."""
     cells = np.concatenate([generator.permutation(sources * targets) for _ in range(-(-trials // (sources * targets)))])
     return cells[:trials] // targets, cells[:trials] % targets
 
@@ -29,7 +29,7 @@ def names(codes: np.ndarray) -> list[str]:
 def coverage(
     sources: int, targets: int, trials: int, effects: tuple[float, float, float], skewed: bool = False
 ) -> float:
-    """Share of 600 simulations whose 95% interval holds the true mean, which is 0."""
+    """Share of 600 simulations whose 95% interval contains the true mean, which is 0."""
     generator = np.random.default_rng(sources * 1000 + targets * 100 + trials)
     hits = 0
     for simulation in range(600):
@@ -97,7 +97,7 @@ def score_table(values: dict[str, np.ndarray], rows: np.ndarray, columns: np.nda
 
 
 def simulate_pair(generator: np.random.Generator, difference: float) -> pd.DataFrame:
-    """Two systems that share the trials' difficulty, each with speaker effects and noise of its own."""
+    """Two systems that share the trials' difficulty, each with its own speaker effects and noise."""
     rows, columns = crossed_trials(generator, 12, 12, 96)
     shared = 2 * generator.normal(0, 1, 12)[rows] + 2 * generator.normal(0, 1, 12)[columns]
     own = [
@@ -210,7 +210,7 @@ def test_pairs_use_the_common_trials_only():
     rows, columns = crossed_trials(generator, 6, 6, 36)
     shared = generator.normal(0, 1, 36)
     table = score_table({"good": shared + 1, "poor": shared + generator.normal(0, 0.1, 36)}, rows, columns)
-    # Were trials zipped by position, or means compared, the missing hard trials would turn the result round.
+    # If trials were paired by position, or only means compared, the missing hard trials would reverse the result.
     poor = table[table["system"] == "poor"]
     hard = poor.index[poor["value"] < poor["value"].median()]
     shuffled = table.drop(hard).sample(frac=1, random_state=0)

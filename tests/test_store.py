@@ -1,4 +1,4 @@
-"""The feature store: what it caches, what it computes anew, what it reports."""
+"""The feature store: what it caches, what it computes again, what it reports."""
 
 from __future__ import annotations
 
@@ -192,13 +192,15 @@ def test_without_text_the_recogniser_is_heard(fresh: FeatureStore, utterances: l
     steps: list[tuple[int, int]] = []
     prepared = fresh.prepare(silent, ALL, report=lambda done, total: steps.append((done, total)))
     assert steps == [(done, 4) for done in range(5)]
-    assert [how for _, how in prepared.fallbacks] == ["aligned (the text is what faster-whisper tiny.en heard)"] * 2
+    assert [how for _, how in prepared.fallbacks] == [
+        "aligned (the text is a transcript by faster-whisper tiny.en)"
+    ] * 2
     said, heard = utterances[0].text.lower().split(), (fresh.transcript(silent[0]) or "").lower()
     assert sum(word.strip(".,;!?") in heard for word in said) >= 0.5 * len(said)
     assert (fresh.phones(silent[0]) == fresh.phones(utterances[0])).float().mean() > 0.5
     again = FeatureStore(fresh._cache.folder)
     assert again.prepare(silent, ALL) == prepared
-    assert again._transcriber is None  # nothing was left to hear
+    assert again._transcriber is None  # nothing was left to transcribe
 
 
 def test_without_text_and_recogniser_phones_are_recognised(tmp_path: Path, utterances: list[Utterance]) -> None:

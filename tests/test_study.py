@@ -1,4 +1,4 @@
-"""Studies: bad files are told before any work, claims are answered by their intervals, and trainings are shared."""
+"""Studies: bad files are reported before any work, claims are answered by their intervals, and trainings are shared."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def done(toy: str, runs: Path) -> Path:
-    """The toy study by its command, killed after two of its four trainings, and started again."""
+    """The toy study run by its command, killed after two of its four trainings, and started again."""
     trained, train_system = [], trainings.train_system
 
     def dying(**arguments: Any) -> None:
@@ -361,7 +361,7 @@ def test_a_study_that_is_done_trains_and_measures_nothing(
     done: Path, toy: str, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("it was done before")
+        raise AssertionError("this is already done")
 
     before = {path.name: path.read_bytes() for path in done.glob("*.*")}
     monkeypatch.setattr(trainings, "train_system", refuse)
@@ -417,7 +417,7 @@ def test_one_seed_has_an_interval_over_speakers_and_says_so(done: Path, toy: str
     only = invoke(toy, runs, "--seeds", "1", "--out", str(tmp_path))
     assert only.exit_code == 0, only.output
     text = (tmp_path / "table.md").read_text()
-    assert "one seed says nothing of what another training would give" in text
+    assert "one seed does not show how much another training would differ" in text
     assert "Seed 0." in text
     figures = (
         pd.read_csv(tmp_path / "table.csv").set_index(["cell", "column"]).loc[("none", "reconstruction_error@seen")]

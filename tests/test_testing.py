@@ -1,4 +1,4 @@
-"""The conformance suite passes what is sound, and names what is not."""
+"""The conformance suite accepts what conforms, and names what does not."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Idle(AgainVC):
 
 
 class Forgetful(AgainVC):
-    """Something that decides its results is not in the checkpoint."""
+    """Part of the state that its results depend on is not in the checkpoint."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -77,12 +77,12 @@ class Forgetful(AgainVC):
 @pytest.mark.parametrize(
     ("system_class", "config", "message"),
     [
-        (Changing, None, "seed what is random"),
-        (Flat, None, r"gave the shape \(80, .*a wave is \(samples,\)"),
+        (Changing, None, "seed all randomness"),
+        (Flat, None, r"returned the shape \(80, .*a wave is \(samples,\)"),
         (Broken, None, "not finite"),
         (Neighbourly, SMALL, "batch neighbour changes the result"),
         (Idle, SMALL, "the loss does not depend on idle"),
-        (Forgetful, SMALL, "saved and loaded converts otherwise"),
+        (Forgetful, SMALL, "saved and loaded system converts differently"),
         (object, None, "needs `produces` and convert"),
         (OneShotSystem, SMALL, None),
     ],
@@ -117,7 +117,7 @@ class Length(AudioMetric):
 def test_an_installed_packages_entry_points_are_found_and_conform(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As pip leaves a package: its modules, and beside them what it is."""
+    """As pip installs a package: its modules, and its metadata next to them."""
     for name, content in PACKAGE.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
@@ -135,7 +135,7 @@ def test_our_metrics_conform(name: str) -> None:
 
 
 class Mean(AudioMetric):
-    """Compares with the batch's first recording, which it must not."""
+    """Compares with the batch's first recording, which is not allowed."""
 
     name = "mean"
     columns = {"mean": Column("Mean", None)}  # noqa: RUF012

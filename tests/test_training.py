@@ -1,4 +1,4 @@
-"""The training loop: it learns, it resumes to the same result, and it stops clearly."""
+"""The training loop: it learns, resumes to the same result, and stops with a clear error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ToyConfig(SystemConfig):
 
 
 class Toy(NeuralSystem):
-    """An autoencoder of two layers with dropout: random at training, so that resuming must restore random states."""
+    """An autoencoder of two layers with dropout, which is random in training: resuming must restore random states."""
 
     name: ClassVar[str] = "toy"
     Config: ClassVar[type[SystemConfig]] = ToyConfig

@@ -1,4 +1,4 @@
-"""Vocoders: the right length, the right time, no chance, no neighbours; weights of the published formats through the real loading."""
+"""Vocoders: right length and timing, deterministic, independent of batch neighbours; published formats are really loaded."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 
 @pytest.fixture(scope="module")
 def hifigan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small random model in the files of speechbrain/tts-hifigan-libritts-22050Hz."""
+    """A small random model in the file layout of speechbrain/tts-hifigan-libritts-22050Hz."""
     from speechbrain.lobes.models.HifiGAN import HifiganGenerator
 
     torch.manual_seed(0)
@@ -141,7 +141,7 @@ def test_more_iterations_come_closer(mels: list[Tensor]) -> None:
 
 
 def melgan_by_hand(mel: Tensor, state: dict[str, Tensor], blocks: int) -> Tensor:
-    """The generator of the paper computed from the names in its authors' checkpoints, a step at a time."""
+    """The paper's generator, computed step by step from the parameter names of the authors' checkpoints."""
 
     def weight(name: str) -> Tensor:
         direction = state[f"{name}.weight_v"]
@@ -198,7 +198,7 @@ def test_hifigan_gets_the_mel_it_was_trained_on(hifigan_folder: Path, waves: lis
 
     vocoder = load_vocoder(VocoderSettings(kind="hifigan", path=hifigan_folder), MEL, "cpu")
     for wave, mel in zip(waves, mels, strict=True):
-        # Its frames are centred on multiples of the hop: of a wave that begins half a hop later, they are ours.
+        # Its frames are centred on multiples of the hop: on a wave that begins half a hop later, they match ours.
         inner = slice(4, mel.shape[-1] - 4)
         errors = []
         for delay in (0, 128, 256):
@@ -254,7 +254,7 @@ def test_other_mels_are_refused(melgan_file: Path, hifigan_folder: Path) -> None
         load_vocoder(VocoderSettings(kind="melgan", path=melgan_file), MelSettings(n_mels=40), "cpu")
     with pytest.raises(VocoderError, match=r"features.mel has 24000 and 256"):
         load_vocoder(VocoderSettings(kind="hifigan", path=hifigan_folder), MelSettings(sampling_rate=24000), "cpu")
-    # What only has other bands, HiFi-GAN can take.
+    # HiFi-GAN accepts mels that differ only in their bands.
     (wave,) = load_vocoder(VocoderSettings(kind="hifigan", path=hifigan_folder), MelSettings(n_mels=40), "cpu")(
         [torch.zeros(40, 4)]
     )

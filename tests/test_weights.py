@@ -18,7 +18,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty caches, and a network that must not be touched."""
 
     def refuse(*arguments: object) -> None:
-        raise AssertionError("the network was asked")
+        raise AssertionError("the network was used")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -1,14 +1,14 @@
-"""Other recording conditions: what a room, its noise and a microphone would have made of a clean recording.
+"""Other recording conditions: a room, noise and a microphone simulated on a clean recording.
 
-A recording's conditions are drawn once, from its utterance's id: an utterance sounds the same in every epoch, system and run, as it
-would in a corpus that was recorded so. In turn:
+The utterance's id seeds the draw, so an utterance sounds the same in every epoch, system and run, as it would in a corpus recorded
+under these conditions. The steps, in order:
 
-- reverberation: the recording, and after it exponentially decaying noise (Polack's model of a diffuse room) with a reverberation time
-  and a direct-to-reverberant ratio from the ranges below. The tail beyond the recording's end is cut, so that its frames stay.
-- noise: Gaussian, its spectrum falling by 0 to 6 dB an octave, at a signal-to-noise ratio from the range below.
+- reverberation: the direct sound plus a tail of exponentially decaying noise (Polack's model of a diffuse room), with a reverberation
+  time and a direct-to-reverberant ratio from the ranges below. The tail beyond the recording's end is cut to keep its length.
+- noise: Gaussian, with a spectrum that falls by 0 to 6 dB per octave, at a signal-to-noise ratio from the range below.
 - microphone: a gain that varies smoothly over frequency, drawn for each octave.
 
-The result has the recording's power.
+The result has the same power as the recording.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ VERSION = 1  # raise it when the code's results change
 REVERBERATION_TIME = (0.2, 0.7)  # seconds until the tail has fallen by 60 dB
 DIRECT_TO_REVERBERANT = (0.0, 12.0)  # dB
 SIGNAL_TO_NOISE = (5.0, 25.0)  # dB
-NOISE_SLOPE = (0.0, 6.0)  # dB that the noise falls by an octave
-GAIN = 8.0  # dB: a microphone's gain in an octave lies between -GAIN and GAIN
-LOWEST = 62.5  # Hz: the first octave's begin; below it noise and gain are level
+NOISE_SLOPE = (0.0, 6.0)  # dB per octave by which the noise falls
+GAIN = 8.0  # dB: the microphone's gain lies between -GAIN and GAIN
+LOWEST = 62.5  # Hz: start of the first octave; below it, noise spectrum and gain are flat
 
 
 def vary(utterances: Sequence[Utterance], share: float) -> list[Utterance]:
-    """The same utterances, about `share` of them heard under other recording conditions; which ones, their ids decide.
+    """The same utterances, about `share` of them marked as `varied`; the choice depends on their ids alone.
 
-    With a larger share more are, and those of a smaller one among them.
+    A larger share includes all utterances that a smaller one chooses.
     """
     return [replace(one, varied=True) if _generator("chosen", one.id).random() < share else one for one in utterances]
 
 
 def apply(wave: np.ndarray, rate: int, identity: str) -> np.ndarray:
-    """A recording under the conditions that its id decides.
+    """Apply the recording conditions drawn for an utterance.
 
     Args:
         wave: (samples,) float.
@@ -48,7 +48,7 @@ def apply(wave: np.ndarray, rate: int, identity: str) -> np.ndarray:
         identity: the utterance's id.
 
     Returns:
-        (samples,) float32, of the same power; clipped at full scale, as a recorder would.
+        (samples,) float32, of the same power; clipped at full scale, as a recorder does.
     """
     generator = _generator("conditions", identity)
     heard = _reverberate(wave.astype(np.float64), rate, generator)
@@ -92,7 +92,7 @@ def _colour(wave: np.ndarray, rate: int, generator: np.random.Generator) -> np.n
 
 
 def _octaves(samples: int, rate: int) -> np.ndarray:
-    """Octaves above `LOWEST` of each bin of a real spectrum, zero below it; (samples // 2 + 1,)."""
+    """Octaves above `LOWEST` for each bin of a real spectrum, zero below it; (samples // 2 + 1,)."""
     frequencies = np.fft.rfftfreq(samples, 1 / rate)
     octaves: np.ndarray = np.log2(np.maximum(frequencies, LOWEST) / LOWEST)
     return octaves

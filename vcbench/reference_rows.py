@@ -1,4 +1,4 @@
-"""The rows beside the systems: what doing nothing, real speech, the vocoder alone and plain signal processing score."""
+"""The reference rows: unconverted speech, real target speech, the vocoder alone and plain signal processing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from vcbench.corpora.corpus import Speaker, Utterance
 
 FRAME_PERIOD = 5.0  # ms, WORLD's default
-FORMANT_RATIOS = np.geomspace(0.75, 1.33, 25)  # candidates for the ratio of vocal-tract sizes
+FORMANT_RATIOS = np.geomspace(0.75, 1.33, 25)  # candidates for the ratio of vocal-tract lengths
 
 Vocode = Callable[[list[Tensor]], list[Tensor]]
 
@@ -29,12 +29,12 @@ def target(source: Utterance, target: Speaker, target_utterance: Utterance, voco
 
 
 def oracle(source: Utterance, target: Speaker, target_utterance: Utterance, vocode: Vocode) -> Tensor:
-    """That real recording through the vocoder: the best that a system which writes mels can reach."""
+    """The recording of the row `target` through the vocoder: the best that a system with mel output can reach."""
     return vocode([target_utterance.mel])[0]
 
 
 def world(source: Utterance, target: Speaker, target_utterance: Utterance, vocode: Vocode) -> Tensor:
-    """WORLD (Morise et al. 2016): the target's register and vocal-tract size, by signal processing alone."""
+    """WORLD (Morise et al. 2016): the target's F0 range and vocal-tract length, by signal processing alone."""
     return convert_with_world(source, target.utterances)
 
 
@@ -42,13 +42,13 @@ ROWS: dict[str, Callable[..., Any]] = {"source": source, "oracle": oracle, "targ
 
 
 def convert_with_world(source: Utterance, references: tuple[Utterance, ...]) -> Tensor:
-    """Move the source's log-F0 to the references' mean and deviation, and stretch its formant axis; (samples,).
+    """Match the source's log-F0 to the references' mean and deviation, and stretch its formant axis; (samples,).
 
-    The stretch is the candidate ratio whose warped mean log spectral envelope over voiced frames is nearest to the
-    references', each envelope taken without its mean (loudness).
+    The stretch is the candidate ratio whose warped mean log spectral envelope over voiced frames is closest to the
+    references', after removing each envelope's mean (loudness).
 
     Raises:
-        ValueError: a recording with no voiced frame, whose register cannot be known.
+        ValueError: the source or all references have no voiced frame, so F0 is unknown.
     """
     rate = source.sampling_rate
     f0, envelope, aperiodicity = _analyse(source)
@@ -75,7 +75,7 @@ def _analyse(utterance: Utterance) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _stretch(spectrum: np.ndarray, ratio: float) -> np.ndarray:
-    """(frames, bins): what was at frequency f comes to ratio * f."""
+    """(frames, bins): content at frequency f moves to ratio * f."""
     bins = np.arange(spectrum.shape[1])
     position = np.minimum(bins / ratio, spectrum.shape[1] - 1)
     below = np.minimum(position.astype(int), spectrum.shape[1] - 2)
@@ -86,7 +86,7 @@ def _stretch(spectrum: np.ndarray, ratio: float) -> np.ndarray:
 def _formant_ratio(source_envelope: np.ndarray, target_envelope: np.ndarray) -> float:
     source_mean = np.log(source_envelope).mean(0, keepdims=True)
     target_mean = np.log(target_envelope).mean(0)
-    used = slice(2, int(len(target_mean) * 0.55))  # up to about 6 kHz: above lies what the recording chain adds
+    used = slice(2, int(len(target_mean) * 0.55))  # up to about 6 kHz: above, the recording chain dominates
 
     def distance(ratio: float) -> float:
         moved = _stretch(source_mean, ratio)[0, used]

@@ -1,4 +1,4 @@
-"""Where systems and metrics are found: entry points, or a class in a file (``./my_system.py:MySystem``)."""
+"""Finding systems and metrics: by entry point, or as a class in a file (``./my_system.py:MySystem``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Kind = Literal["systems", "metrics"]
 
 
 class RegistryError(UserError):
-    """A system or metric that is not there or cannot be loaded."""
+    """A system or metric that does not exist or cannot be loaded."""
 
 
 def names(kind: Kind) -> list[str]:
@@ -27,7 +27,7 @@ def load(kind: Kind, name: str) -> Any:
     """The class behind an installed name, or behind ``path/to/file.py:Class``.
 
     Raises:
-        RegistryError: nothing of that name, with the nearest names; or the file has no such class.
+        RegistryError: unknown name (the message suggests the closest one), or the file has no such class.
     """
     if ".py:" in name:
         return _from_file(kind, name)
@@ -38,14 +38,14 @@ def load(kind: Kind, name: str) -> Any:
 
 
 def did_you_mean(wrong: str, allowed: list[str]) -> str:
-    """A sentence with the nearest allowed name, and all of them."""
+    """A sentence with the closest allowed name, and the list of all allowed names."""
     near = difflib.get_close_matches(wrong, allowed, n=1, cutoff=0.5)
     guess = f" Did you mean {near[0]!r}?" if near else ""
     return f"{guess} Available: {', '.join(allowed) or 'none'}."
 
 
 def row_name(name: str) -> str:
-    """The leaderboard's row for a system: ``./my_system.py:MySystem`` is ``MySystem``."""
+    """The name of a system's row in the leaderboard: ``./my_system.py:MySystem`` gives ``MySystem``."""
     return name.rsplit(":", 1)[-1]
 
 
@@ -57,7 +57,7 @@ def _from_file(kind: Kind, name: str) -> Any:
     module_name = f"vcbench_file_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
-        raise RegistryError(f"{name!r} names {path}, which is no Python file; its name must end in .py.")
+        raise RegistryError(f"{name!r} names {path}, which is not a Python file; its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     spec.loader.exec_module(module)

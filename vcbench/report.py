@@ -1,6 +1,6 @@
-"""The HTML report of a run: `report.html` in its folder, one page to look at and listen to that needs no network.
+"""The HTML report of a run: `report.html` in its folder, one page with tables, plots and audio that needs no network.
 
-A section stands in it where the run has what it shows.
+A section appears only if the run has data for it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from vcbench.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
 from vcbench.scoring import scores_to_frame
 from vcbench.sheets import footnotes, plain_notes, sheets
 
-LISTED = 200  # failures or rejected recordings that the page lists; the rest is in the run's files
+LISTED = 200  # most failures or rejected recordings that the page lists; the rest are in the run's files
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot with its heading and, where there is more to say, a line below it."""
+    """A plot with its heading and an optional caption."""
 
     title: str
     svg: Markup
@@ -41,14 +41,14 @@ class Plot:
 
 
 def write(run: Run, board: Leaderboard) -> Path:
-    """Write report.html, and the recordings it plays that are not in the run's folder."""
+    """Write report.html, and copies of the recordings it plays that are not in the run's folder."""
     path = run.folder / "report.html"
     write_text(path, page(run, board))
     return path
 
 
 def page(run: Run, board: Leaderboard) -> str:
-    """The report of a run with these tables."""
+    """The report of a run with this leaderboard, as HTML."""
     scores = _scores(run, board)
     failures = run.failures.assign(error=[without_roots(error, run) for error in run.failures["error"]])
     manifest = _read_json(run.folder / "manifest.json")
@@ -85,7 +85,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _scores(run: Run, board: Leaderboard) -> pd.DataFrame:
-    """Every score of the board's columns, those of metrics in the order of the run's settings."""
+    """All scores in the board's columns, with metrics in the order of the run's settings."""
     paths = [run.folder / "scores" / f"{registry.row_name(name)}.parquet" for name in run.config.metrics]
     tables = [pd.read_parquet(path) for path in paths if path.is_file()]
     table = pd.concat([scores_to_frame([]), *tables], ignore_index=True)
@@ -103,7 +103,7 @@ def _intervals(board: Leaderboard) -> Iterator[Plot]:
 
 
 def _order(board: Leaderboard) -> list[str] | None:
-    """What breaks the order of similarities: nothing, or a sentence for each; None where there is no order to see."""
+    """A sentence for each violation of the order of similarities; None if there is nothing to compare."""
     pooled = board.cells[board.cells["condition"] == ALL]
     similar = pooled[pooled["column"].str.startswith(SIMILARITY)]
     rows = set(similar["system"])
@@ -113,7 +113,7 @@ def _order(board: Leaderboard) -> list[str] | None:
 
 
 def _grouped(failures: pd.DataFrame) -> list[tuple[str, str, list[str]]]:
-    """Systems with each of their errors and the trials that failed by it."""
+    """Each system with each of its errors and the trials that failed with it."""
     groups = failures.groupby(["system", "error"], sort=False)["trial"]
     return [(system, error, list(trials)) for (system, error), trials in groups]
 
@@ -128,7 +128,7 @@ def _conditions(board: Leaderboard) -> Iterator[Plot]:
 
 
 def _cosines(run: Run, board: Leaderboard) -> Iterator[Plot]:
-    """A plot for each metric that verified the corpus's own speakers and has scored something."""
+    """A plot for each metric that has scores and can verify the corpus's own speakers."""
     pooled = board.cells[board.cells["condition"] == ALL]
     for name, options in run.config.metrics.items():
         metric = config.build_metric(name, options)
@@ -139,22 +139,22 @@ def _cosines(run: Run, board: Leaderboard) -> Iterator[Plot]:
         try:
             found = metric.verification(run)
         except MetricUnavailable:
-            continue  # scored on another machine: the model that would be asked is not on this one
+            continue  # scored on another machine: this one does not have the model
         if found is not None:
             column, rows = board.columns[key], (*board.systems, *board.references)
             svg = report_plots.cosines(
                 found.same, found.different, found.threshold, cells, column, rows, board.references
             )
             yield Plot(
-                f"{column.title}: what it means here",
+                f"{column.title}: calibration on this corpus",
                 svg,
-                f"Above: the corpus's own recordings, {len(found.same)} pairs of the same speaker and {len(found.different)} of "
-                f"different ones. Equal error rate {found.error_rate:.1%}, at the threshold {found.threshold:.3f}. Below: the rows.",
+                f"Top: the corpus's own recordings, {len(found.same)} pairs of the same speaker and {len(found.different)} of "
+                f"different speakers. Equal error rate {found.error_rate:.1%}, at threshold {found.threshold:.3f}. Bottom: the rows.",
             )
 
 
 def _bands(board: Leaderboard, scores: pd.DataFrame) -> Iterator[Plot]:
-    """A plot for each column whose scores tell it by mel band."""
+    """A plot for each column whose scores have details by mel band."""
     telling = scores[scores["detail"].str.contains('"bands"', regex=False)]
     for name in dict.fromkeys(telling["column"]):
         own = telling[telling["column"] == name]
@@ -166,7 +166,7 @@ def _bands(board: Leaderboard, scores: pd.DataFrame) -> Iterator[Plot]:
 
 
 def _training(run: Run) -> Iterator[Plot]:
-    """A plot for each system that was trained here."""
+    """A plot for each system that was trained in this run."""
     for row in run.systems:
         path = run.system_folder(row) / "train.jsonl"
         if path.is_file() and path.stat().st_size:

@@ -1,4 +1,4 @@
-"""The report's comparison matrices: what a leaderboard says of every pair of systems, as text."""
+"""The report's comparison matrices: every pair of systems in a leaderboard, as text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MINUS = "\u2212"
 
 @dataclass(frozen=True)
 class Pair:
-    """Row's system minus column's; `better` is the name of the one that is, empty where they cannot be told apart."""
+    """The row's system minus the column's; `better` names the better one, and is empty if they cannot be told apart."""
 
     difference: str
     interval: str
@@ -29,7 +29,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Of one column: `pairs` by the names of the row's and the column's system, each pair once; `power` is a sentence."""
+    """Comparisons in one column; `pairs` has each pair once, keyed by (row, column) system; `power` is a sentence."""
 
     title: str
     rows: tuple[str, ...]
@@ -39,7 +39,7 @@ class Matrix:
 
 
 def matrices(board: Leaderboard) -> Iterator[Matrix]:
-    """A matrix for each main column that two systems have values in, over all conditions."""
+    """A matrix over all conditions for each main column in which at least two systems have values."""
     pooled = board.comparisons[board.comparisons["condition"] == ALL]
     for name, column in board.columns.items():
         found = pooled[pooled["column"] == name]
@@ -72,11 +72,11 @@ def _p(value: float) -> str:
 
 
 def _power(detectable: pd.Series, column: Column) -> str:
-    """Empty where no pair tells."""
+    """Empty if no pair has a detectable difference."""
     if detectable.empty:
         return ""
     smallest, median, largest = (number(value, column) for value in detectable.quantile([0, 0.5, 1]))
     return (
-        f"The smallest difference that these trials would have shown in four of five experiments is {median} (median over the "
-        f"pairs, which range from {smallest} to {largest})."
+        f"The smallest difference that these trials would have shown with 80% power is {median} (median over the "
+        f"pairs; range {smallest} to {largest})."
     )

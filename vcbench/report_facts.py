@@ -1,4 +1,4 @@
-"""The report's head: what a run is, and nothing of where it lies on this machine."""
+"""The report's header: facts about a run, without the paths of this machine."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vcbench.run import Run
 
 
 def facts(run: Run, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the run is: a name and a value each.
+    """Facts about the run, as pairs of name and value.
 
     Args:
-        manifest: of manifest.json; empty where the run has none.
+        manifest: content of manifest.json; empty if the run has none.
     """
     yield "Corpus", f"{run.corpus.name}{' (synthetic speech)' if run.corpus.synthetic else ''}"
     counts = run.trials["condition"].value_counts(sort=False)
@@ -43,7 +43,7 @@ def _duration(seconds: float) -> str:
 
 
 def assignments(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Settings as `--set` takes them; of a path on this machine, its name."""
+    """Settings in the form that `--set` takes; absolute paths are cut to their last part."""
     for key, value in values.items():
         name = f"{prefix}{registry.row_name(key)}"
         if isinstance(value, dict) and value:
@@ -54,7 +54,7 @@ def assignments(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def without_roots(text: str, run: Run) -> str:
-    """A message about a file, less the folders that lie above the run and the corpus on this machine."""
+    """A message about a file, with paths relative to the run's and the corpus's folders."""
     for root in (run.folder, run.corpus.root):
         text = text.replace(f"{root.resolve()}/", "").replace(f"{root}/", "")
     return text

@@ -1,4 +1,4 @@
-"""The report's listening section: a few trials, each with its recordings, their spectrograms and what a recogniser heard."""
+"""The report's listening section: a few trials, each with its recordings, their spectrograms and transcripts."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from vcbench.run import Run
 
 TRIALS = 6
-CLIPS = "report"  # folder of the run that holds the recordings that no other folder of it has
+CLIPS = "report"  # folder of the run for recordings that are in none of its other folders
 GIVEN = (
     FLOOR,
     "reference",
-)  # what the systems convert, and the recording of the target that they get; these come first
+)  # what the systems convert, and the recording of the target that they get; listed first
 RANGE = 4.0  # decades of magnitude from a trial's loudest band to black: 80 dB
-LEVELS = 64  # of brightness: more are not seen, and make the page larger
-PIXELS = 500  # widest spectrogram
+LEVELS = 64  # of brightness: more would be invisible and make the page larger
+PIXELS = 500  # maximum width of a spectrogram
 PALETTE = (matplotlib.colormaps["magma"](np.linspace(0, 1, LEVELS))[:, :3] * 255).astype(np.uint8).tobytes()
 
 
@@ -45,8 +45,8 @@ class Recording:
     Attributes:
         link: relative to the run's folder, quoted for a URL; empty where the conversion failed.
         image: the mel spectrogram, as a data URL.
-        share: its width in percent, of the trial's longest.
-        said: what should be heard, where that is not the source's text.
+        share: the image's width in percent of the trial's longest.
+        said: the spoken text, if it is not the source's.
         error: why there is no recording.
     """
 
@@ -64,7 +64,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial with what is to be heard of it; `scored` is the title of the scores' column."""
+    """One trial with its recordings; `scored` is the title of the scores' column."""
 
     name: str
     condition: str
@@ -76,21 +76,21 @@ class Trial:
 
 
 def choose(trials: pd.DataFrame, seed: int, count: int = TRIALS) -> pd.DataFrame:
-    """At most `count` trials, as many of each condition as can be, drawn by `seed`; in the order of the list."""
+    """At most `count` trials, drawn by `seed` and balanced over the conditions, in the order of the list."""
     shuffled = trials.sample(frac=1.0, random_state=seed)
     turn = shuffled.groupby("condition").cumcount().sort_values(kind="stable")
     return trials.loc[sorted(turn.index[:count])]
 
 
 def listening(run: Run, scores: pd.DataFrame, columns: Mapping[str, Column], failures: pd.DataFrame) -> list[Trial]:
-    """Trials to listen to; those of which no recording is left are not among them.
+    """Trials to listen to; trials without any recording left are skipped.
 
-    Writes the targets' references, which may lie outside the run's folder, to its folder `CLIPS`; and the sources, where
-    these are no row of the run.
+    Writes the targets' references, which may be outside the run's folder, to its folder `CLIPS`; also the sources, if
+    the run has no row for them.
 
     Args:
         scores: a row per score, with `detail` as JSON text.
-        columns: of the leaderboard, in its order.
+        columns: the leaderboard's, in its order.
         failures: `system, trial, error`.
     """
     scored, heard = _transcripts(scores, columns)
@@ -120,7 +120,7 @@ def listening(run: Run, scores: pd.DataFrame, columns: Mapping[str, Column], fai
 def _transcripts(
     scores: pd.DataFrame, columns: Mapping[str, Column]
 ) -> tuple[str, dict[tuple[str, str], tuple[str, str]]]:
-    """Of the first column whose scores tell what was heard: its title, and by row and trial the words and the value."""
+    """The title of the first column with transcripts, and by row and trial the transcript and the score."""
     telling = scores[scores["detail"].str.contains('"heard"', regex=False)]
     name = next((name for name in columns if name in set(telling["column"])), None)
     if name is None:
@@ -134,7 +134,7 @@ def _transcripts(
 
 
 def _given(run: Run, trial: Any) -> Iterator[tuple[Recording, Path]]:
-    """What the systems were given, as they hear it."""
+    """The source and the reference, as the systems receive them."""
     for role, utterance in zip(GIVEN, (run.utterance(trial.source), run.target(trial).utterances[0]), strict=True):
         if role not in run.rows and utterance.path.is_file():
             path = run.folder / CLIPS / f"{trial.trial}-{role}.flac"
@@ -143,7 +143,7 @@ def _given(run: Run, trial: Any) -> Iterator[tuple[Recording, Path]]:
 
 
 def _drawn(paths: Mapping[Recording, Path | None], run: Run) -> Iterator[Recording]:
-    """Recordings with their links and spectrograms, all on one scale of time and of brightness; less those without a file."""
+    """Recordings with links and spectrograms, on one scale of time and brightness; those whose file is missing are skipped."""
     settings = run.config.features.mel
     mels = {}
     for path in paths.values():
@@ -167,7 +167,7 @@ def _drawn(paths: Mapping[Recording, Path | None], run: Run) -> Iterator[Recordi
 
 
 def spectrogram(mel: np.ndarray, loudest: float) -> str:
-    """A PNG as a data URL; low bands are at the bottom, `loudest` is the brightest.
+    """A PNG as a data URL, with low bands at the bottom; `loudest` maps to the brightest level.
 
     Args:
         mel: (n_mels, frames) log10 magnitude.

@@ -1,4 +1,4 @@
-"""The report's plots, as SVG that takes its colours from the page, so that they follow its light and dark theme."""
+"""The report's plots, as SVG with colours from the page, so that they follow its light and dark theme."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from vcbench.metric import Column
 
-# By name of the CSS variable: the colour on a light and on a dark page. What is drawn in the first becomes the variable.
+# CSS variable: colours on a light and on a dark page. Plots are drawn in the first, which the variable then replaces.
 COLOURS = {
     "ink": ("#1b2330", "#e6e9ef"),
     "muted": ("#5a6472", "#a3adbb"),
@@ -34,8 +34,8 @@ COLOURS = {
 }
 INK, MUTED, LINE = (COLOURS[name][0] for name in ("ink", "muted", "line"))
 SERIES = [light for name, (light, _) in COLOURS.items() if name.startswith("series")]
-MARKERS = "osD^vPX*"  # beside the colours, for those who do not see them
-WIDTH = 4.0  # inches: a phone's
+MARKERS = "osD^vPX*"  # in addition to colours, for readers who cannot tell them apart
+WIDTH = 4.0  # inches: fits a phone
 STYLE: Any = {
     "axes.edgecolor": LINE, "axes.labelcolor": MUTED, "text.color": INK, "xtick.labelcolor": MUTED, "xtick.color": LINE,
     "ytick.labelcolor": INK, "ytick.color": LINE, "grid.color": LINE, "grid.linewidth": 0.6, "axes.spines.right": False,
@@ -46,7 +46,7 @@ STYLE: Any = {
 
 
 def new(height: float, rows: Sequence[float] = (1.0,)) -> tuple[Figure, list[Axes]]:
-    """A figure of `height` inches with axes below each other, of these relative heights, that share their x axis."""
+    """A figure of `height` inches with stacked axes of these relative heights that share their x axis."""
     with matplotlib.rc_context(sns.axes_style("whitegrid") | STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=rows)[:, 0]
@@ -54,7 +54,7 @@ def new(height: float, rows: Sequence[float] = (1.0,)) -> tuple[Figure, list[Axe
 
 
 def inline(figure: Figure, description: str) -> Markup:
-    """The figure as an element of an HTML page: no header, names that no other plot has, colours by variable."""
+    """The figure as an element of an HTML page: without header, with unique ids and colours as CSS variables."""
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
@@ -90,7 +90,7 @@ def intervals(cells: pd.DataFrame, column: Column, rows: Sequence[str], referenc
 
 
 def dots(axis: Axes, cells: pd.DataFrame, column: Column, rows: Sequence[str], references: Sequence[str]) -> None:
-    """Rows below each other in their order; their means are over `axis`."""
+    """Draw the rows from top to bottom, with means and intervals along x."""
     by_row = cells.set_index("system").loc[list(rows), ["mean", "low", "high"]]
     for place, (row, values) in enumerate(zip(rows, shown(by_row, column), strict=True)):
         mean, low, high = np.where(np.isnan(values), values[0], values)
@@ -114,7 +114,7 @@ def _direction(column: Column) -> str:
 
 
 def conditions(cells: pd.DataFrame, column: Column, systems: Sequence[str], names: Sequence[str]) -> Markup:
-    """Each system's mean and interval in each condition, beside each other.
+    """Mean and interval of each system in each condition, side by side.
 
     Args:
         cells: of one column in the conditions `names`.
@@ -141,7 +141,7 @@ def _upward(column: Column) -> str:
 
 
 def _finish(axis: Axes, title: str) -> None:
-    """The y axis's title stands above it, where it does not take the width of a phone; below the axes, the legend."""
+    """Put the y axis's title above the plot, to save width on a phone, and the legend below."""
     axis.set_title(title, loc="left", fontsize=8.5, color=MUTED)
     with matplotlib.rc_context(STYLE):
         axis.figure.legend(loc="outside lower center", ncols=3, handlelength=1.4, columnspacing=1.2)
@@ -151,7 +151,7 @@ def cosines(
     same: Sequence[float], different: Sequence[float], threshold: float, cells: pd.DataFrame, column: Column,
     rows: Sequence[str], references: Sequence[str],
 ) -> Markup:  # fmt: skip
-    """Histograms of the corpus's own cosines with the threshold of equal error rate; below them, where the rows lie."""
+    """Histograms of the corpus's own cosines with the threshold of equal error rate; below them, the rows' means."""
     found = [row for row in rows if row in set(cells["system"])]
     figure, axes = new(2.2 + 0.25 * len(found), (1.8, 0.01 + 0.25 * len(found)))
     bins = np.linspace(min(*same, *different), max(*same, *different), 33)
@@ -173,9 +173,9 @@ def cosines(
     line.set_label("threshold")
     axes[0].set_ylabel("")
     axes[1].set_xlabel("cosine")
-    _finish(axes[0], "share of the pairs")
+    _finish(axes[0], "share of pairs")
     return inline(
-        figure, f"Cosines of pairs of one speaker and of two, their threshold, and {column.title} of each row."
+        figure, f"Cosines of same-speaker and different-speaker pairs, the threshold, and {column.title} of each row."
     )
 
 
@@ -193,10 +193,10 @@ def bands(errors: Mapping[str, np.ndarray], column: Column) -> Markup:
 
 
 def training(log: pd.DataFrame, system: str) -> Markup:
-    """A system's loss over its steps, of the training batches and of held-out utterances.
+    """A system's loss by step, on training batches and on held-out utterances.
 
     Args:
-        log: `step, total`, and `held_out_total` where there are any.
+        log: `step, total`, and `held_out_total` if there is any.
     """
     figure, (axis,) = new(2.3)
     curves = [("total", "training", "-", "o"), ("held_out_total", "held out", "--", "s")]

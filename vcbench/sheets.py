@@ -1,4 +1,4 @@
-"""What stands in a leaderboard's tables, as text: the same for Markdown, LaTeX and the terminal."""
+"""The content of a leaderboard's tables as text, the same for every format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell; `marks` are numbers of footnotes, `extra` e.g. that values are missing."""
+    """The content of a cell; `marks` are numbers of footnotes, `extra` is e.g. an unusual count of values."""
 
     mean: str
     interval: str = ""
@@ -31,7 +31,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Heading:
-    """A column's title with the arrow to where it is better, and the numbers of its footnotes."""
+    """A column's title, an arrow for the better direction, and the numbers of its footnotes."""
 
     title: str
     arrow: str
@@ -59,7 +59,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Footnote:
-    """On some columns; `missing` where it says why they have no values."""
+    """A note on some columns; `missing` if it says why they have no values."""
 
     columns: tuple[str, ...]
     text: str
@@ -67,7 +67,7 @@ class Footnote:
 
 
 def footnotes(board: Leaderboard) -> list[Footnote]:
-    """Numbered from 1: what is noted of single columns, then why columns are missing."""
+    """Numbered from 1: notes on single columns, then the reasons for missing columns."""
     noted = [Footnote(columns, text, False) for columns, text in board.notes if columns]
     reasons: dict[str, list[str]] = {}
     for column, reason in board.unavailable.items():
@@ -80,25 +80,25 @@ def superscript(text: str, marks: str) -> str:
 
 
 def plain_notes(board: Leaderboard) -> list[str]:
-    """How to read the tables, and what is noted of the whole."""
+    """How to read the tables, and notes on the whole leaderboard."""
     lines = [f"Corpus: {board.corpus}."]
     if board.synthetic:
-        lines = [f"The corpus {board.corpus} is synthetic speech: its figures say nothing of real voices."]
+        lines = [f"The corpus {board.corpus} is synthetic speech: its figures say nothing about real voices."]
     lines.append(f"Mean [{LEVEL:.0%} interval]: bootstrap over source speakers and target speakers, {DRAWS} draws.")
     if len(board.systems) > 1:
         lines.append(
-            "Systems that cannot be told apart share a rank (1st, 2nd, ...); none is shown where all share one. Bold: better "
-            f"than every other system. Both by paired comparison on common trials at {1 - LEVEL:.0%}, corrected after Holm."
+            "Systems that cannot be told apart share a rank (1st, 2nd, ...); no rank is shown if all share one. Bold: better than "
+            f"every other system. Both by paired comparison on common trials at the {1 - LEVEL:.0%} level, with Holm's correction."
         )
         lines.append(
-            "Detectable: the difference between two systems that so many trials find in four of five experiments "
+            "Detectable: the smallest difference between two systems that these trials would show with 80% power "
             "(median over the pairs, at the strictest step of the correction)."
         )
     return [*lines, *_common(board), *(text for columns, text in board.notes if not columns)]
 
 
 def _common(board: Leaderboard) -> Iterator[str]:
-    """How many trials pairs of systems are compared on, where not all have the same."""
+    """A note on each pair of systems that is compared on fewer trials than one of them converted."""
     pooled = board.counts[(board.counts["condition"] == ALL) & board.counts["system"].isin(board.systems)]
     converted = dict(zip(pooled["system"], pooled["trials"] - pooled["failures"], strict=True))
     pairs = board.comparisons[board.comparisons["condition"] == ALL]
@@ -108,7 +108,7 @@ def _common(board: Leaderboard) -> Iterator[str]:
 
 
 def sheets(board: Leaderboard) -> Iterator[Sheet]:
-    """The main columns over all conditions, then in each condition; last the further columns over all conditions."""
+    """The main columns over all conditions, then in each condition; last, the further columns over all conditions."""
     for condition, main in [*((condition, True) for condition in board.conditions), (ALL, False)]:
         cells = board.cells[board.cells["condition"] == condition]
         present = set(cells["column"]) | (set(board.unavailable) if condition == ALL else set())
@@ -134,7 +134,7 @@ def _sheet(board: Leaderboard, condition: str, columns: Sequence[str], cells: pd
 
 
 def part(sheet: Sheet, columns: Sequence[int]) -> Sheet:
-    """Some columns of a sheet, less the rows that are empty there; the counts stand with the first column."""
+    """Some columns of a sheet, without the rows that are empty there; the counts go with the first column."""
     first = 0 in columns
     rows = [
         replace(row, counts=row.counts if first else (), cells=tuple(row.cells[index] for index in columns))
@@ -182,7 +182,7 @@ def _row(board: Leaderboard, row: str, columns: Sequence[str], cells: pd.DataFra
 
 
 def _cell(found: pd.Series, column: Column, usual: Sequence[int], cells: pd.DataFrame) -> Cell:
-    """`usual` are the counts that need no mention: the column's, and that of the row's conversions."""
+    """`usual` are the counts that are not shown: the column's largest, and the row's number of conversions."""
     low, high = number(found.low, column), number(found.high, column)
     ranked = cells.loc[cells["column"] == found.column, "rank"].dropna()
     return Cell(
@@ -204,7 +204,7 @@ def _detectable_row(board: Leaderboard, condition: str, columns: Sequence[str], 
 
 
 def number(value: float, column: Column) -> str:
-    """As the column prints it; thousands are set apart from 10 000 on."""
+    """A value as the column prints it, with a thousands separator from 10 000."""
     shown = round(value * 100 if column.percent else value, column.decimals) + 0.0  # + 0.0: no -0.0
     return f"{shown:{',' if abs(shown) >= 10_000 else ''}.{column.decimals}f}"
 

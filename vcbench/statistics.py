@@ -1,4 +1,4 @@
-"""Intervals, comparisons and ranks of scores; `vcbench.bootstrap` says how speakers are resampled."""
+"""Intervals, comparisons and ranks of scores; `vcbench.bootstrap` describes how speakers are resampled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A weighted mean with its interval; `low` and `high` are NaN where a single value gives none."""
+    """A weighted mean with its interval; `low` and `high` are NaN for a single value, which has none."""
 
     mean: float
     low: float
@@ -40,15 +40,15 @@ def weighted_mean_interval(
 
     Args:
         values: (n,), finite.
-        weights: (n,), not negative; 1 each if left out.
-        source_speakers, target_speakers: (n,) names; an empty name is a speaker of its own.
+        weights: (n,), not negative; by default all 1.
+        source_speakers, target_speakers: (n,) names; each empty name counts as a separate speaker.
         draws: bootstrap draws.
         level: nominal coverage.
 
-    Like every percentile interval it stays within the smallest and the largest value.
+    Like every percentile interval, it stays between the smallest and the largest value.
 
     Raises:
-        ValueError: no values, a value or weight that is not usable, or lengths that differ.
+        ValueError: no values, an unusable value or weight, or lengths that differ.
     """
     numbers, masses = _checked(values, weights)
     rows, columns = clusters(len(numbers), source_speakers, target_speakers)
@@ -69,15 +69,15 @@ def compare_pairs(
 
     Args:
         scores: of one column: `system, trial, condition, value, weight, source_speaker, target_speaker`.
-        higher_is_better: ``None`` where neither direction is better; then no system is.
-        systems: those to compare, in this order; all of them if left out.
+        higher_is_better: ``None`` if neither direction is better; then `better` is always empty.
+        systems: those to compare, in this order; by default all of them.
 
     Returns:
         One row per pair: `first, second`; `difference` of the weighted means, first minus second, with `low` and
         `high`; `p` (two-sided, t test with the same two-way clustered error); `p_holm` (Holm over the pairs); `better`, the
         name of the system that is better at ``p_holm <= 1 - level``, else ""; `common`, the number of common
         trials; `detectable`, the smallest difference that these trials would have shown with 80% power at Holm's
-        strictest step. Where there are fewer than two common trials the figures are NaN.
+        strictest step. With fewer than two common trials, the figures are NaN.
     """
     names = list(dict.fromkeys(scores["system"])) if systems is None else list(systems)
     by_system = _by_trial(scores)
@@ -122,11 +122,11 @@ def ranks(comparisons: pd.DataFrame, means: Mapping[str, float], higher_is_bette
 
     Systems are sorted by mean. A new rank begins only where every system above the line is better, after Holm's
     correction, than every system below it (the clusters of the WMT evaluations; Bojar et al. 2013, section 3.2), so two
-    systems of different rank always differ, and "not told apart" never hides behind two ranks.
+    systems with different ranks always differ significantly.
 
     Args:
         comparisons: of `compare_pairs`.
-        means: by system; those without a value get no rank.
+        means: by system; systems that are not in it get no rank.
     """
     ordered = sorted(means, key=lambda name: means[name], reverse=higher_is_better)
     worse_than = {name: set[str]() for name in ordered}
@@ -146,7 +146,9 @@ def _checked(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floa
     numbers = np.asarray(values, dtype=float)
     masses = np.ones_like(numbers) if weights is None else np.asarray(weights, dtype=float)
     if numbers.ndim != 1 or numbers.shape != masses.shape or not len(numbers):
-        raise ValueError(f"Need one weight for each of at least one value; got {masses.shape} and {numbers.shape}.")
+        raise ValueError(
+            f"Need at least one value, and one weight for each; got shapes {numbers.shape} and {masses.shape}."
+        )
     if not np.isfinite(numbers).all():
         raise ValueError(f"{(~np.isfinite(numbers)).sum()} of {len(numbers)} values are not finite numbers.")
     if not np.isfinite(masses).all() or (masses < 0).any() or masses.sum() == 0:

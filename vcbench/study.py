@@ -18,8 +18,8 @@ from vcbench.listening.options import Options
 from vcbench.metric import Column
 from vcbench.study_file import CellEntry, Claim, StudyFile, read
 
-CONDITION_SIGN = "@"  # between a column's name and the one condition that is meant
-LESS_SIGN = " less "  # between two rows, whose difference is meant
+CONDITION_SIGN = "@"  # between a column's name and the one condition that it is limited to
+LESS_SIGN = " less "  # between two rows whose difference is taken
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Cell:
     """A row of the table.
 
     Attributes:
-        row: its name in a run: the same settings have the same name in every study, and are trained once.
+        row: its name in a run; equal settings have the same name in every study, and are trained once.
         settings: resolved, with `system`.
-        place: its values of the grid's settings.
+        place: its values for the grid's settings.
         paper: the paper's own figures, by column.
     """
 
@@ -45,7 +45,7 @@ class Study:
     """A study file under a preset.
 
     Attributes:
-        config: that of its runs, but for name and seed.
+        config: that of its runs, except for name and seed.
         listening: options by kind of test; their rows are labels of the table.
     """
 
@@ -60,19 +60,19 @@ class Study:
 
     @property
     def hears(self) -> bool:
-        """Whether a metric or a listener hears recordings, so that they must be made."""
+        """Whether a metric or a listening test needs recordings, so that the systems must convert."""
         return bool(self.listening) or _hears(self.config.metrics)
 
     @property
     def rows(self) -> dict[str, str]:
-        """What each of a run's rows is called in the table."""
+        """The label in the table for each of a run's rows."""
         return {cell.row: cell.label for cell in self.cells} | {name: name for name in self.config.reference_rows}
 
 
 def resolve(
     name: str, preset: str, files: list[Path] | None = None, assignments: list[str] | None = None, workers: int = 0
 ) -> Study:
-    """Lay a study over a preset, and a user's files and assignments over both; check all of it.
+    """Lay a study over a preset, and a user's files and assignments over both; check the result.
 
     Raises:
         ConfigError: what is wrong in the study file or the settings, before anything is computed.
@@ -120,7 +120,7 @@ def _listening(tables: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Options
 
 
 def _entries(file: StudyFile) -> Iterator[tuple[CellEntry, dict[str, Any]]]:
-    """The cells that are written out, then the grid's with their places."""
+    """The cells that the file lists, then the grid's, each with its place."""
     yield from ((entry, {}) for entry in file.cells)
     for place in _places(file.grid, list(file.grid)) if file.grid else ():
         settings: dict[str, Any] = {}
@@ -134,7 +134,7 @@ def _cells(file: StudyFile, presets: dict[str, Any]) -> Iterator[Cell]:
     for entry, place in _entries(file):
         system = entry.system or file.system
         if system is None:
-            raise ConfigError(f"The cell {entry.label!r} names no system, and the study has none for all.")
+            raise ConfigError(f"The cell {entry.label!r} names no system, and the study sets no common one.")
         if ".py:" in system:
             system = str(Path(system).expanduser().resolve())
         own = config.merge(presets.get(system, {}), entry.settings) | {"system": system}
@@ -150,7 +150,7 @@ def _check_cells(file: StudyFile, cells: tuple[Cell, ...]) -> None:
     labels: dict[str, str] = {}
     for cell in cells:
         if cell.label in labels.values() or cell.label in config.REFERENCE_ROWS:
-            raise ConfigError(f"The label {cell.label!r} is taken; every cell needs one of its own.")
+            raise ConfigError(f"The label {cell.label!r} is taken; every cell needs a different one.")
         if cell.row in labels:
             raise ConfigError(f"The cells {labels[cell.row]!r} and {cell.label!r} have the same settings.")
         labels[cell.row] = cell.label
@@ -167,12 +167,12 @@ def _columns(file: StudyFile, metrics: dict[str, dict[str, Any]]) -> dict[str, C
     for key in file.columns:
         _require("columns", key.partition(CONDITION_SIGN)[0], list(known))
     if not file.columns:
-        raise ConfigError(f"columns is empty; its metrics have: {', '.join(known)}.")
+        raise ConfigError(f"columns is empty; the study's metrics have: {', '.join(known)}.")
     return {key: known[key.partition(CONDITION_SIGN)[0]] for key in file.columns}
 
 
 def _claims(file: StudyFile) -> Iterator[Claim]:
-    """Every claim; one with places of the grid in its names, once for each of their values."""
+    """Every claim; one that names settings of the grid in braces, once for each of their values."""
     for claim in file.claims:
         named = f"{claim.cell} {claim.other} {claim.text}"
         for place in _places(file.grid, [key for key in file.grid if f"{{{key}}}" in named]):
@@ -182,7 +182,7 @@ def _claims(file: StudyFile) -> Iterator[Claim]:
 
 
 def _check_references(study: Study) -> None:
-    """Claims, papers' figures, panels and listening tests name cells and columns that there are."""
+    """Check that claims, papers' figures, panels and listening tests name existing cells and columns."""
     columns, labels = list(study.columns), list(study.rows.values())
     for cell in study.cells:
         for column in cell.paper:
@@ -199,7 +199,7 @@ def _check_references(study: Study) -> None:
         for row in (*rows, *(options.contrast or ())):
             _require(f"listening.{test}, row", row, labels if row in rows else rows)
         if len({cell.label for cell in study.cells} & set(rows)) < 2:
-            raise ConfigError(f"listening.{test} compares at least two cells; its rows are {', '.join(rows)}.")
+            raise ConfigError(f"listening.{test} needs at least two cells to compare; its rows are {', '.join(rows)}.")
     for draw in study.file.draw:
         for shown in filter(None, (draw.x, draw.y, draw.line)):
             _require("draw", shown, columns)
@@ -215,7 +215,7 @@ def _require(where: str, name: str, known: list[str]) -> None:
 
 
 def _places(grid: dict[str, tuple[Any, ...]], keys: list[str]) -> Iterator[dict[str, Any]]:
-    """Every combination of the values of `keys`; a single empty one, if there are no keys."""
+    """Every combination of the values of `keys`; a single empty one if there are no keys."""
     for values in itertools.product(*(grid[key] for key in keys)):
         yield dict(zip(keys, values, strict=True))
 

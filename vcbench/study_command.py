@@ -1,4 +1,4 @@
-"""What the `study` verb does."""
+"""The `study` command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vcbench.study_tables import foot, header, render, write_tables
 def describe() -> Table:
     table = Table()
     table.add_column("study", no_wrap=True)
-    table.add_column("what it asks")
+    table.add_column("title")
     table.add_column("source")
     for name in study_file.names():
         file = study_file.read(name)
@@ -37,7 +37,7 @@ def run(
     out: Path | None,
     console: Console,
 ) -> None:
-    """Run a study, write what it found, and print it."""
+    """Run a study, write its results, and print them."""
     resolved = study.resolve(name, preset, files, assignments, workers)
     folder = out or shared_folder(resolved, runs) / resolved.name
     finished = run_study(resolved, seeds, runs, folder, console)

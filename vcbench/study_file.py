@@ -1,18 +1,18 @@
-"""What stands in a study file: a table or figure of a paper as TOML.
+"""The study file: a table or figure of a paper as TOML.
 
-    title, source        what it is, and which paper's section or table asks it
-    system               what every cell runs, unless the cell names its own
-    columns              what is shown: "probe_content", or of one condition "reconstruction_error@seen"
+    title, source        what it is, and the section or table of the paper
+    system               what every cell runs, unless the cell names another
+    columns              what is shown: "probe_content", or in one condition "reconstruction_error@seen"
     [[cells]]            label, settings, paper = {column = figure}: a row of the table, with the paper's own figures
     [grid]               setting = [values]: a cell for each combination, named by `grid_label`, e.g. "{alpha}"
     [metrics.NAME]       the metrics that fill the columns, with their options
-    [listening.TEST]     a listening test of the recordings, with the options of `vcbench.listening.options`; its rows are labels
+    [listening.TEST]     a listening test of the recordings, with the options of `vcbench.listening.options`; its rows are cell labels
     [presets.NAME]       laid over that preset, e.g. systems.again_vc.hidden = 64, and over metrics and listening
-    presets_of           a study that comes with vcbench, whose [presets] hold here too: both train the same, once
-    [[claims]]           text, cell, column, relation, other: what the paper says, answered by `study_results`
+    presets_of           a study that comes with vcbench, whose [presets] apply here too: what both train is trained once
+    [[claims]]           text, cell, column, relation, other: what the paper says, checked by `study_results`
     [[draw]]             a panel of the plot
 
-In a claim, "{alpha}" stands for each value of that grid setting in turn.
+A claim with "{alpha}" is repeated for each value of that grid setting.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Draw(Strict):
     """A panel: "bars", `y` of every cell, or "curve", `y` over `x`.
 
     Attributes:
-        line: a column whose mean is drawn as a level, e.g. chance.
-        hue: the grid's setting that has a curve for each value.
-        annotate: the grid's setting that stands at each point; the cell's label, if left out.
+        line: a column whose mean is drawn as a horizontal line, e.g. chance.
+        hue: the grid's setting with a curve for each value.
+        annotate: the grid's setting shown at each point; by default the cell's label.
     """
 
     kind: Literal["bars", "curve"]
@@ -93,16 +93,16 @@ def names() -> list[str]:
 
 
 def read(name: str) -> StudyFile:
-    """A study file, by its name or by the path of one; in its `presets` are those that it shares.
+    """A study file, by name or path; its `presets` include those of `presets_of`.
 
     Raises:
-        ConfigError: there is none, or it has an unknown key, or one of another type.
+        ConfigError: there is no such study, or it has an unknown key or a value of the wrong type.
     """
     values = config.read_toml(Path(name)) if name.endswith(".toml") else _shipped(name)
     file = config.validate(StudyFile, values, "")
     if file.presets_of is None:
         return file
-    _shipped(file.presets_of)  # refuses a path: that file could name itself
+    _shipped(file.presets_of)  # refuses a path: that file could refer to itself
     return file.model_copy(update={"presets": config.merge(read(file.presets_of).presets, file.presets)})
 
 

@@ -1,4 +1,4 @@
-"""A study's listening tests: packages of its first seed's recordings, whose keys call rows as the study's tables do."""
+"""A study's listening tests: packages of its first seed's recordings, whose keys use the tables' row labels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FOLDER = "listening"  # in the study's output
 
 
 class Labelled(Run):
-    """A run whose rows have other names.
+    """A run with renamed rows.
 
     Args:
-        names: by row.
+        names: the new name of each row.
     """
 
     def __init__(self, run: Run, names: Mapping[str, str]) -> None:
@@ -46,10 +46,10 @@ class Labelled(Run):
 
 
 def check_trials(study: Study, run: Run) -> None:
-    """Refuse a test of more trials than a prepared run has.
+    """Refuse a test that needs more trials than a prepared run has.
 
     Raises:
-        ListeningError: how many there are, and how many were asked for.
+        ListeningError: too few trials; it says how many there are and how many are needed.
     """
     for test, options in study.listening.items():
         there = len(of_condition(run.trials, options.condition))
@@ -63,10 +63,10 @@ def check_trials(study: Study, run: Run) -> None:
 
 
 def build_tests(study: Study, view: Run, out: Path) -> None:
-    """Build each test as ``listening/<test>`` of the study's output, its key beside it; one that is there is kept.
+    """Build each test as ``listening/<test>`` in the study's output, its key next to it; an existing one is kept.
 
     Raises:
-        ListeningError: one that is there was built with other options, or of other recordings.
+        ListeningError: an existing test was built with other options or recordings.
     """
     run = Labelled(view, study.rows)
     for test, options in study.listening.items():

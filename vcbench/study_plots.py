@@ -1,4 +1,4 @@
-"""A study's plot: its panels beside each other, ours with intervals, the paper's figures as open diamonds."""
+"""A study's plot: panels side by side, our figures with intervals, the paper's as open diamonds."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from vcbench.study_results import Results
 from vcbench.study_tables import column_title
 
 PANEL = (4.8, 4.0)  # inches
-ABREAST = 3  # panels in one row; more stand in two
-TITLE = 48  # characters of a line above a panel
-LABEL = 16  # characters of a line below a bar
-REFERENCES = {"source": ":", "target": "-."}  # reference rows that are drawn as levels
+ABREAST = 3  # panels in one row; more are split over two
+TITLE = 48  # characters per line of a panel's title
+LABEL = 16  # characters per line of a bar's label
+REFERENCES = {"source": ":", "target": "-."}  # reference rows that are drawn as horizontal lines
 PAPER: dict[str, Any] = {
     "marker": "D",
     "linestyle": "none",
@@ -33,7 +33,7 @@ PAPER: dict[str, Any] = {
     "markeredgecolor": "0.3",
     "label": "paper",
 }
-SETTINGS: Any = {"svg.hashsalt": "vcbench", "svg.fonttype": "none"}  # the same plot is the same file
+SETTINGS: Any = {"svg.hashsalt": "vcbench", "svg.fonttype": "none"}  # the same plot gives the same file
 
 
 def write_plots(results: Results, out: Path) -> None:
@@ -112,7 +112,7 @@ def _curves(results: Results, draw: Draw, axis: Axes) -> None:
 
 
 def _point(results: Results, label: str, key: str) -> Interval | None:
-    """A row's figure as it is drawn: fractions in percent where the column says so."""
+    """A row's figure as drawn: fractions in percent if the column says so."""
     found = results.interval(label, key)
     if found is None:
         return None
@@ -143,7 +143,7 @@ def _level(results: Results, draw: Draw, axis: Axes) -> None:
 
 
 def _bound(results: Results, draw: Draw, axis: Axes, means: list[float]) -> None:
-    """Percentages from 0 to 100, though an interval over few seeds may go beyond; means beyond are shown."""
+    """Limit percentages to 0 to 100, which an interval over few seeds may exceed; means beyond are still shown."""
     if results.study.columns[draw.y].percent:
         low, high = axis.get_ylim()
         axis.set_ylim(max(low, 0.0), min(high, max([103.0, *means])))

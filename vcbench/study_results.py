@@ -1,4 +1,4 @@
-"""What a study found: means over seeds with intervals, and the paper's claims answered by them."""
+"""A study's results: means over seeds with intervals, and answers to the paper's claims."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NONE = math.nan
 
 @dataclass(frozen=True)
 class Answer:
-    """`difference` is the cell's value less the other's, `low` and `high` its interval, in the column's own unit."""
+    """`difference` is the cell's value minus the other's, `low` and `high` its interval, in the column's unit."""
 
     claim: Claim
     verdict: Verdict
@@ -34,9 +34,9 @@ class Answer:
 class Results:
     """Scores of a study: a row per score, its cell's label in `system`, and its `seed`.
 
-    With several seeds an interval is over seeds: Student's t of the seeds' means, and of a claim's differences seed by
-    seed. With one seed it is over the speakers that were tested, by the bootstrap of the leaderboard, and says nothing of what
-    another training would give.
+    With several seeds, intervals are over seeds: Student's t on the seeds' means, or on a claim's differences seed by
+    seed. With one seed, they are over the tested speakers (the leaderboard's bootstrap), and do not show how much
+    another training would differ.
     """
 
     study: Study
@@ -44,7 +44,7 @@ class Results:
     seeds: tuple[int, ...]
 
     def of(self, label: str, column: str) -> pd.DataFrame:
-        """Scores of a cell, or of "A less B", in a column; of one condition, if the column says so."""
+        """Scores of a cell, or of "A less B", in a column; in one condition if the column names it."""
         label, _, less = label.partition(LESS_SIGN)
         name, _, condition = column.partition(CONDITION_SIGN)
         table = self.scores[(self.scores["system"] == label) & (self.scores["column"] == name)]
@@ -57,7 +57,7 @@ class Results:
         return {int(seed): float(np.average(part["value"], weights=part["weight"])) for seed, part in groups}
 
     def interval(self, label: str, column: str) -> Interval | None:
-        """None where nothing was measured."""
+        """Mean and interval; None if nothing was measured."""
         means = list(self.by_seed(label, column).values())
         if not means:
             return None
@@ -67,7 +67,7 @@ class Results:
         return weighted_mean_interval(table["value"], table["weight"], table["source_speaker"], table["target_speaker"])
 
     def answer(self, claim: Claim) -> Answer:
-        """Holds where the whole interval of the difference is on the claimed side, and fails where none of it is."""
+        """A claim holds if the whole interval of the difference is on the claimed side, and does not if none of it is."""
         found = self._difference(claim)
         sign = 1 if claim.relation == "above" else -1
         worst, best = sorted((sign * found.low + claim.margin, sign * found.high + claim.margin))
@@ -106,7 +106,7 @@ def t_interval(values: Sequence[float], exact: bool = False, level: float = LEVE
 
 
 def _less(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """`first`, of its trials that both have, with the differences to the values of `second`."""
+    """`first` on the common trials, with its values minus those of `second`."""
     unit = ["seed", "trial", "condition"]
     both = first.merge(second[[*unit, "value"]], on=unit, suffixes=("", "_less"))
     return both.assign(value=both["value"] - both["value_less"]).drop(columns="value_less")

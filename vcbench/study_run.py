@@ -1,4 +1,4 @@
-"""Running a study: what is missing is trained, all seeds at once; what was done before, by any study, is read."""
+"""Running a study: missing systems are trained, all seeds at once; what any study has done before is reused."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from vcbench.system import NeuralSystem
 
 @dataclass(frozen=True)
 class Finished:
-    """A study that ran: its results, a view of each seed's run, and what the tables say beside the figures.
+    """A finished study: its results, a view of each seed's run, and what the tables' notes need.
 
     Attributes:
-        missing: metrics whose model is not here, with the reason.
-        failures: conversions that failed, by the table's row.
+        missing: metrics whose model is not on this machine, with the reason.
+        failures: number of failed conversions, by the table's row.
         seconds: by stage.
     """
 
@@ -46,12 +46,12 @@ class Finished:
 
 
 def shared_folder(study: Study, runs: Path) -> Path:
-    """The folder of all studies of a preset and corpus: what one trained, the others read."""
+    """The folder that all studies of a preset and corpus share, so that each reuses what the others trained."""
     return runs / "studies" / f"{study.preset}-{study.config.corpus.name}"
 
 
 def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console) -> Finished:
-    """Prepare, train, convert where somebody hears, build listening tests, and score; each stage skips what is done."""
+    """Prepare, train, convert if recordings are needed, build listening tests, and score; each stage skips what is done."""
     shared = [open_seed(study, seed, shared_folder(study, runs)) for seed in _seeds(study, seeds)]
     views = [Run(run.folder, _view(study, run)) for run in shared]
     missing = check_metrics(views[0], False, console)
@@ -82,7 +82,7 @@ def _seeds(study: Study, count: int) -> range:
 
 
 def open_seed(study: Study, seed: int, folder: Path) -> Run:
-    """The run of one seed, that other studies may have begun; metrics are each study's own, and stay out of it."""
+    """The run of one seed, which other studies may have begun; without metrics, as each study has its own."""
     name = f"{folder.name}-seed-{seed}"
     return Run.create(
         folder / f"seed-{seed}", study.config.model_copy(update={"seed": seed, "name": name, "metrics": {}})
@@ -90,7 +90,7 @@ def open_seed(study: Study, seed: int, folder: Path) -> Run:
 
 
 def _view(study: Study, run: Run) -> RunConfig:
-    """A run's settings with the study's rows and metrics alone."""
+    """A run's settings with only the study's rows and metrics."""
     return study.config.model_copy(update={"seed": run.config.seed, "name": run.config.name})
 
 
@@ -109,7 +109,7 @@ def _run_all(study: Study, views: Sequence[Run], list_jobs: Callable[[Run], list
 
 
 def _speed(study: Study, shared: Sequence[Run], out: Path, progress: Progress) -> Speed | None:
-    """Measured once: a table that is made again says what it said. None where models train one at a time."""
+    """Measured once and then read, so that a repeated table says the same. None if models train one at a time."""
     path = out / "study.json"
     before = json.loads(path.read_text())["speed"] if path.is_file() else None
     if before is not None:
@@ -125,7 +125,7 @@ def _speed(study: Study, shared: Sequence[Run], out: Path, progress: Progress) -
 
 
 def _score(study: Study, views: Sequence[Run], missing: dict[str, str], progress: Progress) -> pd.DataFrame:
-    """Scores of every seed, rows called as in the table."""
+    """Scores of every seed, with the table's row labels."""
     jobs = {
         f"{registry.row_name(metric)}, seed {view.config.seed}": (view, metric)
         for view in views
@@ -159,7 +159,7 @@ def _failures(study: Study, views: Sequence[Run]) -> dict[str, int]:
 
 
 def write_record(finished: Finished, path: Path, command: str) -> None:
-    """Write study.json: what was run, with what, and what came out, in full precision."""
+    """Write study.json: settings, versions and results, in full precision."""
     results, run = finished.results, finished.views[0]
     study = results.study
     before = json.loads(path.read_text()) if path.is_file() else {}
@@ -171,7 +171,7 @@ def write_record(finished: Finished, path: Path, command: str) -> None:
         "preset": study.preset,
         "command": command,
         "date": before.get("date", today()),
-        # A repetition only reads: the longest is what the stage took.
+        # A repeated run only reads: the longest time is what the stage really took.
         "seconds": {name: round(max(own, seconds.get(name, 0.0)), 1) for name, own in finished.seconds.items()},
         "device": device_name(run.device),
         "workers": run.workers,

@@ -1,4 +1,4 @@
-"""How much faster several trainings are side by side than one after another, on this device, measured."""
+"""Measure how much faster several trainings are in parallel than one after another, on this device."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from vcbench.manifest import device_name
 from vcbench.run import Run
 from vcbench.system import NeuralSystem
 
-ROUNDS = 3  # the fastest counts: what else the machine does only makes it slower
-SECONDS = 1.0  # that one model's steps take alone in a round, about
-STEPS = (3, 100)  # the fewest and the most of a round
-PATIENCE = 600  # seconds that a process waits for the others to be ready
+ROUNDS = 3  # the fastest counts: background load only slows a round down
+SECONDS = 1.0  # approximate length of a round of one model alone
+STEPS = (3, 100)  # fewest and most in a round
+PATIENCE = 600  # seconds that a process waits for the others
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Wall seconds for `steps` training steps of each of `models`, batches made and models built before; the best of ROUNDS.
+    """Wall seconds for `steps` training steps of each of `models`, after models and batches are built; best of ROUNDS.
 
-    `one_after_another` with all of the machine's threads; `at_once` in a process each, with the threads that a training gets.
+    `one_after_another` uses all of the machine's threads; `at_once` one process per model, with the threads a training gets.
     """
 
     models: int
@@ -45,7 +45,7 @@ class Speed:
 
 
 def measure_speed(systems: list[tuple[Run, str]], threads: int, progress: Progress) -> Speed:
-    """Time the systems (run and row), one after another, then all at once with `threads` threads each."""
+    """Time the systems (run and row) one after another, then all at once with `threads` threads each."""
     device = systems[0][0].device
     every = len(os.sched_getaffinity(0)) if device.type == "cpu" else torch.get_num_threads()
     first = min(_alone(systems[0], STEPS[0], every, progress)) / STEPS[0]
@@ -71,7 +71,7 @@ def _alone(system: tuple[Run, str], steps: int, threads: int, progress: Progress
 
 
 def time_steps(folder: Path, row: str, steps: int, barrier: Barrier | None, progress: Any) -> list[float]:
-    """Seconds of each round of `steps` training steps, begun together with the others at the barrier."""
+    """Seconds for each round of `steps` training steps, started together with the others at the barrier."""
     run = Run.open(folder)
     system = run.build_system(row)
     assert isinstance(system, NeuralSystem)  # others are not trained, so not timed

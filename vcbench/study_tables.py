@@ -1,4 +1,4 @@
-"""A study's table: each cell's figures beside the paper's, the claims with their answers, and what they were made with."""
+"""A study's tables: each cell's figures next to the paper's, the claims with their answers, and the settings used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLAIM_TITLES = ("claim", "source", "here", "difference")
 
 
 def headings(study: Study) -> list[str]:
-    """Titles of the table's columns: one of the paper's figures stands after each column that has some."""
+    """Titles of the table's columns: each column with figures of the paper is followed by one for these."""
     titles = ["cell"]
     for key, column in study.columns.items():
         arrow = {True: " ↑", False: " ↓", None: ""}[column.higher_is_better]
@@ -65,7 +65,7 @@ def rows(finished: Finished) -> list[list[str]]:
 
 
 def _unavailable(finished: Finished) -> set[str]:
-    """Columns of metrics that could not be had."""
+    """Columns of metrics whose model is missing."""
     study = finished.results.study
     absent = set()
     for name, options in study.config.metrics.items():
@@ -94,7 +94,7 @@ def claim_rows(results: Results) -> list[list[str]]:
 
 
 def _difference(results: Results, answer: Answer) -> str:
-    """What was compared, in the column's unit, with its interval and the bound that it was held against."""
+    """The difference in the column's unit, with its interval and the claimed bound."""
     claim, column = answer.claim, results.study.columns[answer.claim.column]
     compared = f"{claim.cell} - {claim.other}"
     if math.isnan(answer.difference):
@@ -110,13 +110,13 @@ def header(finished: Finished) -> list[str]:
     """Source, corpus, scale, seeds and device, and how to read the figures."""
     results, run = finished.results, finished.views[0]
     study, parts = results.study, run.split
-    synthetic = " Synthetic speech: its figures say nothing of real voices." if run.corpus.synthetic else ""
+    synthetic = " Synthetic speech: its figures say nothing about real voices." if run.corpus.synthetic else ""
     seeds = ", ".join(map(str, results.seeds))
     several = len(results.seeds) > 1
     over = (
         "seeds (Student's t); differences are paired seed by seed"
         if several
-        else "the speakers that were tested (bootstrap): one seed says nothing of what another training would give"
+        else "the tested speakers (bootstrap): one seed does not show how much another training would differ"
     )
     lines = [
         f"Source: {study.file.source}.",
@@ -127,12 +127,12 @@ def header(finished: Finished) -> list[str]:
         *run.notes,
     ]
     if any(cell.paper for cell in study.cells):
-        lines.append('"paper" is the figure that the paper reports, at its own scale and on its own corpus.')
+        lines.append('"paper" is the figure that the paper reports, at its scale and on its corpus.')
     return lines
 
 
 def _recipe(study: Study) -> str:
-    """Training's length and batch, where all cells have the same."""
+    """Training steps and batch size, if all cells have the same."""
     found = {
         f", {recipe['steps']} steps of {recipe['batch_size']} x {recipe['frames']} frames"
         for recipe in (cell.settings["training"] for cell in study.cells if "training" in cell.settings)
@@ -151,7 +151,7 @@ def foot(finished: Finished) -> list[str]:
             lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
     if finished.failures:
         counted = ", ".join(f"{label} {count}" for label, count in finished.failures.items())
-        lines.append(f"Conversions that failed, and have no score: {counted}.")
+        lines.append(f"Failed conversions, which have no score: {counted}.")
     lines += [_listening(test, options, finished.results.seeds[0]) for test, options in study.listening.items()]
     lines.append(str(finished.speed) if finished.speed else "Models trained one at a time.")
     return lines
@@ -160,12 +160,12 @@ def foot(finished: Finished) -> list[str]:
 def _listening(test: str, options: Options, seed: int) -> str:
     folder = f"{FOLDER}/{test}"
     of = f" of {options.condition}" if options.condition else ""
-    rows = ", ".join(options.rows) if options.rows else "all rows that the test has a place for"
+    rows = ", ".join(options.rows) if options.rows else "all rows that the test allows"
     return (
         f"Listening test {test} of seed {seed}: {rows}; {options.items} item{'s' * (options.items > 1)}{of}, "
         f"{options.listeners} listeners, {options.per_item} ratings of each clip. "
-        f"`vcbench listen serve {folder} --results DIR` hands it out, "
-        f"`vcbench listen analyse --key {folder}{SUFFIX}` says what came back; both folders lie beside this table."
+        f"`vcbench listen serve {folder} --results DIR` serves it, "
+        f"`vcbench listen analyse --key {folder}{SUFFIX}` analyses the answers; both folders are next to this table."
     )
 
 
@@ -180,13 +180,13 @@ def markdown(finished: Finished) -> str:
 
 
 CLAIM_NOTE = (
-    "A claim holds here where the whole interval of the difference lies on the claimed side, does not hold where all of it lies "
-    "on the other, and cannot be told where it contains the bound. Each is answered on its own, at 95%."
+    "A claim holds here if the whole interval of the difference lies on the claimed side, does not hold if all of it lies "
+    "on the other side, and cannot be told if the interval contains the bound. Each is answered separately, at 95%."
 )
 
 
 def latex(finished: Finished) -> str:
-    """Two booktabs tables: the figures, and the claims; needs \\usepackage{booktabs} alone."""
+    """Two booktabs tables: the figures, and the claims; needs only \\usepackage{booktabs}."""
     study = finished.results.study
     lines = [f"% {study.file.title}; needs \\usepackage{{booktabs}}"]
     lines += _latex_table(study.file.title, "l" + "r" * (len(headings(study)) - 1), [headings(study), *rows(finished)])

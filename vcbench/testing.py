@@ -1,9 +1,9 @@
-"""The conformance suite: what vcbench asks of a system or a metric, for its author to run on it.
+"""The conformance suite: checks of what vcbench requires of a system or a metric, for its author to run.
 
     from vcbench.testing import check_system
     check_system(MySystem)
 
-Each check raises AssertionError with what is wrong, what was received and what is asked for. The speech is a few short
+Each check raises AssertionError with what is wrong, what was received and what is required. The speech is a few short
 utterances of the embedded corpus.
 """
 
@@ -27,14 +27,14 @@ from vcbench.files import hash_file, hash_json
 from vcbench.metric import AudioMetric, Column, Conversion
 from vcbench.system import NeuralSystem, VoiceConverter, collate
 
-TOLERANCE = 1e-3  # of log10 magnitudes: what a batch neighbour may change by rounding
+TOLERANCE = 1e-3  # of log10 magnitudes: how much a batch neighbour may change by rounding
 
 
 def check_system(system_class: type[Any], config: Any = None) -> None:
-    """Convert, alone and in a batch, and for a NeuralSystem also loss, latents, save and load.
+    """Check conversion, alone and in a batch, and for a NeuralSystem also loss, latents, saving and loading.
 
     Args:
-        system_class: as it would be registered; built as vcbench builds it.
+        system_class: the class as it would be registered.
         config: an instance of its `Config`; by default ``Config()``.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -45,7 +45,9 @@ def check_system(system_class: type[Any], config: Any = None) -> None:
         targets = [Speaker(one.speaker, (one,)) for one in utterances[3:6]]
         alone = [_converted(system, source, target) for source, target in zip(sources, targets, strict=True)]
         again = system.convert(sources[0], targets[0])
-        _require(torch.equal(again, alone[0]), "convert() gave something else for the same input: seed what is random.")
+        _require(
+            torch.equal(again, alone[0]), "convert() returned something else for the same input: seed all randomness."
+        )
         if isinstance(system, NeuralSystem):
             _check_batch(system, sources, targets, alone)
             _check_training(system, utterances)
@@ -54,7 +56,7 @@ def check_system(system_class: type[Any], config: Any = None) -> None:
 
 
 def check_metric(metric_class: type[Any], **options: Any) -> None:
-    """Columns, settings, and of an AudioMetric finite values that do not depend on order, neighbours or a second call.
+    """Check columns and settings, and that an AudioMetric's values are finite and independent of order and neighbours.
 
     Raises:
         MetricUnavailable: its model is not on this machine.
@@ -65,7 +67,7 @@ def check_metric(metric_class: type[Any], **options: Any) -> None:
     _require(bool(columns), "a metric needs `columns`, a dict with at least one Column.")
     for key, column in columns.items():
         _require(isinstance(column, Column), f"columns[{key!r}] is {column!r}; it must be a vcbench.metric.Column.")
-    hash_json(metric.settings())  # what a cache key is made of must be JSON
+    hash_json(metric.settings())  # part of a cache key, so it must be JSON
     _require(callable(getattr(metric, "evaluate", None)), "a metric needs evaluate(run) -> list[Score].")
     metric.check()
     if isinstance(metric, AudioMetric):
@@ -81,7 +83,7 @@ def speech(folder: Path) -> list[Utterance]:
 
 
 def conversions(folder: Path) -> list[Conversion]:
-    """Unconverted recordings in the role of conversions, for a metric to hear."""
+    """Unconverted recordings in the role of conversions, as input for a metric."""
     utterances = speech(folder)
     made = []
     for index, source in enumerate(utterances[:3]):
@@ -127,19 +129,21 @@ def _converted(system: Any, source: Utterance, target: Speaker) -> Tensor:
     before = source.mel.clone()
     with torch.inference_mode():
         result = system.convert(source, target)
-    _require(isinstance(result, Tensor), f"convert() gave a {type(result).__name__}; it must give a torch.Tensor.")
-    _require(bool(torch.isfinite(result).all()), "convert() gave values that are not finite.")
+    _require(
+        isinstance(result, Tensor), f"convert() returned a {type(result).__name__}; it must return a torch.Tensor."
+    )
+    _require(bool(torch.isfinite(result).all()), "convert() returned values that are not finite.")
     _require(torch.equal(source.mel, before), "convert() changed the source's mel in place.")
     if system.produces == "mel":
         wanted = (source.mel.shape[0],)
         _require(
             result.ndim == 2 and result.shape[0] == wanted[0] and result.shape[1] > 0,
-            f"convert() gave the shape {tuple(result.shape)}; a mel is ({wanted[0]}, frames).",
+            f"convert() returned the shape {tuple(result.shape)}; a mel is ({wanted[0]}, frames).",
         )
     else:
         _require(
             result.ndim == 1 and len(result) > 0,
-            f"convert() gave the shape {tuple(result.shape)}; a wave is (samples,).",
+            f"convert() returned the shape {tuple(result.shape)}; a wave is (samples,).",
         )
     return result.clone()
 
@@ -149,13 +153,15 @@ def _check_batch(
 ) -> None:
     with torch.inference_mode():
         together = system.convert_batch(sources, targets)
-    _require(len(together) == len(sources), f"convert_batch() gave {len(together)} results for {len(sources)} sources.")
+    _require(
+        len(together) == len(sources), f"convert_batch() returned {len(together)} results for {len(sources)} sources."
+    )
     for source, one, other in zip(sources, alone, together, strict=True):
         _require(one.shape == other.shape, f"{source.id}: {tuple(other.shape)} in a batch, {tuple(one.shape)} alone.")
         change = float((one - other).abs().max())
         _require(
             change <= TOLERANCE,
-            f"{source.id}: a batch neighbour changes the result by {change:.2g}; mask what is padded.",
+            f"{source.id}: a batch neighbour changes the result by {change:.2g}; mask the padding.",
         )
 
 
@@ -167,7 +173,7 @@ def _check_training(system: NeuralSystem, utterances: Sequence[Utterance]) -> No
     system.train()
     loss = system.loss(batch)
     system.eval()
-    _require("total" in loss, f'loss() gave {sorted(loss)}; "total" is what is minimised.')
+    _require("total" in loss, f'loss() returned {sorted(loss)}; it must have "total", which is minimised.')
     _require(
         loss["total"].ndim == 0, f"loss()['total'] has the shape {tuple(loss['total'].shape)}; it must be a scalar."
     )
@@ -184,9 +190,9 @@ def _check_latents(system: NeuralSystem, utterance: Utterance) -> None:
         if name in latents:
             shape = tuple(latents[name].shape)
             _require(
-                len(shape) == dimensions, f"latents()[{name!r}] has the shape {shape}; {dimensions} axes are needed."
+                len(shape) == dimensions, f"latents()[{name!r}] has the shape {shape}; it must have {dimensions} axes."
             )
-    _require("content" in latents, f'latents() gave {sorted(latents)}; "content" is needed.')
+    _require("content" in latents, f'latents() returned {sorted(latents)}; it must have "content".')
 
 
 def _check_checkpoint(system: NeuralSystem, source: Utterance, target: Speaker, folder: Path) -> None:
@@ -195,9 +201,7 @@ def _check_checkpoint(system: NeuralSystem, source: Utterance, target: Speaker, 
     loaded = type(system).load(path, system.mel_settings)
     with torch.inference_mode():
         same = torch.allclose(loaded.convert(source, target), system.convert(source, target), atol=1e-6)
-    _require(
-        same, "a system that is saved and loaded converts otherwise: register what it needs as parameter or buffer."
-    )
+    _require(same, "a saved and loaded system converts differently: register all its state as parameters or buffers.")
 
 
 def _check_measure(metric: AudioMetric, made: Sequence[Conversion]) -> None:
@@ -208,14 +212,17 @@ def _check_measure(metric: AudioMetric, made: Sequence[Conversion]) -> None:
         alone = [metric.measure([one])[0] for one in made]
     finally:
         metric.unload()
-    _require(len(together) == len(made), f"measure() gave {len(together)} results for {len(made)} recordings.")
+    _require(len(together) == len(made), f"measure() returned {len(together)} results for {len(made)} recordings.")
     for rows in together:
         for column, value, weight, detail in rows:
             _require(column in metric.columns, f"measure() filled {column!r}; columns are {', '.join(metric.columns)}.")
-            _require(math.isfinite(value), f"{column} is {value}: give no row where there is no value.")
-            _require(math.isfinite(weight) and weight >= 0, f"{column} has the weight {weight}.")
+            _require(math.isfinite(value), f"{column} is {value}: return no row if there is no value.")
+            _require(
+                math.isfinite(weight) and weight >= 0,
+                f"{column} has the weight {weight}; it must be finite and not negative.",
+            )
             hash_json(detail)
     for other, how in ((backwards, "in another order"), (alone, "alone")):
         for first, second in zip(together, other, strict=True):
             changed = [a[0] for a, b in zip(first, second, strict=True) if not math.isclose(a[1], b[1], abs_tol=1e-4)]
-            _require(not changed, f"{', '.join(changed)}: a recording measured {how} has another value.")
+            _require(not changed, f"{', '.join(changed)}: a recording measured {how} gets a different value.")

@@ -28,7 +28,7 @@ class TrialSettings(BaseModel):
     Attributes:
         per_condition: trials of each condition, spread evenly over the sex pairs.
         references: recordings of the target that the system is given.
-        enrolment: other recordings of the target, that speaker similarity is measured against.
+        enrolment: other recordings of the target, against which speaker similarity is measured.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -44,11 +44,11 @@ def build_trials(split: Split, settings: TrialSettings, seed: int) -> pd.DataFra
 
     Columns: trial, condition, sex_pair ("F->M"), source (utterance id), source_speaker, target_speaker, references and
     enrolment (lists of utterance ids), target_utterance (for the rows `target` and `oracle`: the source's
-    sentence said by the target where the corpus is parallel). A source was never trained on. References,
+    sentence spoken by the target if the corpus is parallel). No source was trained on. References,
     enrolment and target_utterance of a trial are different recordings.
 
     Raises:
-        TrialError: too few speakers or recordings, with what is there and what is needed.
+        TrialError: too few speakers or recordings; it says how many there are and how many are needed.
     """
     unknown = set(settings.conditions) - set(CONDITIONS)
     if unknown:
@@ -63,8 +63,8 @@ def build_trials(split: Split, settings: TrialSettings, seed: int) -> pd.DataFra
         )
         if not pairs:
             raise TrialError(
-                f"No pair of two speakers for {condition}: the corpus has {len(pools.speakers('seen'))} seen and "
-                f"{len(pools.speakers('unseen'))} unseen speakers. Use a larger corpus, or set trials.conditions without it."
+                f"No pair of different speakers for {condition}: the corpus has {len(pools.speakers('seen'))} seen and "
+                f"{len(pools.speakers('unseen'))} unseen speakers. Use a larger corpus, or remove it from trials.conditions."
             )
         for source_speaker, target_speaker in pairs:
             rows.append(_trial(pools, condition, source_speaker, target_speaker, settings, random))
@@ -74,7 +74,7 @@ def build_trials(split: Split, settings: TrialSettings, seed: int) -> pd.DataFra
 
 
 def trials_hash(trials: pd.DataFrame) -> str:
-    """SHA-256 of the list, whatever file format it lies in."""
+    """SHA-256 of the list, independent of the file format."""
     plain = trials.assign(references=trials["references"].map(list), enrolment=trials["enrolment"].map(list))
     return hash_json(plain.to_dict(orient="records"))
 
@@ -98,13 +98,13 @@ class _Pools:
         return [self._split.speakers[speaker] for speaker in ids]
 
     def sources(self, speaker: Speaker) -> list[Utterance]:
-        """Never trained on; a sentence that the corpus keeps out is preferred also for unseen speakers."""
+        """Utterances that were not trained on; held-out sentences are preferred for unseen speakers too."""
         unseen = self._by_speaker.get(("unseen", speaker.id), [])
         own = self._by_speaker.get(("held_out", speaker.id), []) or [u for u in unseen if u.held_out] or unseen
         return sorted(own, key=lambda utterance: utterance.id)
 
     def recordings(self, speaker: Speaker) -> list[Utterance]:
-        """All of a target's, the ones not trained on first."""
+        """All recordings of a target, those not trained on first."""
         groups = ("held_out", "unseen", "training")
         return [
             u for group in groups for u in sorted(self._by_speaker.get((group, speaker.id), []), key=lambda u: u.id)
@@ -121,7 +121,7 @@ class _Pools:
 def _balanced_pairs(
     sources: list[Speaker], targets: list[Speaker], count: int, random: np.random.Generator
 ) -> list[tuple[Speaker, Speaker]]:
-    """`count` pairs of different speakers: sex pairs in turn, and within one the least used speakers first."""
+    """`count` pairs of different speakers: cycling over the sex pairs, with the least used speakers first in each."""
     pairs = [(source, target) for source, target in itertools.product(sources, targets) if source.id != target.id]
     by_sexes: dict[tuple[str, str], list[tuple[Speaker, Speaker]]] = {}
     for source, target in pairs:
@@ -153,14 +153,14 @@ def _trial(
     needed = 1 + settings.references + settings.enrolment
     if len(recordings) < needed:
         raise TrialError(
-            f"Target speaker {target_speaker.id} has {len(recordings)} recordings; a trial needs {needed}: 1 to compare with, "
+            f"Target speaker {target_speaker.id} has {len(recordings)} recordings; a trial needs {needed}: 1 as target utterance, "
             f"{settings.references} as reference and {settings.enrolment} as enrolment. Lower trials.references or trials.enrolment."
         )
     same_words = [u for u in recordings if source.text is not None and u.text == source.text]
     fresh = [u for u in recordings if u.id not in pools.trained]
     candidates = same_words or fresh or recordings
     target_utterance = candidates[random.integers(len(candidates))]
-    # Enrolment from what was not trained on as far as that goes; the references from the other end.
+    # Enrolment prefers recordings that were not trained on; the references come from the other end.
     others = [u for u in random.permutation(np.array(recordings, dtype=object)) if u.id != target_utterance.id]
     others.sort(key=lambda u: u.id in pools.trained)
     enrolment, references = others[: settings.enrolment], others[-settings.references :]

@@ -1,4 +1,4 @@
-"""Mel spectrograms to waves: Griffin-Lim, HiFi-GAN or MelGAN; every utterance for itself, so that a neighbour changes nothing."""
+"""Vocoders: Griffin-Lim, HiFi-GAN and MelGAN. Each utterance is processed alone, so that batch neighbours have no effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vcbench.features.settings import MelSettings
 from vcbench.metric import MetricUnavailable
 
 MELGAN_MEL = MelSettings()
-HIFIGAN_MEL = MelSettings(high=8000.0)  # of the mels that speechbrain's checkpoint was trained on
+HIFIGAN_MEL = MelSettings(high=8000.0)  # settings of the mels that speechbrain's checkpoint was trained on
 MELGAN_HELP = (
     "Set vocoder.path to the published checkpoint; get it with: curl --location --output multi_speaker.pt "
     "https://github.com/descriptinc/melgan-neurips/raw/master/models/multi_speaker.pt"
@@ -28,7 +28,7 @@ MELGAN_HELP = (
 
 
 class VocoderError(UserError):
-    """A vocoder whose weights are not here, are not its weights, or are for other mel spectrograms."""
+    """The vocoder's weights are missing, belong to another model, or need other mel spectrograms."""
 
 
 class VocoderSettings(BaseModel):
@@ -58,7 +58,7 @@ def load_vocoder(settings: VocoderSettings, mel: MelSettings, device: torch.devi
 
     Raises:
         VocoderError: its weights are not on this machine (the message has the command that gets them), cannot be read,
-            or are for other mel spectrograms than `mel`.
+            or need other mel spectrograms than `mel`.
     """
     if settings.kind == "griffin-lim":
         return GriffinLim(settings, mel)
@@ -68,9 +68,9 @@ def load_vocoder(settings: VocoderSettings, mel: MelSettings, device: torch.devi
 
 
 class GriffinLim:
-    """Phases by the fast Griffin-Lim algorithm (Perraudin et al. 2013), starting from zero: no chance is in it.
+    """Phases by the fast Griffin-Lim algorithm (Perraudin et al. 2013), starting from zero, so the result is deterministic.
 
-    The start is as good as a random one: over mini's held-out utterances the spectral convergence is 0.23 either way.
+    Zero is as good a start as a random one: over mini's held-out utterances, the spectral convergence is 0.23 for both.
     """
 
     def __init__(self, settings: VocoderSettings, mel: MelSettings) -> None:
@@ -83,7 +83,7 @@ class GriffinLim:
     @torch.inference_mode()
     def _invert(self, log_mel: Tensor) -> Tensor:
         hop, fft_size = self.mel.hop, self.mel.fft_size
-        # The algorithm centres frame i on i * hop; here it is (i + 0.5) * hop. Frames beyond both ends make room to cut.
+        # The algorithm centres frame i on i * hop; here it is (i + 0.5) * hop. Extra frames at both ends leave room to cut.
         edge = fft_size // (2 * hop)
         padded = nn.functional.pad(log_mel[None], (edge, edge), mode="replicate")[0]
         wave = griffinlim(
@@ -106,7 +106,7 @@ class HifiGan:
     """HiFi-GAN V1 (Kong et al. 2020) with the weights of speechbrain/tts-hifigan-libritts-22050Hz.
 
     It was trained on other mels: natural logarithm, 80 bands up to 8000 Hz, frame i centred on sample i * hop. So each mel
-    is taken back to linear magnitudes and through those bands, and half a hop of the wave is made up for.
+    is mapped back to linear magnitudes and then to those bands, and the wave is shifted by half a hop.
     """
 
     def __init__(self, path: Path | None, mel: MelSettings, device: torch.device) -> None:
@@ -121,7 +121,7 @@ class HifiGan:
             folder = weights.find("hifigan", path)
         except MetricUnavailable as error:
             raise VocoderError(
-                f'{error}\nOr name its folder in vocoder.path, or use vocoder.kind = "griffin-lim".'
+                f'{error}\nOr set vocoder.path to its folder, or use vocoder.kind = "griffin-lim".'
             ) from error
         file = folder / "generator.ckpt"
         state = _read_state(file)
@@ -145,7 +145,7 @@ class HifiGan:
         return [self._generate(mel) for mel in mels]
 
     def own_mel(self, log_mel: Tensor) -> Tensor:
-        """The mel (80, frames) that the generator was trained on, of the same frames."""
+        """The mel (80, frames) in the generator's format, for the same frames."""
         magnitude = filterbank(HIFIGAN_MEL, self.device) @ linear_magnitude(log_mel.to(self.device), self.mel)
         return magnitude.clamp(min=HIFIGAN_MEL.floor).log()
 
@@ -157,11 +157,11 @@ class HifiGan:
 
 
 class MelGan:
-    """MelGAN (Kumar et al. 2019) with its published weights, trained on the very mels of this benchmark."""
+    """MelGAN (Kumar et al. 2019) with its published weights, trained on the same mels as this benchmark uses."""
 
     def __init__(self, path: Path | None, mel: MelSettings, device: torch.device) -> None:
         if path is None or not path.expanduser().is_file():
-            missing = "MelGAN's weights are not named" if path is None else f"{path} does not exist"
+            missing = "MelGAN needs its weights" if path is None else f"{path} does not exist"
             raise VocoderError(f"{missing}. {MELGAN_HELP}")
         if mel != MELGAN_MEL:
             raise VocoderError(
@@ -195,7 +195,7 @@ class MelGanGenerator(nn.Module):
     """The generator of MelGAN (Kumar et al. 2019, section 2.1), its parameters named as in the authors' checkpoints.
 
     Args:
-        channels: before the last convolution; every upsampling before it halves them.
+        channels: number before the last convolution; each upsampling before it halves them.
         blocks: residual blocks after each upsampling, dilated by 1, 3, 9 ...
     """
 
@@ -240,7 +240,7 @@ def _read_state(file: Path) -> dict[str, Any]:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, OSError) as error:
         raise VocoderError(
-            f"{file} cannot be read as weights: truncated, or another kind of file ({error})."
+            f"{file} cannot be read as weights: it is truncated, or another kind of file ({error})."
         ) from error
     if not isinstance(state, dict):
         raise VocoderError(f"{file} holds a {type(state).__name__}, not a vocoder's weights.")

