@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from vcbench.metric import Column, Score
+from vcbench.metric import Column, Metric, Score
 
 if TYPE_CHECKING:
-    from vcbench.run import Run
+    from vcbench.metric import RunView
 
 FACTORS = {"conversion_factor": "conversion_seconds", "vocoder_factor": "vocoder_seconds"}
 
 
-class Efficiency:
+class Efficiency(Metric):
     """Parameters, training time, real-time factors, memory. One row per figure and system, with the condition `all`."""
 
     name = "efficiency"
@@ -29,16 +29,12 @@ class Efficiency:
         "vocoder_factor": Column("Vocoder, real-time factor", False, 4, main=False),
         "peak_memory": Column("Peak memory of training (GiB)", False, 2, main=False),
     }
-    version = 1
-    hears = False
-
-    def check(self) -> None:
-        """Needs no model."""
+    needs_recordings = False
 
     def settings(self) -> dict[str, Any]:
         return {"measured": "while training and converting"}
 
-    def evaluate(self, run: Run) -> list[Score]:
+    def evaluate(self, run: RunView) -> list[Score]:
         return [
             Score(row, column, trial="all", condition="all", value=value)
             for row in run.rows
@@ -47,7 +43,7 @@ class Efficiency:
 
 
 def figures(costs: dict[str, float]) -> dict[str, float]:
-    """Columns from the result of `Run.efficiency`; values that were not measured are left out."""
+    """Columns from the result of `RunView.efficiency`; values that were not measured are left out."""
     found: dict[str, float] = {
         name: float(costs[name]) for name in ("training_seconds", "training_steps") if name in costs
     }

@@ -28,7 +28,8 @@ from torch import Tensor, nn
 
 from evaluations.utmos import load_utmos
 from vcbench import audio, weights
-from vcbench.metric import AudioMetric, Column, Conversion, MetricUnavailable
+from vcbench.errors import ModelUnavailable
+from vcbench.metric import AudioMetric, Column, Conversion
 
 RATE = 16_000  # Hz, for all models
 HOP = 160  # samples per frame of DistillMOS
@@ -130,7 +131,7 @@ class DnsMos(AudioMetric):
     def check(self) -> None:
         weights.find("dnsmos")
         if lacking := [name for name in ("onnxruntime", "librosa") if find_spec(name) is None]:
-            raise MetricUnavailable(
+            raise ModelUnavailable(
                 f"DNSMOS needs {' and '.join(lacking)}. Get it with: pip install {' '.join(lacking)}"
             )
 

@@ -24,7 +24,7 @@ from vcbench.system import NeuralSystem
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vcbench.run import Run
+    from vcbench.metric import RunView
 
 BATCH = 8  # utterances; the batch does not affect the result
 
@@ -48,7 +48,7 @@ class ReconstructionError(SystemMetric):
     def settings(self) -> dict[str, Any]:
         return {"distance": "L1 of log10 mel", "utterances per condition": self._utterances, "seed": self._seed}
 
-    def measure(self, system: NeuralSystem, row: str, run: Run) -> list[Score]:
+    def measure(self, system: NeuralSystem, row: str, run: RunView) -> list[Score]:
         scores: list[Score] = []
         if system.produces == "mel":
             for condition, utterances in (("seen", run.split.held_out), ("unseen", run.split.unseen)):

@@ -29,7 +29,7 @@ from vcbench.system import NeuralSystem, noise_generator, pad
 
 if TYPE_CHECKING:
     from vcbench.corpora.corpus import Utterance
-    from vcbench.run import Run
+    from vcbench.metric import RunView
 
 HIDDEN = 64  # channels
 KERNEL = 3  # frames
@@ -95,7 +95,7 @@ class SpeakerProbe(SystemMetric):
             "steps": f"until no better, at most {self._steps}",
         }
 
-    def measure(self, system: NeuralSystem, row: str, run: Run) -> list[Score]:
+    def measure(self, system: NeuralSystem, row: str, run: RunView) -> list[Score]:
         training = _first(run.split.training, self._training_utterances)
         test = _first(run.split.held_out, self._test_utterances)
         speakers = sorted({utterance.speaker for utterance in training})

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,13 +31,13 @@ import torch
 from evaluations.speaker_encoders import RATE, Ecapa, Ge2e
 from vcbench import audio, weights
 from vcbench.files import hash_json, write_json
-from vcbench.metric import AudioMetric, Column, Conversion, Score
+from vcbench.metric import AudioMetric, Column, Conversion, Score, Verification
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vcbench.corpora.corpus import Utterance
-    from vcbench.run import Run
+    from vcbench.metric import RunView
 
 RECORDINGS = 6  # of each speaker, at most, for the threshold
 
@@ -51,22 +51,6 @@ def _columns(key: str, encoder: str) -> dict[str, Column]:
     }
 
 
-@dataclass(frozen=True)
-class Verification:
-    """How well an encoder separates the corpus's speakers.
-
-    Attributes:
-        same, different: cosines of a recording to the mean of other recordings, of the same and of another speaker.
-        error_rate: the equal error rate: the share of `same` refused equals the share of `different` accepted.
-        threshold: the cosine at the equal error rate.
-    """
-
-    same: tuple[float, ...]
-    different: tuple[float, ...]
-    error_rate: float
-    threshold: float
-
-
 class SpeakerSimilarity(AudioMetric):
     """Base of the metrics, each with one encoder.
 
@@ -75,7 +59,7 @@ class SpeakerSimilarity(AudioMetric):
     """
 
     key: ClassVar[str]  # the encoder's name in the table of weights and in columns
-    encoder: ClassVar[Callable[..., Callable[[np.ndarray], np.ndarray]]]
+    encoder_class: ClassVar[Callable[..., Callable[[np.ndarray], np.ndarray]]]
     version = 1
     reads = ("source", "enrolment")
 
@@ -93,7 +77,7 @@ class SpeakerSimilarity(AudioMetric):
         }
 
     def load(self, device: torch.device) -> None:
-        self._encode = self.encoder(device, self._path)
+        self._encode = self.encoder_class(device, self._path)
         self._embeddings: dict[str, np.ndarray] = {}  # of the corpus's recordings, by utterance
 
     def unload(self) -> None:
@@ -117,8 +101,8 @@ class SpeakerSimilarity(AudioMetric):
             self._embeddings[utterance.id] = self._encode(wave)
         return self._embeddings[utterance.id]
 
-    def evaluate(self, run: Run) -> list[Score]:
-        scores = super().evaluate(run)
+    def finish(self, scores: list[Score], run: RunView) -> list[Score]:
+        """Add the column `accepted_*`."""
         found = self.verification(run)
         if found is None:
             return scores
@@ -142,7 +126,7 @@ class SpeakerSimilarity(AudioMetric):
         )
         return [((column,), text)]
 
-    def verification(self, run: Run) -> Verification | None:
+    def verification(self, run: RunView) -> Verification | None:
         """Verify the corpus's own recordings; None if fewer than two speakers have enough of them."""
         enrolment = len(run.conversions[0].enrolment) if run.conversions else 1
         speakers = _recordings(run, enrolment)
@@ -167,7 +151,8 @@ class Ge2eSimilarity(SpeakerSimilarity):
 
     name = "speaker_similarity_ge2e"
     key = "ge2e"
-    encoder = Ge2e
+    speaker_encoder = "ge2e"
+    encoder_class = Ge2e
     columns: ClassVar[dict[str, Column]] = _columns("ge2e", "GE2E")
 
 
@@ -176,7 +161,8 @@ class EcapaSimilarity(SpeakerSimilarity):
 
     name = "speaker_similarity_ecapa"
     key = "ecapa"
-    encoder = Ecapa
+    speaker_encoder = "ecapa"
+    encoder_class = Ecapa
     columns: ClassVar[dict[str, Column]] = _columns("ecapa", "ECAPA")
 
 
@@ -185,7 +171,7 @@ def cosine(first: np.ndarray, second: np.ndarray) -> float:
     return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
 
 
-def _recordings(run: Run, enrolment: int) -> list[list[Utterance]]:
+def _recordings(run: RunView, enrolment: int) -> list[list[Utterance]]:
     """Recordings not used in training, by speaker; only speakers with more of them than an enrolment has."""
     by_speaker: dict[str, list[Utterance]] = {}
     for utterance in sorted([*run.split.held_out, *run.split.unseen], key=lambda one: one.id):

@@ -14,8 +14,7 @@ from vcbench import asr, audio, weights
 from vcbench.asr import Transcriber, transcript
 from vcbench.asr_weights import ConversionError, load_openai_whisper, read
 from vcbench.corpora.corpus import Corpus
-from vcbench.errors import UserError
-from vcbench.metric import MetricUnavailable
+from vcbench.errors import ModelUnavailable, UserError
 
 here = pytest.mark.skipif(weights.look("faster-whisper/tiny.en") is None, reason="Whisper tiny.en is not installed")
 
@@ -132,7 +131,7 @@ def test_a_model_that_is_not_here_is_named_with_the_command_that_gets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(MetricUnavailable, match=r"large-v2\.pt https://"):
+    with pytest.raises(ModelUnavailable, match=r"large-v2\.pt https://"):
         Transcriber("openai-whisper", "large-v2")
 
 

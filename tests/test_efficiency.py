@@ -8,6 +8,7 @@ import pytest
 from recordings import FakeRun
 
 from evaluations.efficiency import Efficiency, figures
+from vcbench.scoring import evaluate
 
 
 def test_factors_are_seconds_per_second_of_speech() -> None:
@@ -36,5 +37,5 @@ def test_factors_are_seconds_per_second_of_speech() -> None:
 
 def test_what_was_not_measured_has_no_row(tmp_path: Path) -> None:
     run = FakeRun(tmp_path, efficiencies={"again_vc": {"parameters": 1e6}, "source": {"audio_seconds": 9.0}})
-    (score,) = Efficiency().evaluate(run)
+    (score,) = evaluate(Efficiency(), run)
     assert (score.system, score.column, score.value, score.condition) == ("again_vc", "parameters", 1.0, "all")

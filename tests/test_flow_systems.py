@@ -16,6 +16,7 @@ from systems.nd_flow import NDFlow
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.features.settings import MelSettings
 from vcbench.system import Batch, TrainingSettings, collate
+from vcbench.training import train
 
 SYSTEMS = [FlowVC, AEFlow, NDFlow]
 MEL = MelSettings(n_mels=8)
@@ -263,7 +264,7 @@ def test_the_training_loop_trains_it(kind, tmp_path):
     system = small(kind)
     before = {name: parameter.clone() for name, parameter in system.named_parameters()}
     training = utterances(a_1=30, a_2=9, b_1=17, b_2=14)
-    system.fit(training, utterances(a_5=12, b_5=20), tmp_path, seed=0)
+    train(system, training, utterances(a_5=12, b_5=20), tmp_path, seed=0)
     assert all(not torch.equal(before[name], parameter) for name, parameter in system.named_parameters())
     assert (tmp_path / "train.jsonl").read_text().count("held_out_total") == 2
 
@@ -295,7 +296,7 @@ def test_likelihood_falls_on_held_out_speech_and_ae_flows_samples_come_closer(tm
     distances = {}
     for kind in (FlowVC, AEFlow):
         system = small(kind, training=recipe)
-        system.fit(training, held_out, tmp_path / system.name, seed=0)
+        train(system, training, held_out, tmp_path / system.name, seed=0)
         rows = [json.loads(line) for line in (tmp_path / system.name / "train.jsonl").read_text().splitlines()]
         for name in ("nll", "held_out_nll"):
             assert rows[-1][name] < rows[0][name] - 0.2
@@ -348,7 +349,7 @@ def test_a_target_without_recordings_is_refused():
 def test_ge2e_conditions_training_and_conversion(tmp_path):
     pytest.importorskip("resemblyzer")
     system = small(AEFlow, speaker_embedding="ge2e")
-    system.fit(utterances(a_1=90, b_1=95), utterances(b_2=92), tmp_path, seed=0)
+    train(system, utterances(a_1=90, b_1=95), utterances(b_2=92), tmp_path, seed=0)
     assert {mode: len(table) for mode, table in system.ge2e_tables.items()} == {True: 2, False: 1}
     source, target = utterances(a_1=90)[0], Speaker("b", tuple(utterances(b_1=95)))
     assert system.convert(source, target).shape == source.mel.shape

@@ -71,7 +71,7 @@ def test_the_published_codes_tensors_import(shared: Path, tmp_path: Path) -> Non
 
 
 def test_what_cannot_be_imported_or_opened_is_told(official: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"No system 'flowvc' imports.*Available: again-vc"):
+    with pytest.raises(UserError, match=r"no importer 'flowvc'.*Available: again-vc"):
         raise invoke("import", "flowvc", official, "-o", tmp_path).exception
     with pytest.raises(CheckpointError, match="no file"):
         raise invoke("import", "again-vc", tmp_path / "absent.pt", "-o", tmp_path).exception

@@ -26,6 +26,7 @@ from evaluations.mel_cepstral_distortion import (
 from vcbench import audio
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Corpus
+from vcbench.scoring import evaluate
 
 RATE = 22_050
 
@@ -122,7 +123,7 @@ def test_the_targets_own_recording_is_nearer_than_the_source(small_corpus: Corpu
         for system, one in made.items()
     ]
     conversions.append(conversion(tmp_path, spoken.wave.numpy(), spoken, target, system="no parallel recording"))
-    scores = {score.system: score for score in MelCepstralDistortion().evaluate(FakeRun(tmp_path / "s", conversions))}
+    scores = {score.system: score for score in evaluate(MelCepstralDistortion(), FakeRun(tmp_path / "s", conversions))}
     assert scores.keys() == {"source", "target"}
     assert scores["target"].value < 0.5 < 3.0 < scores["source"].value < 20.0
     assert scores["source"].detail["reference"] == reference.id

@@ -22,7 +22,8 @@ from evaluations.naturalness import (
 )
 from vcbench import audio, weights
 from vcbench.corpora.corpus import Corpus
-from vcbench.metric import Conversion, MetricUnavailable
+from vcbench.errors import ModelUnavailable
+from vcbench.metric import Conversion
 
 here = pytest.mark.skipif(weights.look("distillmos") is None, reason="distillmos is not installed")
 # Around the lengths where the computation changes: a frame, an odd number of frames, the longest that is padded.
@@ -118,7 +119,7 @@ def test_utmos_without_a_weight_is_an_error_and_without_a_file_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(MetricUnavailable, match="hf download Blinorot/UTMOS-PyTorch"):
+    with pytest.raises(ModelUnavailable, match="hf download Blinorot/UTMOS-PyTorch"):
         UtmosNaturalness().check()
     torch.save({"output_layers.1.net.0.bias": torch.zeros(1)}, tmp_path / "utmos_state_dict.pt")
     with pytest.raises(weights.WeightsError, match="does not hold UTMOS's strong learner"):

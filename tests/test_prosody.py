@@ -15,6 +15,7 @@ from recordings import FakeRun, conversion
 from evaluations.prosody import ENOUGH, Prosody, compare
 from vcbench.corpora.corpus import Corpus
 from vcbench.reference_rows import convert_with_world
+from vcbench.scoring import evaluate
 
 
 def contour(seed: int, frames: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +72,7 @@ def test_world_keeps_the_melody_and_meets_the_register(small_corpus: Corpus, tmp
     conversions.append(conversion(tmp_path, other.wave.numpy(), spoken, target, system="target", spoken=other))
     metric = Prosody()
     found = {
-        (score.system, score.column): score for score in metric.evaluate(FakeRun(tmp_path / "scores", conversions))
+        (score.system, score.column): score for score in evaluate(metric, FakeRun(tmp_path / "scores", conversions))
     }
     value = {key: score.value for key, score in found.items()}
     assert value["source", "f0_correlation"] > 0.99

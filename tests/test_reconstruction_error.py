@@ -14,6 +14,7 @@ from evaluations.reconstruction_error import ReconstructionError
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.corpora.split import Split
 from vcbench.features.settings import MelSettings
+from vcbench.scoring import evaluate
 from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings
 
 
@@ -42,7 +43,7 @@ def test_a_constant_change_is_the_error_in_every_band(small_split: Split, tmp_pa
     system = Louder(change)
     run = FakeRun(tmp_path, split=small_split, loaded={"louder": system})
     scores = [
-        score for score in ReconstructionError(utterances=5).evaluate(run) if score.column == "reconstruction_error"
+        score for score in evaluate(ReconstructionError(utterances=5), run) if score.column == "reconstruction_error"
     ]
     assert [score.condition for score in scores] == ["seen"] * 5 + ["unseen"] * 5
     assert [score.value for score in scores] == pytest.approx([abs(change)] * 10, abs=1e-5)
@@ -64,7 +65,7 @@ def test_the_error_is_the_l1_of_the_mels(small_split: Split, tmp_path: Path, mon
     monkeypatch.setattr(Louder, "convert_batch", noisy)
     run = FakeRun(tmp_path, split=small_split, loaded={"louder": Louder(0.0)})
     originals = {one.id: one.mel for one in [*small_split.held_out, *small_split.unseen]}
-    for score in ReconstructionError(utterances=3).evaluate(run):
+    for score in evaluate(ReconstructionError(utterances=3), run):
         if score.column == "reconstruction_error":
             expected = float((made[score.trial] - originals[score.trial]).abs().mean())
             assert score.value == pytest.approx(expected, rel=1e-5)
@@ -72,9 +73,9 @@ def test_the_error_is_the_l1_of_the_mels(small_split: Split, tmp_path: Path, mon
 
 def test_a_failed_reconstruction_is_counted_and_spares_its_neighbours(small_split: Split, tmp_path: Path) -> None:
     metric = ReconstructionError(utterances=6)
-    whole = metric.evaluate(FakeRun(tmp_path, split=small_split, loaded={"louder": Louder(0.1)}))
+    whole = evaluate(metric, FakeRun(tmp_path, split=small_split, loaded={"louder": Louder(0.1)}))
     broken = whole[0].trial
-    scores = metric.evaluate(FakeRun(tmp_path, split=small_split, loaded={"louder": Louder(0.1, [broken])}))
+    scores = evaluate(metric, FakeRun(tmp_path, split=small_split, loaded={"louder": Louder(0.1, [broken])}))
     failed = {score.trial: score for score in scores if score.column == "reconstruction_failed"}
     assert failed[broken].value == 1.0
     assert "exploded" in failed[broken].detail["error"]
@@ -89,14 +90,14 @@ def test_another_shape_or_nan_is_a_failure(small_split: Split, tmp_path: Path, m
 
     monkeypatch.setattr(Louder, "convert_batch", wrong)
     run = FakeRun(tmp_path, split=small_split, loaded={"louder": Louder(0.0)})
-    scores = ReconstructionError(utterances=2).evaluate(run)
+    scores = evaluate(ReconstructionError(utterances=2), run)
     assert {score.column for score in scores} == {"reconstruction_failed"}
     assert {score.value for score in scores} == {1.0}
 
 
 def test_the_seed_decides_which_utterances(small_split: Split, tmp_path: Path) -> None:
     run = FakeRun(tmp_path, split=small_split, loaded={"louder": Louder(0.0)})
-    drawn = [{score.trial for score in ReconstructionError(4, seed).evaluate(run)} for seed in (0, 0, 1)]
+    drawn = [{score.trial for score in evaluate(ReconstructionError(4, seed), run)} for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
     with pytest.raises(ValueError, match="at least 1"):
         ReconstructionError(utterances=0)

@@ -17,7 +17,7 @@ from vcbench import audio, scoring
 from vcbench.corpora.corpus import Corpus
 from vcbench.features.settings import MelSettings
 from vcbench.metric import AudioMetric, Column, Conversion, Score, SystemMetric
-from vcbench.scoring import ScoringError, score_recordings, score_systems, scores_to_frame
+from vcbench.scoring import ScoringError, evaluate, score_recordings, score_systems, scores_to_frame
 from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings
 
 
@@ -201,26 +201,26 @@ def test_a_system_is_measured_once_for_its_weights_whatever_its_row_is_called(tm
     scores = score_systems(first, systems_run(tmp_path, a="weights 1", b="weights 2"))
     assert first.measured == ["a", "b"]
     assert [score.system for score in scores] == ["a"] * 3 + ["b"] * 3
-    assert again.evaluate(systems_run(tmp_path, a="weights 1", b="weights 2")) == scores
-    renamed = again.evaluate(systems_run(tmp_path, c="weights 2"))
+    assert evaluate(again, systems_run(tmp_path, a="weights 1", b="weights 2")) == scores
+    renamed = evaluate(again, systems_run(tmp_path, c="weights 2"))
     assert again.measured == []
     assert renamed == [replace(score, system="c") for score in scores[3:]]
 
 
 def test_other_weights_settings_or_version_are_measured_anew(tmp_path: Path) -> None:
-    Size().evaluate(systems_run(tmp_path, a="weights 1"))
+    evaluate(Size(), systems_run(tmp_path, a="weights 1"))
     other_weights, other_settings, other_version = Size(), Size(scale=2.0), Size()
     other_version.version = 2
-    other_weights.evaluate(systems_run(tmp_path, a="weights 2"))
+    evaluate(other_weights, systems_run(tmp_path, a="weights 2"))
     for metric in (other_settings, other_version):
-        metric.evaluate(systems_run(tmp_path, a="weights 1"))
+        evaluate(metric, systems_run(tmp_path, a="weights 1"))
     assert [metric.measured for metric in (other_weights, other_settings, other_version)] == [["a"]] * 3
 
 
 def test_a_system_without_weights_is_not_cached_and_one_not_trained_here_has_no_row(tmp_path: Path) -> None:
     run = FakeRun(tmp_path, loaded=systems_run(tmp_path, a="").loaded | {"signal": object()})
     metric = Size()
-    assert {score.system for score in metric.evaluate(run) + metric.evaluate(run)} == {"a"}
+    assert {score.system for score in evaluate(metric, run) + evaluate(metric, run)} == {"a"}
     assert metric.measured == ["a", "a"]
     assert not list(tmp_path.rglob("*.json"))
 
@@ -228,10 +228,10 @@ def test_a_system_without_weights_is_not_cached_and_one_not_trained_here_has_no_
 def test_a_systems_score_that_is_none_is_refused_and_a_damaged_file_measured_anew(tmp_path: Path) -> None:
     run = systems_run(tmp_path, a="weights 1")
     with pytest.raises(ScoringError, match="size, a, u0: size is nan"):
-        Size(scale=float("nan")).evaluate(run)
-    scores = Size().evaluate(run)
+        evaluate(Size(scale=float("nan")), run)
+    scores = evaluate(Size(), run)
     for path in tmp_path.rglob("*.json"):
         path.write_text("[{")
     repaired = Size()
-    assert repaired.evaluate(run) == scores
+    assert evaluate(repaired, run) == scores
     assert repaired.measured == ["a"]

@@ -13,6 +13,7 @@ from evaluations.speaker_probe import Classifier, SpeakerProbe, accuracy, prepar
 from vcbench.corpora.corpus import Utterance
 from vcbench.corpora.split import Split
 from vcbench.features.settings import MelSettings
+from vcbench.scoring import evaluate
 from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings, noise_generator
 
 SPEAKERS, CHANNELS = 8, 12
@@ -118,7 +119,7 @@ class Leaky(NeuralSystem):
 def test_every_held_out_utterance_is_a_row_of_each_column(small_split: Split, tmp_path: Path) -> None:
     run = FakeRun(tmp_path, split=small_split, loaded={"leaky": Leaky(), "mute": Leaky(embeds=False)})
     metric = SpeakerProbe(test_utterances=8, seeds=2, steps=300)
-    scores = metric.evaluate(run)
+    scores = evaluate(metric, run)
     held_out = {utterance.id for utterance in small_split.held_out}
     means = {}
     for column in metric.columns:
@@ -139,4 +140,4 @@ def test_a_latent_that_is_not_finite_is_an_error(
 ) -> None:
     monkeypatch.setattr(Leaky, "latents", lambda self, utterance: {"content": torch.full((2, 9), float("nan"))})
     with pytest.raises(ValueError, match="the content latent"):
-        SpeakerProbe().evaluate(FakeRun(tmp_path, split=small_split, loaded={"leaky": Leaky()}))
+        evaluate(SpeakerProbe(), FakeRun(tmp_path, split=small_split, loaded={"leaky": Leaky()}))

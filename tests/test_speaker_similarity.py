@@ -22,8 +22,8 @@ from evaluations.speaker_similarity import (
 )
 from vcbench import audio, weights
 from vcbench.corpora.corpus import Corpus, Speaker
-from vcbench.metric import MetricUnavailable
-from vcbench.scoring import scores_to_frame
+from vcbench.errors import ModelUnavailable
+from vcbench.scoring import evaluate, scores_to_frame
 
 here = pytest.mark.skipif(weights.look("ge2e") is None, reason="resemblyzer is not installed")
 
@@ -117,7 +117,7 @@ def test_ecapa_takes_weights_alone_and_runs_no_code(hub_folder: Path, tmp_path: 
 
 def test_ecapa_that_is_not_here_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(MetricUnavailable, match="hf download speechbrain/spkrec-ecapa-voxceleb"):
+    with pytest.raises(ModelUnavailable, match="hf download speechbrain/spkrec-ecapa-voxceleb"):
         EcapaSimilarity().check()
 
 
@@ -152,7 +152,7 @@ def run(small_corpus: Corpus, tmp_path: Path) -> FakeRun:
 def test_real_recordings_are_told_apart(run: FakeRun) -> None:
     metric = Ge2eSimilarity()
     metric.check()
-    scores = {(score.system, score.column): score for score in metric.evaluate(run)}
+    scores = {(score.system, score.column): score for score in evaluate(metric, run)}
     values = {key: score.value for key, score in scores.items()}
     assert values["source", "similarity_ge2e"] < values["target", "similarity_ge2e"]
     assert values["source", "leakage_ge2e"] == pytest.approx(1.0, abs=1e-3)
@@ -168,7 +168,7 @@ def test_the_table_says_which_threshold_was_asked_for(run: FakeRun) -> None:
     metric = Ge2eSimilarity()
     found = metric.verification(run)
     assert found is not None
-    ((columns, text),) = metric.remarks(scores_to_frame(metric.evaluate(run)))
+    ((columns, text),) = metric.remarks(scores_to_frame(evaluate(metric, run)))
     assert columns == ("accepted_ge2e",)
     assert f"{found.threshold:.3f} " in text
     assert f"{found.error_rate:.1%}" in text

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vcbench.corpora.split import Split
 from vcbench.features.settings import MelSettings
 from vcbench.system import Batch, CheckpointError, NeuralSystem, SystemConfig, TrainingSettings
-from vcbench.training import CropSampler, TrainingDiverged, learning_rate
+from vcbench.training import CropSampler, TrainingDiverged, learning_rate, train
 
 
 class ToyConfig(SystemConfig):
@@ -49,7 +49,7 @@ def recipe(**changes: object) -> TrainingSettings:
 
 def test_loss_falls_on_training_and_held_out_speech(small_split: Split, tmp_path: Path) -> None:
     system = fresh(training=recipe(steps=60, evaluate_every=20, learning_rate=2e-3))
-    system.fit(small_split.training, small_split.held_out, tmp_path, 0)
+    train(system, small_split.training, small_split.held_out, tmp_path, 0)
     log = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert [row["step"] for row in log] == [20, 40, 60]
     assert log[-1]["total"] < log[0]["total"]
@@ -58,7 +58,7 @@ def test_loss_falls_on_training_and_held_out_speech(small_split: Split, tmp_path
 
 def test_interrupted_training_goes_on_to_the_same_weights_and_log(small_split: Split, tmp_path: Path) -> None:
     straight, first, second = fresh(), fresh(), fresh()
-    straight.fit(small_split.training, small_split.held_out, tmp_path / "straight", 0)
+    train(straight, small_split.training, small_split.held_out, tmp_path / "straight", 0)
 
     class Interrupted(Exception):
         pass
@@ -73,8 +73,8 @@ def test_interrupted_training_goes_on_to_the_same_weights_and_log(small_split: S
 
     first.loss = loss_until_step_seven
     with pytest.raises(Interrupted):
-        first.fit(small_split.training, small_split.held_out, tmp_path / "resumed", 0)
-    second.fit(small_split.training, small_split.held_out, tmp_path / "resumed", 0)
+        train(first, small_split.training, small_split.held_out, tmp_path / "resumed", 0)
+    train(second, small_split.training, small_split.held_out, tmp_path / "resumed", 0)
     for (name, wanted), found in zip(straight.state_dict().items(), second.state_dict().values(), strict=True):
         assert torch.equal(wanted, found), name
     logs = [
@@ -87,18 +87,18 @@ def test_interrupted_training_goes_on_to_the_same_weights_and_log(small_split: S
 
 def test_non_finite_loss_stops_with_the_step_and_what_to_do(small_split: Split, tmp_path: Path) -> None:
     with pytest.raises(TrainingDiverged, match=r"step 2: total is nan.*learning_rate"):
-        fresh(explode=True).fit(small_split.training, small_split.held_out, tmp_path, 0)
+        train(fresh(explode=True), small_split.training, small_split.held_out, tmp_path, 0)
     assert not (tmp_path / "training.safetensors").exists()
 
 
 def test_checkpoint_of_other_settings_or_truncated_is_refused(small_split: Split, tmp_path: Path) -> None:
-    fresh().fit(small_split.training, small_split.held_out, tmp_path, 0)
+    train(fresh(), small_split.training, small_split.held_out, tmp_path, 0)
     with pytest.raises(CheckpointError, match="other settings"):
-        fresh(training=recipe(steps=9)).fit(small_split.training, small_split.held_out, tmp_path, 0)
+        train(fresh(training=recipe(steps=9)), small_split.training, small_split.held_out, tmp_path, 0)
     path = tmp_path / "training.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="cannot be read"):
-        fresh().fit(small_split.training, small_split.held_out, tmp_path, 0)
+        train(fresh(), small_split.training, small_split.held_out, tmp_path, 0)
 
 
 def test_saved_system_loads_and_another_mel_is_refused(tmp_path: Path) -> None:

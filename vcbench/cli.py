@@ -25,8 +25,7 @@ from vcbench.cli_options import (
     Systems,
     console,
 )
-from vcbench.errors import UserError
-from vcbench.metric import MetricUnavailable
+from vcbench.errors import ModelUnavailable, UserError
 
 app = typer.Typer(
     help="A benchmark of voice conversion systems: train, convert, score, compare, listen.\n\n"
@@ -48,7 +47,7 @@ def main() -> None:
     """Run the command line; a user's error is a message and exit code 2, not a traceback."""
     try:
         app()
-    except (UserError, MetricUnavailable) as error:
+    except (UserError, ModelUnavailable) as error:
         errors.print(f"[bold red]Error:[/] {escape(str(error))}")
         sys.exit(EXIT_USER_ERROR)
     except OSError as error:

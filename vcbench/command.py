@@ -249,18 +249,13 @@ def load_checkpoint(path: Path) -> NeuralSystem:
 
 
 def import_checkpoint(name: str, file: Path, folder: Path, settings: dict[str, Any]) -> Path:
-    """Have a system turn a checkpoint of its published code into one of ours; settings that are None are its own."""
-    importers = {
-        known.replace("_", "-"): importer
-        for known in registry.names("systems")
-        if (importer := getattr(registry.load("systems", known), "import_official", None))
-    }
-    wanted = name.replace("_", "-")
-    if wanted not in importers:
-        raise UserError(
-            f"No system {name!r} imports published checkpoints.{registry.did_you_mean(wanted, sorted(importers))}"
-        )
-    return importers[wanted](file, folder, **{key: value for key, value in settings.items() if value is not None})
+    """Import a checkpoint of a system's published code, by an importer (entry points ``vcbench.importers``).
+
+    Settings that are None are left to the importer.
+    """
+    importer = registry.load("importers", name.replace("_", "-"))
+    path: Path = importer(file, folder, **{key: value for key, value in settings.items() if value is not None})
+    return path
 
 
 def convert_files(converter: Converter, source: Path, targets: list[Path], output: Path) -> None:

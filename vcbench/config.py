@@ -8,13 +8,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from vcbench import registry
 from vcbench.corpora import MODULES
 from vcbench.corpora.split import SplitSettings
 from vcbench.errors import UserError
 from vcbench.features.settings import MelSettings, PitchSettings
+from vcbench.metric import Metric
+from vcbench.settings import Strict
+from vcbench.system import SystemConfig
 from vcbench.trials import TrialSettings
 from vcbench.vocoders import VocoderSettings
 
@@ -24,10 +27,6 @@ REFERENCE_ROWS: tuple[ReferenceRow, ...] = ("source", "oracle", "target", "world
 
 class ConfigError(UserError):
     """A configuration that is not valid; the message names the key and what is allowed."""
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class CorpusSettings(Strict):
@@ -135,16 +134,14 @@ def parse(values: dict[str, Any]) -> RunConfig:
         raise ConfigError(
             f"corpus.name = {name!r}: there is no such corpus.{registry.did_you_mean(name, list(MODULES))}"
         )
-    for row, settings in config.systems.items():
-        system_config(row, settings)
+    conditioned = {row: _speaker_encoder(row, settings) for row, settings in config.systems.items()}
     for name, options in config.metrics.items():
-        build_metric(name, options)
-    for name in ("ge2e", "ecapa"):
-        conditioned = [row for row, settings in config.systems.items() if settings.get("speaker_embedding") == name]
-        if conditioned and f"speaker_similarity_{name}" in config.metrics:
+        encoder = build_metric(name, options).speaker_encoder
+        rows = [row for row, own in conditioned.items() if own is not None and own == encoder]
+        if rows:
             raise ConfigError(
-                f"{', '.join(conditioned)} is conditioned on {name} embeddings, and {name} also scores the run: a system must not be "
-                f'scored by what it was given. Drop the metric speaker_similarity_{name}, or set speaker_embedding = "learned".'
+                f"{', '.join(rows)} is conditioned on {encoder} embeddings, and {name} scores the run with the same encoder: a "
+                f'system must not be scored by what it was given. Drop the metric {name}, or set speaker_embedding = "learned".'
             )
     return config
 
@@ -173,8 +170,17 @@ def system_config(row: str, settings: dict[str, Any]) -> BaseModel | None:
     return validate(config_class, own, f"systems.{row}.")
 
 
-def build_metric(name: str, options: dict[str, Any]) -> Any:
+def _speaker_encoder(row: str, settings: dict[str, Any]) -> str | None:
+    own = system_config(row, settings)
+    return own.speaker_encoder if isinstance(own, SystemConfig) else None
+
+
+def build_metric(name: str, options: dict[str, Any]) -> Metric:
     metric_class = registry.load("metrics", name)
+    if not issubclass(metric_class, Metric):
+        raise ConfigError(
+            f"metrics.{name}: {metric_class.__name__} must derive from AudioMetric, SystemMetric or Metric."
+        )
     try:
         return metric_class(**options)
     except (TypeError, ValidationError, ValueError) as error:

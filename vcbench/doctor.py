@@ -12,8 +12,8 @@ from rich.table import Table
 
 from vcbench import registry, weights
 from vcbench.corpora import MODULES
+from vcbench.errors import ModelUnavailable
 from vcbench.manifest import device_name, versions
-from vcbench.metric import MetricUnavailable
 from vcbench.run import cache_root, pick_device
 
 # What a run lacks without a model; models of other names are choices that a configuration makes.
@@ -60,7 +60,7 @@ def _weights() -> Table:
     for name, cost in COSTS.items():
         try:
             table.add_row(name, f"yes, {_short(weights.find(name))}", "")
-        except MetricUnavailable as error:
+        except ModelUnavailable as error:
             table.add_row(name, "no", f"{cost}\n{error}")
     return table
 
@@ -75,7 +75,7 @@ def _metrics() -> Table:
         try:
             registry.load("metrics", name)().check()
             table.add_row(name, "yes")
-        except MetricUnavailable as error:
+        except ModelUnavailable as error:
             table.add_row(name, f"no: {error}")
     return table
 

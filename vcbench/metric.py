@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
 
     from vcbench.corpora.corpus import Speaker, Utterance
-    from vcbench.run import Run
-    from vcbench.system import NeuralSystem
-
-
-class MetricUnavailable(RuntimeError):
-    """A metric's model is not on this machine. The message says which, and the command that gets it."""
+    from vcbench.corpora.split import Split
+    from vcbench.features.store import FeatureStore
+    from vcbench.system import NeuralSystem, VoiceConverter
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Conversion:
         path: the FLAC file at the run's sampling rate.
         audio_hash: SHA-256 of that file.
         source: the trial's source utterance.
-        spoken: the utterance whose words are heard: the source, or for ``target`` and ``oracle`` the target's own.
+        spoken: the utterance whose words are spoken: the source, or for ``target`` and ``oracle`` the target's own.
         target: the target speaker with the reference recordings that the system was given.
         enrolment: recordings of the target for speaker similarity; never one that the system was given.
         reference: the target's own recording of the source's words, where the corpus is parallel.
@@ -95,85 +93,132 @@ class Conversion:
     reference: Utterance | None = None
 
 
-@runtime_checkable
-class Metric(Protocol):
-    """A metric, built by ``Metric(**options)`` with the run's options for it.
+class RunView(Protocol):
+    """What a metric may see of a run."""
 
-    `columns` are what it fills; `settings()` names model, revision and all that changes a value, and stands in the
-    table's foot; `check()` raises MetricUnavailable where its model is not here. `evaluate` loads the
-    model, scores, and lets the model go. One that reads no recordings may say ``hears = False``: then nothing is
-    converted for it alone. One may have ``remarks(scores)``: pairs of columns and a sentence that their scores give the
-    table's foot.
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def store(self) -> FeatureStore: ...
+    @property
+    def split(self) -> Split: ...
+    @property
+    def score_cache(self) -> Path:
+        """The folder of the cached scores."""
+
+    @property
+    def rows(self) -> list[str]:
+        """Rows of the leaderboard: systems, then reference rows."""
+
+    @property
+    def systems(self) -> list[str]: ...
+    @property
+    def conversions(self) -> Sequence[Conversion]: ...
+    def load_system(self, row: str) -> VoiceConverter: ...
+    def system_key(self, row: str) -> str | None:
+        """Hash of a system's weights and of the speech it was and was not trained on; None for one not trained here."""
+
+    def efficiency(self, row: str) -> dict[str, float]:
+        """What training and conversion cost."""
+
+    def progress(self, done: int, total: int, note: str = "") -> None: ...
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How well a speaker encoder separates the corpus's speakers.
+
+    Attributes:
+        same, different: cosines of a recording to the mean of other recordings, of the same and of another speaker.
+        error_rate: the equal error rate: the share of `same` refused equals the share of `different` accepted.
+        threshold: the cosine at the equal error rate.
     """
 
-    name: ClassVar[str]
-    columns: ClassVar[dict[str, Column]]
-
-    def check(self) -> None: ...
-    def settings(self) -> dict[str, Any]: ...
-    def evaluate(self, run: Run) -> list[Score]: ...
+    same: tuple[float, ...]
+    different: tuple[float, ...]
+    error_rate: float
+    threshold: float
 
 
-class AudioMetric:
-    """Base of the metrics that score one recording at a time: the harness caches each recording's scores.
+class Metric:
+    """Base of all metrics; built by ``Metric(**options)`` with the run's options for it.
 
-    A subclass sets `name`, `columns` and `version` (raise it when the code's results change), and writes
-    `settings`, `check`, `load` and `measure`. `evaluate` skips what the run's cache already holds.
+    Most derive from `AudioMetric` or `SystemMetric`, whose scores are cached. One that derives from this class alone
+    writes `evaluate` and is evaluated whenever the run changes.
 
-    `reads` names what of a Conversion `measure` reads beside the recording itself: the cache's key covers it. One that
-    reads less is scored again less often.
+    Attributes:
+        name: of the metric, unique among those of a run.
+        columns: what it fills, by key.
+        version: raise it when the code's results change.
+        needs_recordings: whether it scores recordings; if no metric of a study does, nothing is converted.
+        speaker_encoder: name of the pretrained speaker encoder that it scores with; a system that is conditioned on the
+            same encoder is refused (`SystemConfig.speaker_encoder`).
     """
 
     name: ClassVar[str]
     columns: ClassVar[dict[str, Column]]
     version: ClassVar[int] = 1
-    reads: ClassVar[tuple[str, ...]] = ("text", "spoken", "source", "target", "enrolment", "reference")
+    needs_recordings: ClassVar[bool] = True
+    speaker_encoder: ClassVar[str | None] = None
 
     def check(self) -> None:
-        """Raise MetricUnavailable where the model is not here."""
+        """Raise ModelUnavailable if its model is not on this machine."""
 
     def settings(self) -> dict[str, Any]:
+        """The model, its revision and everything else that changes a value; printed below the table."""
         return {}
+
+    def remarks(self, scores: pd.DataFrame) -> list[tuple[tuple[str, ...], str]]:
+        """Footnotes that the scores (columns of `Score`) call for: pairs of columns and a sentence."""
+        return []
+
+    def verification(self, run: RunView) -> Verification | None:
+        """How well its speaker encoder separates the corpus's speakers, if it has one; the report plots it."""
+        return None
+
+    def evaluate(self, run: RunView) -> list[Score]:
+        """Scores of a run, for a metric that is neither an AudioMetric nor a SystemMetric."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must derive from AudioMetric or SystemMetric, or write evaluate()."
+        )
+
+
+class AudioMetric(Metric):
+    """Base of the metrics that score one recording at a time: the harness caches each recording's scores.
+
+    A subclass sets `name`, `columns` and `version`, and writes `settings`, `check`, `load` and `measure`. What the cache
+    already holds is not measured again.
+
+    `reads` names what `measure` reads of a Conversion in addition to the recording: the cache's key covers it. A metric
+    that reads less is evaluated less often.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ("text", "spoken", "source", "target", "enrolment", "reference")
 
     def load(self, device: torch.device) -> None:
         """Load the model; called once, only when something is left to score."""
 
     def unload(self) -> None:
-        """Let the model go: one model is resident at a time."""
+        """Release the model: one model is resident at a time."""
 
     def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
-        """Per conversion, a list of ``(column, value, weight, detail)``. A neighbour in the batch changes nothing."""
+        """Per conversion, a list of ``(column, value, weight, detail)``. Other recordings in the batch change nothing."""
         raise NotImplementedError
 
-    def evaluate(self, run: Run) -> list[Score]:
-        from vcbench.scoring import score_recordings
+    def finish(self, scores: list[Score], run: RunView) -> list[Score]:
+        """Scores of the whole run, from those of its recordings; e.g. with further columns that depend on all of them."""
+        return scores
 
-        return score_recordings(self, run)
 
+class SystemMetric(Metric):
+    """Base of the metrics that look into a trained system instead of its recordings: cached by its weights.
 
-class SystemMetric:
-    """Base of the metrics that look into a trained system instead of hearing its recordings: cached by its weights.
-
-    A subclass sets `name`, `columns` and `version` (raise it when the code's results change), and writes `settings` and
-    `measure`. `evaluate` skips what the run's cache already holds. A system that is not trained here has no row.
+    A subclass sets `name`, `columns` and `version`, and writes `settings` and `measure`. What the run's cache already
+    holds is not measured again. A system that is not trained here has no row.
     """
 
-    name: ClassVar[str]
-    columns: ClassVar[dict[str, Column]]
-    version: ClassVar[int] = 1
-    hears: ClassVar[bool] = False
+    needs_recordings = False
 
-    def check(self) -> None:
-        """It needs no model of its own."""
-
-    def settings(self) -> dict[str, Any]:
-        return {}
-
-    def measure(self, system: NeuralSystem, row: str, run: Run) -> list[Score]:
+    def measure(self, system: NeuralSystem, row: str, run: RunView) -> list[Score]:
         """Scores of the leaderboard's row `row`; what decides them is the system's weights and the run's split."""
         raise NotImplementedError
-
-    def evaluate(self, run: Run) -> list[Score]:
-        from vcbench.scoring import score_systems
-
-        return score_systems(self, run)

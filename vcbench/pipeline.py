@@ -18,14 +18,16 @@ from vcbench.corpora.check import check_corpus
 from vcbench.corpora.corpus import Utterance
 from vcbench.corpora.split import split
 from vcbench.engines import Job, Progress, run_jobs
+from vcbench.errors import ModelUnavailable
+from vcbench.features import preparation
 from vcbench.files import hash_json, whole_file, write_json
 from vcbench.heard import with_heard
 from vcbench.manifest import write_manifest
-from vcbench.metric import Column, MetricUnavailable
+from vcbench.metric import Column
 from vcbench.recording_conditions import vary
 from vcbench.run import Run, RunError, cache_root
 from vcbench.sanity import broken_order
-from vcbench.scoring import scores_to_frame
+from vcbench.scoring import evaluate, scores_to_frame
 from vcbench.trainings import training_jobs
 from vcbench.trials import build_trials
 
@@ -44,9 +46,11 @@ def prepare(run: Run, progress: Progress) -> None:
         parts = split(checked.corpus, run.config.corpus.split, run.config.seed)
         groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
         everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
-        made = run.store.prepare(everything, settings["needs"], run.workers, _named(progress, "features"))
+        made = preparation.prepare(run.store, everything, settings["needs"], run.workers, _named(progress, "features"))
         varied = [one for one in vary(everything[: len(parts.training)], settings["varied"]) if one.varied]
-        anew = run.store.prepare(varied, settings["needs"], run.workers, _named(progress, "other recording conditions"))
+        anew = preparation.prepare(
+            run.store, varied, settings["needs"], run.workers, _named(progress, "other recording conditions")
+        )
         unusable = {identity for identity, _ in [*made.rejected, *anew.rejected]}
         kept = {name: [u for u in group if u.id not in unusable] for name, group in groups.items()}
         usable = [utterance for utterance in everything if utterance.id not in unusable]
@@ -99,13 +103,13 @@ def check_metrics(run: Run, strict: bool) -> dict[str, str]:
     """Metrics whose model is not here, with the reason; looked at before any long work.
 
     Raises:
-        MetricUnavailable: there is one and `strict` is set.
+        ModelUnavailable: there is one and `strict` is set.
     """
     missing = {}
     for name, options in run.config.metrics.items():
         try:
             config.build_metric(name, options).check()
-        except MetricUnavailable as error:
+        except ModelUnavailable as error:
             if strict:
                 raise
             missing[registry.row_name(name)] = str(error)
@@ -162,7 +166,7 @@ def score(run: Run, missing: dict[str, str], progress: Progress) -> None:
 def _score_key(run: Run, name: str) -> str:
     metric = config.build_metric(name, run.config.metrics[name])
     keys = {row: conversion_key(run, row) for row in run.rows}
-    return hash_json({"settings": metric.settings(), "version": getattr(metric, "version", 1), "rows": keys})
+    return hash_json({"settings": metric.settings(), "version": metric.version, "rows": keys})
 
 
 def _scored(run: Run, name: str) -> bool:
@@ -176,7 +180,7 @@ def score_metric(folder: Path, name: str, progress: Report) -> None:
     run.progress = progress
     metric = config.build_metric(name, run.config.metrics[name])
     started = time.perf_counter()
-    table = scores_to_frame(metric.evaluate(run))
+    table = scores_to_frame(evaluate(metric, run))
     path = run.folder / "scores" / f"{registry.row_name(name)}.parquet"
     with whole_file(path) as temporary:
         table.to_parquet(temporary)
@@ -243,8 +247,7 @@ def tabulate(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
         notes.append(
             (tuple(metric.columns), f"{row}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
         )
-        if hasattr(metric, "remarks"):
-            notes += metric.remarks(scores)
+        notes += metric.remarks(scores)
     notes += [((), line) for line in run.notes]
     board = leaderboard.build(
         run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable

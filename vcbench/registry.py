@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from vcbench.errors import UserError
 
-Kind = Literal["systems", "metrics"]
+Kind = Literal["systems", "metrics", "importers"]
 
 
 class RegistryError(UserError):
@@ -24,7 +24,7 @@ def names(kind: Kind) -> list[str]:
 
 
 def load(kind: Kind, name: str) -> Any:
-    """The class behind an installed name, or behind ``path/to/file.py:Class``.
+    """The class (or function) behind an installed name, or behind ``path/to/file.py:Class``.
 
     Raises:
         RegistryError: unknown name (the message suggests the closest one), or the file has no such class.

@@ -17,9 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vcbench import config, registry, report_plots
+from vcbench.errors import ModelUnavailable
 from vcbench.files import write_text
 from vcbench.leaderboard import ALL, Leaderboard
-from vcbench.metric import MetricUnavailable
 from vcbench.report_comparisons import matrices
 from vcbench.report_facts import assignments, facts, without_roots
 from vcbench.report_listening import listening
@@ -134,11 +134,11 @@ def _cosines(run: Run, board: Leaderboard) -> Iterator[Plot]:
         metric = config.build_metric(name, options)
         key = next((key for key in metric.columns if key.startswith(SIMILARITY)), None)
         cells = pooled[pooled["column"] == key]
-        if key is None or cells.empty or not hasattr(metric, "verification"):
+        if key is None or cells.empty:
             continue
         try:
             found = metric.verification(run)
-        except MetricUnavailable:
+        except ModelUnavailable:
             continue  # scored on another machine: this one does not have the model
         if found is not None:
             column, rows = board.columns[key], (*board.systems, *board.references)

@@ -8,17 +8,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from vcbench.corpora.corpus import Utterance
 from vcbench.files import hash_json, write_json
-from vcbench.metric import AudioMetric, Conversion, Score, SystemMetric
+from vcbench.metric import AudioMetric, Conversion, Metric, RunView, Score, SystemMetric
 from vcbench.system import NeuralSystem
-
-if TYPE_CHECKING:
-    from vcbench.run import Run
 
 CHUNK = 32  # recordings measured between two writes of the cache
 FIELDS = ("system", "column", "trial", "condition", "value", "weight", "source_speaker", "target_speaker", "detail")
@@ -32,7 +29,16 @@ class ScoringError(ValueError):
     """A metric gave something that is no score; what it gave is not cached."""
 
 
-def score_recordings(metric: AudioMetric, run: Run) -> list[Score]:
+def evaluate(metric: Metric, run: RunView) -> list[Score]:
+    """Score a run by one metric; what the run's cache holds is not measured again."""
+    if isinstance(metric, AudioMetric):
+        return metric.finish(score_recordings(metric, run), run)
+    if isinstance(metric, SystemMetric):
+        return score_systems(metric, run)
+    return metric.evaluate(run)
+
+
+def score_recordings(metric: AudioMetric, run: RunView) -> list[Score]:
     """Score every conversion of a run.
 
     Each recording's scores are a file of the run's score cache, named by a hash of the recording, of what else the metric
@@ -65,7 +71,7 @@ def score_recordings(metric: AudioMetric, run: Run) -> list[Score]:
     ]
 
 
-def score_systems(metric: SystemMetric, run: Run) -> list[Score]:
+def score_systems(metric: SystemMetric, run: RunView) -> list[Score]:
     """Score every trained system of a run.
 
     A system's scores are a file of the run's score cache, named by a hash of its weights, of the split, and of the metric's
@@ -93,7 +99,7 @@ def score_systems(metric: SystemMetric, run: Run) -> list[Score]:
     return scores
 
 
-def _measure_system(metric: SystemMetric, run: Run, row: str) -> list[Score]:
+def _measure_system(metric: SystemMetric, run: RunView, row: str) -> list[Score]:
     system = run.load_system(row)
     if not isinstance(system, NeuralSystem):
         return []
@@ -110,7 +116,7 @@ def scores_to_frame(scores: Sequence[Score]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(FIELDS))
 
 
-def _measure_all(metric: AudioMetric, run: Run, waiting: Mapping[Path, Conversion]) -> dict[Path, Measured]:
+def _measure_all(metric: AudioMetric, run: RunView, waiting: Mapping[Path, Conversion]) -> dict[Path, Measured]:
     found: dict[Path, Measured] = {}
     items = list(waiting.items())
     metric.load(run.device)

@@ -59,9 +59,9 @@ class Study:
     listening: dict[str, Options]
 
     @property
-    def hears(self) -> bool:
+    def needs_recordings(self) -> bool:
         """Whether a metric or a listening test needs recordings, so that the systems must convert."""
-        return bool(self.listening) or _hears(self.config.metrics)
+        return bool(self.listening) or _need_recordings(self.config.metrics)
 
     @property
     def rows(self) -> dict[str, str]:
@@ -98,7 +98,7 @@ def _resolve(
     metrics = {metric: values["metrics"][metric] for metric in file.metrics}
     columns = _columns(file, metrics)
     own: dict[str, Any] = {"systems": {cell.row: cell.settings for cell in cells}, "metrics": metrics}
-    if not (listening or _hears(metrics)):
+    if not (listening or _need_recordings(metrics)):
         own["reference_rows"] = []
     if workers:
         own["workers"] = workers
@@ -107,8 +107,8 @@ def _resolve(
     return study
 
 
-def _hears(metrics: dict[str, dict[str, Any]]) -> bool:
-    return any(getattr(registry.load("metrics", metric), "hears", True) for metric in metrics)
+def _need_recordings(metrics: dict[str, dict[str, Any]]) -> bool:
+    return any(registry.load("metrics", metric).needs_recordings for metric in metrics)
 
 
 def _listening(tables: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Options]]:

@@ -64,7 +64,7 @@ def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console)
         speed = _speed(study, shared, out, progress)
     with stage("train", times, console) as progress:
         _run_all(study, views, lambda view: trainings.training_jobs(view, view.systems), progress)
-    if study.hears:
+    if study.needs_recordings:
         with stage("convert", times, console) as progress:
             _run_all(study, views, pipeline.conversion_jobs, progress)
     if study.listening:
@@ -72,7 +72,7 @@ def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console)
             build_tests(study, views[0], out)
     with stage("score", times, console) as progress:
         scores = _score(study, views, missing, progress)
-    failures = _failures(study, views) if study.hears else {}
+    failures = _failures(study, views) if study.needs_recordings else {}
     results = Results(study, scores, tuple(run.config.seed for run in views))
     return Finished(results, views, missing, speed, failures, times)
 

@@ -67,7 +67,7 @@ def rows(finished: Finished) -> list[list[str]]:
 def _unavailable(finished: Finished) -> set[str]:
     """Columns of metrics whose model is missing."""
     study = finished.results.study
-    absent = set()
+    absent: set[str] = set()
     for name, options in study.config.metrics.items():
         if name in finished.missing:
             absent |= config.build_metric(name, options).columns.keys()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from vcbench.corpora.corpus import Speaker, Utterance
@@ -18,6 +18,7 @@ from vcbench.errors import UserError
 from vcbench.features.contour import normalise_log_f0
 from vcbench.features.settings import MelSettings
 from vcbench.files import hash_json
+from vcbench.settings import Strict
 
 
 @runtime_checkable
@@ -37,7 +38,7 @@ class CheckpointError(UserError):
     """A checkpoint that cannot be used: truncated, of another system, or of another mel configuration."""
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Strict):
     """How the training loop runs; each system's defaults are its paper's.
 
     Attributes:
@@ -50,8 +51,6 @@ class TrainingSettings(BaseModel):
             and a microphone's colour (`vcbench.recording_conditions`).
         evaluate_every, checkpoint_every: in steps.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     steps: int
     batch_size: int = 32
@@ -69,12 +68,15 @@ class TrainingSettings(BaseModel):
     checkpoint_every: int = 200
 
 
-class SystemConfig(BaseModel):
+class SystemConfig(Strict):
     """Base of every system's settings: strict, immutable, with a `training` table."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
     training: TrainingSettings
+
+    @property
+    def speaker_encoder(self) -> str | None:
+        """Name of the pretrained speaker encoder that conditions the system; a metric must not score it by the same one."""
+        return None
 
 
 @dataclass
@@ -198,18 +200,8 @@ class NeuralSystem(nn.Module):
     def convert(self, source: Utterance, target: Speaker) -> Tensor:
         return self.convert_batch([source], [target])[0]
 
-    def fit(
-        self,
-        training: Sequence[Utterance],
-        held_out: Sequence[Utterance],
-        folder: Path,
-        seed: int,
-        report: Callable[[int, dict[str, float]], None] | None = None,
-    ) -> None:
-        """Train with `config.training`; writes train.jsonl and checkpoints in `folder`, and goes on from what is there."""
-        from vcbench.training import train
-
-        train(self, training, held_out, folder, seed, report)
+    def before_training(self, training: Sequence[Utterance], held_out: Sequence[Utterance]) -> None:
+        """Called once before a training starts or resumes: a place for tables of the utterances' speakers."""
 
     def save(self, path: Path) -> None:
         """Write weights and the resolved configuration to a safetensors file, whole or not at all."""

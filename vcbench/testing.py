@@ -59,7 +59,7 @@ def check_metric(metric_class: type[Any], **options: Any) -> None:
     """Check columns and settings, and that an AudioMetric's values are finite and independent of order and neighbours.
 
     Raises:
-        MetricUnavailable: its model is not on this machine.
+        ModelUnavailable: its model is not on this machine.
     """
     metric = metric_class(**options)
     _require(isinstance(getattr(metric, "name", None), str), "a metric needs a `name`, a string.")

@@ -148,6 +148,7 @@ def train(
         TrainingDiverged: the loss is not finite; the last checkpoint stays.
     """
     settings = system.config.training
+    system.before_training(training, held_out)
     crops = CropSampler(vary(training, settings.varied_recordings), system.needs, system.device)
     kept_out = CropSampler(held_out, system.needs, system.device) if held_out else None
     torch.manual_seed(seed)

@@ -14,6 +14,7 @@ from vcbench.engines import Job
 from vcbench.files import hash_json, write_json, write_text
 from vcbench.run import Run
 from vcbench.system import NeuralSystem
+from vcbench.training import train
 
 Report = Callable[..., None]
 
@@ -76,7 +77,7 @@ def train_system(folder: Path, row: str, progress: Report) -> None:
     def report(step: int, losses: dict[str, float]) -> None:
         progress(step, steps, f"loss {losses['total']:.3f}")
 
-    system.fit(parts.training, parts.held_out, target, run.config.seed, report)
+    train(system, parts.training, parts.held_out, target, run.config.seed, report)
     system.save(target / "checkpoint.safetensors")
     log = [json.loads(line) for line in (target / "train.jsonl").read_text().splitlines()]
     costs = {

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.corpora.split import Split
 from vcbench.errors import UserError
 from vcbench.files import hash_json
+from vcbench.settings import Strict
 
 CONDITIONS = ("seen->seen", "seen->unseen", "unseen->unseen")  # many-to-many, many-to-any, one-shot
 
@@ -22,7 +23,7 @@ class TrialError(UserError):
     """The corpus is too small for the trials asked for."""
 
 
-class TrialSettings(BaseModel):
+class TrialSettings(Strict):
     """How many trials, and how many recordings of the target each has.
 
     Attributes:
@@ -30,8 +31,6 @@ class TrialSettings(BaseModel):
         references: recordings of the target that the system is given.
         enrolment: other recordings of the target, against which speaker similarity is measured.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     per_condition: int = Field(12, ge=1)
     references: int = Field(1, ge=1)

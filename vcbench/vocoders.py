@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 from torchaudio.functional import griffinlim
 
 from vcbench import weights
-from vcbench.errors import UserError
+from vcbench.errors import ModelUnavailable, UserError
 from vcbench.features.mel import filterbank, linear_magnitude
 from vcbench.features.settings import MelSettings
-from vcbench.metric import MetricUnavailable
+from vcbench.settings import Strict
 
 MELGAN_MEL = MelSettings()
 HIFIGAN_MEL = MelSettings(high=8000.0)  # settings of the mels that speechbrain's checkpoint was trained on
@@ -31,15 +31,13 @@ class VocoderError(UserError):
     """The vocoder's weights are missing, belong to another model, or need other mel spectrograms."""
 
 
-class VocoderSettings(BaseModel):
+class VocoderSettings(Strict):
     """How mels become waves.
 
     Attributes:
         iterations, momentum: of Griffin-Lim.
         path: HiFi-GAN's folder (by default the cache of the Hugging Face hub), or MelGAN's checkpoint.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     kind: Literal["griffin-lim", "hifigan", "melgan"] = "griffin-lim"
     iterations: int = Field(default=32, ge=1)
@@ -119,7 +117,7 @@ class HifiGan:
             )
         try:
             folder = weights.find("hifigan", path)
-        except MetricUnavailable as error:
+        except ModelUnavailable as error:
             raise VocoderError(
                 f'{error}\nOr set vocoder.path to its folder, or use vocoder.kind = "griffin-lim".'
             ) from error

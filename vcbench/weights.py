@@ -13,9 +13,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from vcbench.errors import UserError
+from vcbench.errors import ModelUnavailable, UserError
 from vcbench.files import hash_file
-from vcbench.metric import MetricUnavailable
 from vcbench.registry import did_you_mean
 
 SHOWN = 12  # digits of a hash in a table's footnote
@@ -184,7 +183,7 @@ def find(name: str, path: Path | str | None = None) -> Path:
     """The folder that holds a model's files: `path` if given, else where this machine keeps them.
 
     Raises:
-        MetricUnavailable: it is not on this machine; the message has the command that gets it.
+        ModelUnavailable: it is not on this machine; the message has the command that gets it.
         WeightsError: `path` lacks a file of the model, or there is no model of that name.
     """
     weights = get(name)
@@ -192,7 +191,7 @@ def find(name: str, path: Path | str | None = None) -> Path:
         return _given(weights, Path(path).expanduser())
     folder = look(name)
     if folder is None:
-        raise MetricUnavailable(f"{weights.what} is not on this machine. Get it with: {weights.command}")
+        raise ModelUnavailable(f"{weights.what} is not on this machine. Get it with: {weights.command}")
     return folder
 
 

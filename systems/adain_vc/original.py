@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from systems.layers.adain import adapt, instance_norm, masked, mean_absolute_error
 from systems.layers.conv import Convolution, reflect_frames
+from vcbench.settings import Strict
 
 STRIDES = (1, 2, 1, 2, 1, 2)  # of the encoders' blocks; the decoder's blocks upsample by the same factors, reversed
 CORRECTION = 0  # variances divide by the number of frames, as in nn.InstanceNorm1d
 
 
-class OriginalConfig(BaseModel):
+class OriginalConfig(Strict):
     """Settings of the original model.
 
     Attributes:
@@ -29,8 +30,6 @@ class OriginalConfig(BaseModel):
         reconstruction_weight, divergence_weight: weights of the loss's two terms.
         annealing_steps: steps over which the divergence's weight rises from 0.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     channels: PositiveInt = 128
     kernel: PositiveInt = 5

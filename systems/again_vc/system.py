@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from systems.again_vc.published import PublishedAgainVC
 from systems.layers.autoencoder import Autoencoder, AutoencoderConfig
 from systems.layers.one_shot import OneShotSystem
@@ -27,13 +24,6 @@ class AgainVC(OneShotSystem):
     def __init__(self, config: AgainConfig, mel: MelSettings, seed: int = 0) -> None:
         super().__init__(config, mel, seed)
         self.model = Autoencoder(config, mel.n_mels, encoders=1)
-
-    @classmethod
-    def import_official(cls, path: Path, out_dir: Path, **settings: Any) -> Path:
-        """See `systems.again_vc.official`, which imports this class and is therefore imported here."""
-        from systems.again_vc.official import import_official
-
-        return import_official(path, out_dir, **settings)
 
     @classmethod
     def published(cls, config: AgainConfig, n_mels: int) -> PublishedAgainVC:

@@ -56,6 +56,10 @@ class MelFlowConfig(SystemConfig):
     )
 
     @property
+    def speaker_encoder(self) -> str | None:
+        return self.speaker_embedding if self.use_speaker and self.speaker_embedding != "learned" else None
+
+    @property
     def learns_speaker(self) -> bool:
         return self.use_speaker and self.speaker_embedding == "learned"
 

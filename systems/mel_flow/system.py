@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +65,8 @@ class MelFlow(NeuralSystem):
                 self.speaker = SpeakerEncoder(mel.n_mels, config.speaker_width, speaker_channels)
         self.register_buffer("mel_mean", torch.zeros(mel.n_mels, 1))
         self.register_buffer("mel_deviation", torch.ones(mel.n_mels, 1))
-        self.ge2e_tables: dict[bool, Tensor] = {}  # by `training`: rows for the training and the held-out batches
+        # By `training`: a row per speaker of the training and of the held-out batches; before a training, of one speaker.
+        self.ge2e_tables: dict[bool, Tensor] = dict.fromkeys((True, False), torch.zeros(1, GE2E_CHANNELS))
 
     def initialise(self, mel_mean: Tensor, mel_deviation: Tensor, batch: Batch) -> None:
         self.mel_mean.copy_(mel_mean[:, None])
@@ -74,21 +74,13 @@ class MelFlow(NeuralSystem):
         pairs, _ = squeeze(self._noisy(batch), batch.mask)
         self.flow.initialise(pairs, whole_pairs(batch.mask), self._projected(batch, self._training_speaker(batch)))
 
-    def fit(
-        self,
-        training: Sequence[Utterance],
-        held_out: Sequence[Utterance],
-        folder: Path,
-        seed: int,
-        report: Callable[[int, dict[str, float]], None] | None = None,
-    ) -> None:
+    def before_training(self, training: Sequence[Utterance], held_out: Sequence[Utterance]) -> None:
         if self.config.use_speaker and not self.config.learns_speaker:
-            self.ge2e_tables = {
+            self.ge2e_tables |= {
                 mode: ge2e_table(utterances).to(self.device)
                 for mode, utterances in ((True, training), (False, held_out))
                 if utterances
             }
-        super().fit(training, held_out, folder, seed, report)
 
     def normalise(self, mel: Tensor, mask: Tensor) -> Tensor:
         """Normalise a log10 mel per band, with the training corpus's mean and deviation."""
@@ -103,7 +95,7 @@ class MelFlow(NeuralSystem):
         if not self.config.use_speaker:
             return None
         if not self.config.learns_speaker:
-            return self.ge2e_tables[self.training][batch.speaker]
+            return self.ge2e_tables[self.training].to(self.device)[batch.speaker]
         if batch.reference is None or batch.reference_mask is None:
             raise ValueError("The batch has no reference recordings: set training.reference_frames, e.g. to 128.")
         return self.speaker(self.normalise(batch.reference, batch.reference_mask), batch.reference_mask)

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vcbench.features.store import FeatureStore
+    from vcbench.features.settings import MelSettings, PitchSettings
 
 Sex = Literal["F", "M"]
+
+
+class Features(Protocol):
+    """Where an utterance's features come from; `vcbench.features.store.FeatureStore` is one."""
+
+    mel_settings: MelSettings
+    pitch_settings: PitchSettings
+
+    def wave(self, utterance: Utterance) -> Tensor: ...
+    def mel(self, utterance: Utterance) -> Tensor: ...
+    def pitch(self, utterance: Utterance) -> tuple[Tensor, Tensor]: ...
+    def phones(self, utterance: Utterance) -> Tensor: ...
+    def content_hash(self, utterance: Utterance) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -36,16 +49,16 @@ class Utterance:
     span: tuple[float, float] | None = None
     held_out: bool | None = None
     varied: bool = False
-    features: FeatureStore | None = field(default=None, compare=False, repr=False)
+    features: Features | None = field(default=None, compare=False, repr=False)
 
-    def _store(self) -> FeatureStore:
+    def _store(self) -> Features:
         if self.features is None:
             raise ValueError(
                 f"Utterance {self.id!r} has no feature store; get one with Utterance.with_features(store)."
             )
         return self.features
 
-    def with_features(self, store: FeatureStore) -> Utterance:
+    def with_features(self, store: Features) -> Utterance:
         return replace(self, features=store)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from vcbench.audio import AudioError
 from vcbench.corpora.corpus import Corpus, Speaker, Utterance
@@ -20,11 +20,12 @@ from vcbench.corpora.drawing import (
 )
 from vcbench.corpora.layout import CorpusError
 from vcbench.corpora.segments import TooLittleSpeech, cut_evenly, cut_off_end
+from vcbench.settings import Strict
 
 ENOUGH = 4  # recordings; a speaker with fewer has them cut
 
 
-class SplitSettings(BaseModel):
+class SplitSettings(Strict):
     """How a corpus is split where it does not say so itself.
 
     Attributes:
@@ -37,8 +38,6 @@ class SplitSettings(BaseModel):
         minimum_seconds: the shortest segment that a recording is cut into, and the least training speech that is cut.
         segment_seconds: the length of held-out and unseen segments where there is speech enough.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     unseen_speakers: int = Field(4, ge=0)
     held_out_utterances: int = Field(8, ge=LEAST_HELD_OUT)

@@ -27,7 +27,7 @@ Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class FeatureReport:
     """The outcome of preparing utterances.
 
     Attributes:
@@ -40,14 +40,26 @@ class Prepared:
 
 
 def prepare(
-    store: FeatureStore, utterances: Sequence[Utterance], needs: Sequence[str], workers: int, report: Report
-) -> Prepared:
-    """See `FeatureStore.prepare`."""
+    store: FeatureStore,
+    utterances: Sequence[Utterance],
+    needs: Sequence[str],
+    workers: int = 1,
+    report: Report = lambda done, total: None,
+) -> FeatureReport:
+    """Compute in parallel what is not cached yet. After an interruption, the next call continues from there.
+
+    Args:
+        needs: of "mel", "pitch" and "phones".
+        report: called with the number of utterances done and their total.
+
+    Raises:
+        CacheError: the cache cannot be written. (Unusable utterances are listed in `rejected`.)
+    """
     if unknown := sorted(set(needs) - set(KINDS)):
         raise ValueError(f"Features to prepare are {', '.join(KINDS)}; received {', '.join(unknown)}.")
     pending = [utterance for utterance in utterances if not store.is_cached(utterance, needs)]
     store.save_hashes()  # the workers read them
-    unheard = [utterance for utterance in pending if "phones" in needs and store.is_unheard(utterance)]
+    unheard = [utterance for utterance in pending if "phones" in needs and store.needs_transcript(utterance)]
     done, total = len(utterances) - len(pending), len(utterances) + len(unheard)
     reasons: dict[str, str] = {}
 
@@ -63,7 +75,7 @@ def prepare(
     _compute(store, pending, needs, workers, finished)
     usable = [utterance for utterance in utterances if utterance.id not in reasons] if "phones" in needs else []
     ways = [(utterance.id, store.phones_how(utterance)) for utterance in usable]
-    return Prepared(
+    return FeatureReport(
         rejected=[(utterance.id, reasons[utterance.id]) for utterance in utterances if utterance.id in reasons],
         fallbacks=[(identity, how) for identity, how in ways if how != ALIGNED],
     )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from vcbench.settings import Strict
 
 
-class MelSettings(BaseModel):
+class MelSettings(Strict):
     """Mel spectrogram as in MelGAN (Kumar et al. 2019), which AGAIN-VC uses (section 3.1)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     sampling_rate: int = 22050  # Hz
     fft_size: int = 1024  # samples, also the Hann window's length
@@ -21,7 +19,7 @@ class MelSettings(BaseModel):
     floor: float = 1e-5  # magnitude, before log10
 
 
-class PitchSettings(BaseModel):
+class PitchSettings(Strict):
     """F0 by WORLD (Morise et al. 2016).
 
     Attributes:
@@ -30,17 +28,13 @@ class PitchSettings(BaseModel):
             frames and harvest's in 28, which calls noise voiced; F0 is off by more than a fifth in 3 and 5 percent.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
     method: Literal["dio", "harvest"] = "dio"
     low: float = 60.0  # Hz
     high: float = 600.0  # Hz
 
 
-class TranscriptSettings(BaseModel):
+class TranscriptSettings(Strict):
     """The speech recogniser whose transcript is aligned where a corpus gives no text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     engine: Literal["faster-whisper", "openai-whisper"] = "faster-whisper"
     model: str = "tiny.en"

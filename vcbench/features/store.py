@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,13 @@ from torch import Tensor
 
 from vcbench import audio, recording_conditions
 from vcbench.corpora.corpus import Utterance
-from vcbench.features import phones, preparation
+from vcbench.errors import ModelUnavailable
+from vcbench.features import phones
 from vcbench.features.cache import ContentHashes, Feature, FeatureCache
 from vcbench.features.mel import mel_spectrogram
 from vcbench.features.pitch import pitch
 from vcbench.features.settings import MelSettings, PitchSettings, TranscriptSettings
 from vcbench.files import hash_json
-from vcbench.metric import MetricUnavailable
 
 if TYPE_CHECKING:
     from vcbench.asr import Transcriber
@@ -54,7 +54,7 @@ class FeatureStore:
         self.device = device
         self._cache = FeatureCache(cache, MEMORY_LIMIT)
         self._contents = ContentHashes(cache / "contents.json")
-        self._transcriber: Transcriber | MetricUnavailable | None = None  # the error once it is known to be absent
+        self._transcriber: Transcriber | ModelUnavailable | None = None  # the error once it is known to be absent
 
     def __reduce__(self) -> tuple[Any, ...]:
         settings = (self.mel_settings, self.pitch_settings, self.transcript_settings, self.device)
@@ -96,28 +96,10 @@ class FeatureStore:
 
     def transcript(self, utterance: Utterance) -> str | None:
         """The speech recogniser's transcript; None if its model is not on this machine."""
-        if self.is_unheard(utterance):
+        if self.needs_transcript(utterance):
             self.transcribe([utterance])
         notes = self._cache.notes("transcript", self._key("transcript", utterance))
         return None if notes is None else notes["text"]
-
-    def prepare(
-        self,
-        utterances: Sequence[Utterance],
-        needs: Sequence[str],
-        workers: int = 1,
-        report: Callable[[int, int], None] = lambda done, total: None,
-    ) -> preparation.Prepared:
-        """Compute in parallel what is not cached yet. After an interruption, the next call continues from there.
-
-        Args:
-            needs: of "mel", "pitch" and "phones".
-            report: called with the number of utterances done and their total.
-
-        Raises:
-            CacheError: the cache cannot be written. (Unusable utterances are listed in `rejected`.)
-        """
-        return preparation.prepare(self, utterances, needs, workers, report)
 
     def content_hash(self, utterance: Utterance) -> str:
         """Hash of the recording, the span and the rate: the same speech has the same hash, wherever it is stored."""
@@ -189,7 +171,7 @@ class FeatureStore:
             how = f"{how} (the text is a transcript by {recogniser})"
         return {"ids": torch.from_numpy(found.ids)}, {"how": how}
 
-    def _recogniser(self) -> Transcriber | MetricUnavailable:
+    def _recogniser(self) -> Transcriber | ModelUnavailable:
         """The speech recogniser, or the error that says why there is none."""
         if self._transcriber is None:
             from vcbench.asr import Transcriber
@@ -197,21 +179,21 @@ class FeatureStore:
             settings = self.transcript_settings
             try:
                 self._transcriber = Transcriber(settings.engine, settings.model, self.device)
-            except MetricUnavailable as error:
+            except ModelUnavailable as error:
                 self._transcriber = error
         return self._transcriber
 
-    def is_unheard(self, utterance: Utterance) -> bool:
+    def needs_transcript(self, utterance: Utterance) -> bool:
         """Whether the recogniser has to transcribe the utterance: it has no text and no transcript yet."""
         if utterance.text or not utterance.path.is_file():
             return False
         cached = self._cache.holds("transcript", self._key("transcript", utterance))
-        return not cached and not isinstance(self._recogniser(), MetricUnavailable)
+        return not cached and not isinstance(self._recogniser(), ModelUnavailable)
 
     def is_cached(self, utterance: Utterance, needs: Sequence[str]) -> bool:
         """Whether all these features are on disk."""
         try:
-            if "phones" in needs and self.is_unheard(utterance):
+            if "phones" in needs and self.needs_transcript(utterance):
                 return False
             return all(self._cache.holds(kind, self._key(kind, utterance)) for kind in needs)
         except audio.AudioError:
@@ -221,10 +203,10 @@ class FeatureStore:
         """Transcribe a batch with the recogniser.
 
         Raises:
-            MetricUnavailable: it is not on this machine.
+            ModelUnavailable: it is not on this machine.
         """
         recogniser = self._recogniser()
-        if isinstance(recogniser, MetricUnavailable):
+        if isinstance(recogniser, ModelUnavailable):
             raise recogniser
         rate = self.mel_settings.sampling_rate
         waves = [audio.resample(self.wave(utterance).numpy(), rate, phones.RATE) for utterance in utterances]

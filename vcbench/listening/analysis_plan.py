@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from vcbench.listening.design import Design
 from vcbench.listening.options import Options
+from vcbench.settings import Strict
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class MushraScreening(_Strict):
+class MushraScreening(Strict):
     """BS.1534-3, 6.1.1: a listener is out who rates the hidden reference below, or the 7 kHz anchor above, a limit in more
     than a share of the items; an anchor's item that more than `exempt_share` of all listeners rate so does not count.
     """
@@ -24,7 +21,7 @@ class MushraScreening(_Strict):
     exempt_share: float = 0.25
 
 
-class CategoryScreening(_Strict):
+class CategoryScreening(Strict):
     """After ITU-T P.808 and its toolkit: a listener is out who fails one of these.
 
     Attributes:
@@ -40,7 +37,7 @@ class CategoryScreening(_Strict):
     minimum_variance: float = 0.1
 
 
-class AnalysisPlan(_Strict):
+class AnalysisPlan(Strict):
     """How the answers of one bundle will be analysed.
 
     Attributes:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
 from vcbench.listening.kinds import ListeningError
+from vcbench.settings import Strict
 
 
-class Options(BaseModel):
+class Options(Strict):
     """How a test is set up.
 
     Attributes:
@@ -25,8 +24,6 @@ class Options(BaseModel):
         consent: the text to agree to; by default a template to fill in.
         collector: URL that the page sends answers to; ``None``: they are downloaded, or `listen serve` takes them.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     items: int = 6
     listeners: int = 20

@@ -10,17 +10,18 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from vcbench.files import hash_file
 from vcbench.listening.kinds import KINDS, ListeningError
+from vcbench.settings import Strict
 
 FORMAT = 1
 MAXIMUM_BYTES = 1_000_000  # of one session; 200 clips take about 60 kB
 CODE = r"^[a-z0-9_-]{1,80}$"
 
 
-class Answer(BaseModel):
+class Answer(Strict):
     """One clip of one page, whether or not the listener came to it.
 
     Attributes:
@@ -33,8 +34,6 @@ class Answer(BaseModel):
         shown: when its page came up first; ``None``: it did not.
         rated: when the rating was last changed.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     page: str = Field(pattern=CODE)
     clip: str = Field(pattern=CODE)
@@ -56,7 +55,7 @@ class Answer(BaseModel):
         return self
 
 
-class Result(BaseModel):
+class Result(Strict):
     """One listener's session.
 
     Attributes:
@@ -71,8 +70,6 @@ class Result(BaseModel):
         training: the same of the training pages, which count for nothing.
         checksum: SHA-256, see `checksum`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     format: Literal[1]
     bundle: str = Field(pattern=CODE)
