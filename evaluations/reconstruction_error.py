@@ -34,7 +34,7 @@ class ReconstructionError(SystemMetric):
 
     name = "reconstruction_error"
     columns: ClassVar[dict[str, Column]] = {
-        "reconstruction_error": Column("Mel reconstruction error (log10)", False, 3),
+        "reconstruction_error": Column("Mel reconstruction error (log10)", False, 3, detail="bands"),
         "reconstruction_failed": Column("Reconstructions that failed (%)", False, 1, percent=True, main=False),
     }
     version = 1

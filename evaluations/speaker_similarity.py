@@ -30,14 +30,16 @@ import torch
 
 from evaluations.speaker_encoders import RATE, Ecapa, Ge2e
 from vcbench import audio, weights
-from vcbench.files import hash_json, write_json
+from vcbench.files import hash_json
 from vcbench.metric import AudioMetric, Column, Conversion, Score, Verification
+from vcbench.state import find_state, write_state
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vcbench.corpora.corpus import Utterance
-    from vcbench.metric import RunView
+    from vcbench.state import find_state, write_state
+from vcbench.metric import RunView
 
 RECORDINGS = 6  # of each speaker, at most, for the threshold
 
@@ -135,13 +137,14 @@ class SpeakerSimilarity(AudioMetric):
         hashes = [[run.store.content_hash(one) for one in own] for own in speakers]
         key = hash_json([self.name, self.version, self.settings(), enrolment, hashes])
         path = run.score_cache / self.name / "verification" / f"{key}.json"
-        if not path.is_file():
+        content = find_state(path)
+        if content is None:
             self.load(run.device)
             embedded = [np.stack([self._embed(one) for one in own]) for own in speakers]
             self.unload()
             same, different = verification_cosines(embedded, enrolment)
-            write_json(path, {"same": same, "different": different})
-        content = json.loads(path.read_text())
+            content = {"same": same, "different": different}
+            write_state(path, content)
         error_rate, threshold = equal_error_rate(content["same"], content["different"])
         return Verification(tuple(content["same"]), tuple(content["different"]), error_rate, threshold)
 

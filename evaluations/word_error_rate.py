@@ -46,21 +46,26 @@ class WordErrorRate(AudioMetric):
 
     name = "word_error_rate"
     columns: ClassVar[dict[str, Column]] = {
-        "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT),
+        "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT, detail="transcript"),
         "wer_mean": Column("WER to the text, mean over recordings (%)", False, 1, percent=True, main=False, needs=TEXT),
         "wer_substitutions": Column("Substitutions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
         "wer_deletions": Column("Deletions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
         "wer_insertions": Column("Insertions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
         "cer": Column("CER to the text (%)", False, 1, percent=True, needs=TEXT),
         "wer_recognised": Column(
-            "WER to what is recognised in the unconverted recording (%)", False, 1, percent=True, main=False
+            "WER to what is recognised in the unconverted recording (%)",
+            False,
+            1,
+            percent=True,
+            main=False,
+            detail="transcript",
         ),
         "cer_recognised": Column(
             "CER to what is recognised in the unconverted recording (%)", False, 1, percent=True, main=False
         ),
         "loops": Column("Recogniser caught in a loop (%)", False, 1, percent=True, main=False),
     }
-    version = 2
+    version = 3
     reads = ("text", "spoken")
 
     def __init__(
@@ -108,8 +113,10 @@ class WordErrorRate(AudioMetric):
 
     def measure(self, conversions: Sequence[Conversion]) -> list[Measured]:
         self._recognise([conversion.spoken for conversion in conversions])
-        heard = self._transcriber.transcribe([audio.read(conversion.path, asr.RATE) for conversion in conversions])
-        return [self._score(conversion, found) for conversion, found in zip(conversions, heard, strict=True)]
+        transcripts = self._transcriber.transcribe(
+            [audio.read(conversion.path, asr.RATE) for conversion in conversions]
+        )
+        return [self._score(conversion, found) for conversion, found in zip(conversions, transcripts, strict=True)]
 
     def _recognise(self, utterances: Sequence[Utterance]) -> None:
         new = {utterance.id: utterance for utterance in utterances if utterance.id not in self._recognised}
@@ -117,42 +124,42 @@ class WordErrorRate(AudioMetric):
         for identity, found in zip(new, self._transcriber.transcribe(waves), strict=True):
             self._recognised[identity] = found.text
 
-    def _score(self, conversion: Conversion, heard: asr.Transcript) -> Measured:
+    def _score(self, conversion: Conversion, transcript: asr.Transcript) -> Measured:
         detail = {
-            "transcript": heard.text,
-            "compression_ratio": round(heard.compression_ratio, 3),
-            "loops": heard.loops,
+            "transcript": transcript.text,
+            "compression_ratio": round(transcript.compression_ratio, 3),
+            "loops": transcript.loops,
         }
-        scores: Measured = [("loops", float(heard.loops), 1.0, {})]
+        scores: Measured = [("loops", float(transcript.loops), 1.0, {})]
         if conversion.spoken.text is not None:
-            words, characters = self._rates(conversion.spoken.text, heard.text)
+            words, characters = self._rates(conversion.spoken.text, transcript.text)
             scores += _rows("wer", words, detail) + _rows("cer", characters, {})
             scores += [("wer_mean", value, 1.0, {}) for _, value, _, _ in _rows("wer", words, {})]
             scores += _parts(words)
         recognised = self._recognised[conversion.spoken.id]
-        words, characters = self._rates(recognised, heard.text)
+        words, characters = self._rates(recognised, transcript.text)
         return scores + _rows("wer_recognised", words, detail) + _rows("cer_recognised", characters, {})
 
-    def _rates(self, reference: str, heard: str) -> tuple[ErrorCounts, ErrorCounts]:
-        return error_counts(self._normalise(reference), self._normalise(heard))
+    def _rates(self, reference: str, hypothesis: str) -> tuple[ErrorCounts, ErrorCounts]:
+        return error_counts(self._normalise(reference), self._normalise(hypothesis))
 
 
 ErrorCounts = dict[str, Any]
 
 
-def error_counts(reference: str, heard: str) -> tuple[ErrorCounts, ErrorCounts]:
+def error_counts(reference: str, hypothesis: str) -> tuple[ErrorCounts, ErrorCounts]:
     """Counts over words and over characters (spaces count as characters) of two normalised texts.
 
-    Each has `reference`, `heard` (the texts), `length` (of the reference), `substitutions`, `deletions`, `insertions`.
+    Each has `reference`, `hypothesis` (the texts), `length` (of the reference), `substitutions`, `deletions`, `insertions`.
     """
     counts = []
     for align, length in (
         (jiwer.process_words, len(reference.split())),
         (jiwer.process_characters, len(reference.strip())),
     ):
-        found: ErrorCounts = {"reference": reference, "heard": heard, "length": length}
+        found: ErrorCounts = {"reference": reference, "hypothesis": hypothesis, "length": length}
         if length:
-            aligned = align(reference, heard)
+            aligned = align(reference, hypothesis)
             found |= {kind: getattr(aligned, kind) for kind in ERRORS}
         counts.append(found)
     return counts[0], counts[1]

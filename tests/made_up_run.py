@@ -9,25 +9,27 @@ import pandas as pd
 
 from vcbench import config
 from vcbench.corpora import load_corpus
-from vcbench.files import write_json
 from vcbench.metric import Score
 from vcbench.run import Run
+from vcbench.run_folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
 from vcbench.scoring import scores_to_frame
+from vcbench.state import write_parquet, write_state
 
 REFERENCES = ["source", "target"]
 TEXT = "<script>alert('said')</script>"
 METRIC = """
 from types import SimpleNamespace
-from vcbench.metric import Column
+from vcbench.metric import Column, Metric
 
-class Made:
+class Made(Metric):
     name = "made"
     columns = {
         "similarity_x": Column("Cosine <x>", True, 3),
-        "wer": Column("WER (%)", False, 1, percent=True),
-        "mel": Column("Mel error", False, 3),
+        "wer": Column("WER (%)", False, 1, percent=True, detail="transcript"),
+        "mel": Column("Mel error", False, 3, detail="bands"),
+        "count": Column("Count (%)", False, 1, percent=True),
     }
-    def check(self): ...
+
     def settings(self): return {"model": "none & nowhere"}
     def verification(self, run):
         return SimpleNamespace(same=(0.8, 0.9, 0.85), different=(0.1, 0.2, 0.3), threshold=0.5, error_rate=0.125)
@@ -42,7 +44,7 @@ def made_up_scores(trials: pd.DataFrame, levels: dict[str, float]) -> list[Score
             speakers = {"source_speaker": trial.source_speaker, "target_speaker": trial.target_speaker}
             value = level + generator.normal(0, 0.01)
             scores.append(Score(system, "similarity_x", *where, value, **speakers))
-            scores.append(Score(system, "wer", *where, 0.25, 8.0, **speakers, detail={"heard": f"<u>{system}"}))
+            scores.append(Score(system, "wer", *where, 0.25, 8.0, **speakers, detail={"transcript": f"<u>{system}"}))
             if system not in REFERENCES:
                 scores.append(Score(system, "mel", *where, 0.3, **speakers, detail={"bands": [0.1, 0.2, 0.6]}))
     return scores
@@ -56,20 +58,30 @@ def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> R
     settings = config.parse(
         values | {"metrics": {f"{plugin}:Made": {}}, "reference_rows": REFERENCES, "name": "made-up"}
     )
-    Run.create(folder, settings)
+    files = Run.create(folder, settings).files
     mini = load_corpus("mini")
     speakers = mini.speakers[::4]
     kept = [utterance for speaker in speakers for utterance in speaker.utterances[:2]]
-    stored = [
-        {"id": u.id, "speaker": u.speaker, "text": TEXT, "span": None, "held_out": True}
-        | {"path": u.path.relative_to(mini.root).as_posix()}
+    stored = tuple(
+        StoredUtterance(
+            id=u.id,
+            speaker=u.speaker,
+            text=TEXT,
+            span=None,
+            held_out=True,
+            path=u.path.relative_to(mini.root).as_posix(),
+        )
         for u in kept
-    ]
-    people = [{"id": speaker.id, "sex": speaker.sex, "seen": False} for speaker in speakers]
-    rejected = [["odd<one>", f"{mini.root / 'odd.flac'}: silent"]]
-    split = {"training": [], "held_out": [], "unseen": stored, "speakers": people}
-    prepared = {"rejected": rejected, "fallbacks": [], "varied_fallbacks": [], "corpus_hash": "0", "split": split}
-    write_json(folder / "prepared.json", prepared)
+    )
+    people = tuple(StoredSpeaker(id=speaker.id, sex=speaker.sex, seen=False) for speaker in speakers)
+    Prepared(
+        settings={},
+        rejected=(("odd<one>", f"{mini.root / 'odd.flac'}: silent"),),
+        fallbacks=(),
+        varied_fallbacks=(),
+        corpus_hash="0",
+        split=StoredSplit(training=(), held_out=(), unseen=stored, speakers=people),
+    ).write(files)
     trials = pd.DataFrame(
         {
             "trial": f"t{k}", "condition": "seen->seen" if k < 6 else "unseen->unseen", "sex_pair": "F->F",
@@ -79,13 +91,11 @@ def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> R
         }
         for k in range(8)
     )  # fmt: skip
-    trials.to_parquet(folder / "trials.parquet")
+    write_parquet(files.trials, trials)
     for row in [*systems, *REFERENCES]:
         outcomes = pd.DataFrame({"trial": trials["trial"], "error": "", "audio_hash": "0"})
         outcomes.loc[(outcomes["trial"] == "t7") & (row == "two"), "error"] = f"<i>broken</i> in {folder.resolve()}/x"
-        (folder / "converted" / row).mkdir(parents=True)
-        outcomes.to_parquet(folder / "converted" / row / "conversions.parquet")
-    (folder / "scores").mkdir()
-    scores_to_frame(made_up_scores(trials, levels)).to_parquet(folder / "scores" / "Made.parquet")
-    write_json(folder / "scores" / "Made.json", {"key": "0", "settings": {"model": "none & nowhere"}, "seconds": 1})
+        write_parquet(files.outcomes(row), outcomes)
+    write_parquet(files.scores("Made"), scores_to_frame(made_up_scores(trials, levels)))
+    write_state(files.scoring("Made"), {"key": "0", "settings": {"model": "none & nowhere"}, "seconds": 1})
     return Run.open(folder)

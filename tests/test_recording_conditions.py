@@ -13,8 +13,8 @@ from vcbench import command, pipeline, recording_conditions
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Utterance
 from vcbench.features.store import FeatureStore
-from vcbench.files import write_json
 from vcbench.run import Run
+from vcbench.run_folder import Prepared, StoredSplit
 
 RATE = 22_050
 
@@ -96,15 +96,15 @@ def opened(folder: Path, *assignments: str, system: str = "again_vc") -> Run:
 def test_a_run_prepares_what_its_systems_will_hear(tmp_path: Path) -> None:
     run = opened(tmp_path / "varied", "systems.again_vc.training.varied_recordings=0.5", "workers=1")
     pipeline.prepare(run, lambda *_: None)
-    assert (run.prepared["settings"]["varied"], run.prepared["settings"]["needs"]) == (0.5, ["mel"])
+    assert (run.prepared.settings["varied"], run.prepared.settings["needs"]) == (0.5, ["mel"])
     heard = recording_conditions.vary(run.split.training, 0.5)
     assert 0 < sum(one.varied for one in heard) < len(heard)
     assert all(run.store.is_cached(one, ["mel"]) for one in heard)
     unheard = [replace(one, varied=True) for one in heard if not one.varied]
     assert not any(run.store.is_cached(one, ["mel"]) for one in unheard)
-    wider = run.prepared["settings"] | {"needs": ["mel", "phones"], "varied": 0.75}
+    wider = run.prepared.settings | {"needs": ["mel", "phones"], "varied": 0.75}
     assert pipeline._to_prepare(run, wider) == wider  # another study's settings: what it prepared is reused
-    assert pipeline._to_prepare(run, wider | {"seed": 1}) == run.prepared["settings"]
+    assert pipeline._to_prepare(run, wider | {"seed": 1}) == run.prepared.settings
 
 
 def test_the_foot_counts_phones_of_a_recogniser_where_a_system_reads_them(tmp_path: Path) -> None:
@@ -114,6 +114,7 @@ def test_the_foot_counts_phones_of_a_recogniser_where_a_system_reads_them(tmp_pa
         ("varied", "flowvc", 0.5, ["3."]),
     ):
         run = opened(tmp_path / name, f"systems.{system}.training.varied_recordings={share}", system=system)
-        fallbacks = {"fallbacks": [["one", "because"]], "varied_fallbacks": [["two", "because"], ["three", "because"]]}
-        write_json(run.folder / "prepared.json", fallbacks)
+        fallbacks = {"fallbacks": (("one", "because"),), "varied_fallbacks": (("two", "because"), ("three", "because"))}
+        split = StoredSplit(training=(), held_out=(), unseen=(), speakers=())
+        Prepared(settings={}, rejected=(), corpus_hash="0", split=split, **fallbacks).write(run.files)
         assert [line.rsplit(maxsplit=1)[1] for line in run.notes] == told

@@ -17,13 +17,13 @@ from made_up_run import TEXT, made_up_run
 from PIL import Image
 
 from vcbench import audio, command, pipeline, report, report_plots
-from vcbench.files import write_json
 from vcbench.leaderboard import Leaderboard
 from vcbench.metric import Column
 from vcbench.report_comparisons import matrices
 from vcbench.report_listening import LEVELS, RANGE, choose, spectrogram
 from vcbench.run import Run, RunError
 from vcbench.sheets import sheets
+from vcbench.state import write_parquet, write_state
 
 SYSTEMS = ["a<b&c", "two"]
 LEVEL = {"a<b&c": 0.6, "two": 0.7, "source": 0.2, "target": 0.9}
@@ -36,14 +36,14 @@ def add_the_rest(run: Run) -> None:
     for outcome in run.outcomes.itertuples():
         if not outcome.error:
             audio.write(run.folder / "converted" / outcome.system / f"{outcome.trial}.flac", wave, 22050)
-    log = run.system_folder("two") / "train.jsonl"
+    log = run.files.training_log("two")
     log.parent.mkdir(parents=True)
     log.write_text(
         '{"step": 1, "total": 2.0, "held_out_total": NaN}\n{"step": 2, "total": 1.0, "held_out_total": 1.5}\n'
     )
     manifest = {"versions": {"vcbench": "9.9"}, "git_commit": "abcdef0123456789+", "device": "CPU <one>"}
     manifest |= {"date": "2026-02-03", "trials": {"hash": "1234" * 16}, "wall_times": {"score": 300.0}}
-    write_json(run.folder / "manifest.json", manifest)
+    write_state(run.files.manifest, manifest)
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +68,10 @@ def page(run: Run) -> str:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of a run with one system and without recordings, curves, details, verification or a manifest; nothing failed."""
     run = made_up_run(tmp_path_factory.mktemp("runs") / "bare", ["one"], {"one": 0.5})
-    write_json(run.folder / "prepared.json", run.prepared | {"rejected": []})
+    run.prepared.model_copy(update={"rejected": ()}).write(run.files)
     table = pd.read_parquet(run.folder / "scores" / "Made.parquet")
-    table = table[table["column"] == "wer"].assign(detail="{}", condition="seen->seen")
-    table.to_parquet(run.folder / "scores" / "Made.parquet")
+    table = table[table["column"] == "wer"].assign(column="count", detail="{}", condition="seen->seen")
+    write_parquet(run.files.scores("Made"), table)
     return command.report(run.folder).read_text()
 
 
@@ -288,7 +288,7 @@ def test_cosines_that_are_all_the_same_are_drawn() -> None:
 def test_a_run_that_is_not_converted_has_no_report(run: Run, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"has no conversions of a<b&c, two, source, target yet"):
         command.report(Run.create(tmp_path / "new", run.config).folder)
-    with pytest.raises(RunError, match="is no run"):
+    with pytest.raises(RunError, match="is not a run"):
         command.report(tmp_path)
 
 

@@ -109,9 +109,9 @@ def test_the_studies_of_the_flow_share_what_they_train() -> None:
 
 def test_recordings_are_made_only_where_a_metric_hears_them(tmp_path: Path) -> None:
     deaf, hearing = resolved(tmp_path, TOY), resolved(tmp_path, changed("metrics", "naturalness", value={}))
-    assert (deaf.hears, deaf.config.reference_rows) == (False, ())
-    assert hearing.hears
-    assert resolved(tmp_path, TOY | {"listening": LISTENING}).hears
+    assert (deaf.needs_recordings, deaf.config.reference_rows) == (False, ())
+    assert hearing.needs_recordings
+    assert resolved(tmp_path, TOY | {"listening": LISTENING}).needs_recordings
     assert set(hearing.config.reference_rows) <= set(hearing.rows)
 
 

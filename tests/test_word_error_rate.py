@@ -69,10 +69,10 @@ PAIRS = (
 
 @pytest.mark.skipif(shutil.which("sctk") is None, reason="sclite is not installed (Debian: apt install sctk)")
 def test_nist_sclite_gives_the_same_counts(tmp_path: Path) -> None:
-    for name, column in (("reference", 0), ("heard", 1)):
+    for name, column in (("reference", 0), ("hypothesis", 1)):
         lines = [f"{pair[column]} (speaker-{row})\n" for row, pair in enumerate(PAIRS)]
         (tmp_path / name).write_text("".join(lines))
-    files = ["-r", str(tmp_path / "reference"), "trn", "-h", str(tmp_path / "heard"), "trn"]
+    files = ["-r", str(tmp_path / "reference"), "trn", "-h", str(tmp_path / "hypothesis"), "trn"]
     command = ["sctk", "sclite", *files, "-i", "spu_id", "-o", "pralign", "stdout"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rows = re.findall(r"id: \(speaker-(\d+)\)\nScores: \(#C #S #D #I\) \d+ (\d+) (\d+) (\d+)", printed)

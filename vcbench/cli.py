@@ -181,7 +181,7 @@ def score(
     started = time.perf_counter()
     scored, board = command.score_table(table, out, preset, config, assignments, strict, console)
     command.print_board(board, scored, console, time.perf_counter() - started)
-    unusable = len(scored.failures) + len(scored.prepared["rejected"])
+    unusable = len(scored.failures) + len(scored.prepared.rejected)
     if unusable and not allow_failures:
         raise typer.Exit(EXIT_FAILURES)
 

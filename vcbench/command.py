@@ -164,9 +164,9 @@ def report(folder: Path) -> Path:
 
 
 def _print_rejected(run: Run, console: Console) -> None:
-    rejected = run.prepared["rejected"]
+    rejected = run.prepared.rejected
     if rejected:
-        console.print(f"[yellow]{len(rejected)} recordings rejected[/] (all are in {run.folder / 'prepared.json'}):")
+        console.print(f"[yellow]{len(rejected)} recordings rejected[/] (all are in {run.files.prepared}):")
         for identity, reason in rejected[:5]:
             console.print(f"  {identity}: {escape(reason)}")
 
@@ -196,7 +196,7 @@ def prepare(run: Run, console: Console) -> None:
     console.print(table)
     for line in run.notes:
         console.print(line)
-    console.print(f"{len(run.trials)} trials in {run.folder / 'trials.parquet'}")
+    console.print(f"{len(run.trials)} trials in {run.files.trials}")
 
 
 def download_corpus(corpus: str | None, root: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -16,8 +15,11 @@ from torch import Tensor
 from vcbench import audio, config, reference_rows
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.errors import UserError
-from vcbench.files import hash_file, hash_json, whole_file, write_json
+from vcbench.files import hash_file, hash_json
 from vcbench.run import Run
+from vcbench.run_folder import RunFolder, find_outcomes
+from vcbench.source import source_key
+from vcbench.state import find_state, write_parquet, write_state
 from vcbench.system import NeuralSystem
 from vcbench.trials import trials_hash
 from vcbench.vocoders import load_vocoder
@@ -31,17 +33,19 @@ Report = Callable[..., None]
 
 def conversion_key(run: Run, row: str) -> str:
     """Hash of all that decides a row's recordings."""
-    checkpoint = run.system_folder(row) / "checkpoint.safetensors"
+    checkpoint = run.files.checkpoint(row)
     return hash_json(
         {
             "version": VERSION,
             "trials": trials_hash(run.trials),
-            "corpus": run.prepared["corpus_hash"],
+            "corpus": run.prepared.corpus_hash,
             "vocoder": config.plain_json(run.config.vocoder),
             "vocoder_weights": _weights_hash(run.config.vocoder.path),
             "checkpoint": hash_file(checkpoint) if checkpoint.is_file() else None,
             "settings": run.config.systems.get(row),
-            "file": _source_hash(run, row),
+            "source": source_key(config.system_class(row, run.config.systems[row]))
+            if row in run.config.systems
+            else None,
         }
     )
 
@@ -53,21 +57,14 @@ def _weights_hash(path: Path | None) -> list[str]:
     return [hash_file(file) for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
 
 
-def _source_hash(run: Run, row: str) -> str | None:
-    """A third party's file is part of what decides its recordings."""
-    name = run.config.systems.get(row, {}).get("system", row)
-    return hash_file(Path(name.rpartition(":")[0])) if ".py:" in name else None
-
-
 def is_converted(run: Run, row: str) -> bool:
     """Whether the row's recordings are all there, made by what the run would make them with now."""
-    state = _read_state(run.folder / "converted" / row)
-    return state["done"] and state["key"] == conversion_key(run, row)
+    state = _read_state(run.files, row)
+    return state["done"] and state["key"] == conversion_key(run, row) and find_outcomes(run.files, row) is not None
 
 
-def _read_state(folder: Path) -> dict[str, Any]:
-    path = folder / "costs.json"
-    return json.loads(path.read_text()) if path.is_file() else {"key": None, "done": False, "costs": {}}
+def _read_state(files: RunFolder, row: str) -> dict[str, Any]:
+    return find_state(files.conversion_state(row)) or {"key": None, "done": False, "costs": {}}
 
 
 def convert_row(folder: Path, row: str, progress: Report) -> None:
@@ -77,7 +74,7 @@ def convert_row(folder: Path, row: str, progress: Report) -> None:
     anything is missing is made again whole, so that its arithmetic is that of an uninterrupted run.
     """
     run = Run.open(folder)
-    target, state = folder / "converted" / row, _read_state(folder / "converted" / row)
+    target, state = run.files.converted(row), _read_state(run.files, row)
     key = conversion_key(run, row)
     if state["key"] != key:
         shutil.rmtree(target, ignore_errors=True)
@@ -90,15 +87,14 @@ def convert_row(folder: Path, row: str, progress: Report) -> None:
         errors = {}
         if not all((target / f"{trial.trial}.flac").is_file() for trial in group):
             errors = _convert_group(group, make, target, run.config.features.mel.sampling_rate, state["costs"])
-            write_json(target / "costs.json", state)
+            write_state(run.files.conversion_state(row), state)
         for trial in group:
             error = errors.get(trial.trial, "")
             audio_hash = "" if error else hash_file(target / f"{trial.trial}.flac")
             outcomes.append({"trial": trial.trial, "error": error, "audio_hash": audio_hash})
         progress(min(begin + BATCH, len(trials)), len(trials))
-    with whole_file(target / "conversions.parquet") as temporary:
-        pd.DataFrame(outcomes).to_parquet(temporary)
-    write_json(target / "costs.json", state | {"done": True})
+    write_parquet(run.files.outcomes(row), pd.DataFrame(outcomes))
+    write_state(run.files.conversion_state(row), state | {"done": True})
 
 
 Maker = Callable[[list[Any], dict[str, float]], list[Tensor]]  # trials, costs to add to -> waves

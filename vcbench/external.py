@@ -22,10 +22,12 @@ from vcbench.config import RunConfig
 from vcbench.conversion import COSTS, conversion_key
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.external_table import Recording, TableError, enrolment, read_table, recordings
-from vcbench.files import hash_file, hash_json, whole_file, write_json
+from vcbench.files import hash_file, hash_json
 from vcbench.leaderboard import ALL
 from vcbench.metric import AudioMetric
 from vcbench.run import Run
+from vcbench.run_folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
+from vcbench.state import write_parquet, write_state
 
 LOWEST_RATE = 1000  # Hz; below it there is no speech to score
 COMMON_RATE = 48_000  # Hz
@@ -93,12 +95,11 @@ def import_table(path: Path, out: Path, values: dict[str, Any]) -> Run:
     table = table[usable].copy()
     trials, names = _trials(table, utterances)
     _write_prepared(run, utterances, rejected)
-    with whole_file(out / "trials.parquet") as temporary:
-        trials.to_parquet(temporary)
+    write_parquet(run.files.trials, trials)
     run = Run.open(out)  # with the files that it now has
     for system, own in table.assign(trial=names).groupby("system", sort=False):
         flags += _copy_conversions(run, str(system), path.parent, own)
-    write_json(out / "notes.json", _notes(table, flags))
+    write_state(run.files.notes, {"lines": _notes(table, flags)})
     return run
 
 
@@ -127,7 +128,7 @@ def _copy_recordings(
     for index, (name, recording) in enumerate(found.items()):
         speaker = speakers[recording.speaker]
         identity = f"{speaker}/r{index:05d}"
-        copy = run.folder / "recordings" / f"{identity}.flac"
+        copy = run.files.recordings / f"{identity}.flac"
         try:
             flags += [(REAL, flag) for flag in copy_audio(recording.path, copy, run.store.mel_settings.sampling_rate)]
         except audio.AudioError as error:
@@ -199,31 +200,35 @@ def _trials(table: pd.DataFrame, utterances: Mapping[str, Utterance]) -> tuple[p
 
 
 def _write_prepared(run: Run, utterances: Mapping[str, Utterance], rejected: list[tuple[str, str]]) -> None:
-    root = run.folder / "recordings"
-    stored = [
-        {"id": u.id, "speaker": u.speaker, "text": u.text, "span": None, "held_out": True}
-        | {"path": u.path.relative_to(root).as_posix()}
+    stored = tuple(
+        StoredUtterance(
+            id=u.id,
+            speaker=u.speaker,
+            text=u.text,
+            span=None,
+            held_out=True,
+            path=u.path.relative_to(run.files.recordings).as_posix(),
+        )
         for u in utterances.values()
-    ]
-    speakers = sorted({u.speaker for u in utterances.values()})
-    content = {
-        "settings": {"table": True},
-        "rejected": rejected,
-        "fallbacks": [],
-        "varied_fallbacks": [],
-        "corpus_hash": hash_json([[u.id, u.text, hash_file(u.path)] for u in utterances.values()]),
-        "split": {"training": [], "held_out": [], "unseen": stored}
-        | {"speakers": [{"id": name, "sex": None, "seen": False} for name in speakers]},
-    }
-    write_json(run.folder / "prepared.json", content)
+    )
+    speakers = tuple(
+        StoredSpeaker(id=name, sex=None, seen=False) for name in sorted({u.speaker for u in utterances.values()})
+    )
+    Prepared(
+        settings={"table": True},
+        rejected=tuple(rejected),
+        fallbacks=(),
+        varied_fallbacks=(),
+        corpus_hash=hash_json([[u.id, u.text, hash_file(u.path)] for u in utterances.values()]),
+        split=StoredSplit(training=(), held_out=(), unseen=stored, speakers=speakers),
+    ).write(run.files)
 
 
 def _copy_conversions(run: Run, system: str, folder: Path, rows: pd.DataFrame) -> list[tuple[str, str]]:
     """A system's conversions under the names of their trials, its failures with their reasons; flags as of `copy_audio`."""
-    target = run.folder / "converted" / system
     outcomes, flags = [], []
     for row in rows.sort_values("trial").itertuples():
-        copy, error = target / f"{row.trial}.flac", ""
+        copy, error = run.files.conversion(system, row.trial), ""
         try:
             rate = run.store.mel_settings.sampling_rate
             flags += [(system, flag) for flag in copy_audio(folder / row.converted, copy, rate)]
@@ -231,9 +236,7 @@ def _copy_conversions(run: Run, system: str, folder: Path, rows: pd.DataFrame) -
             error = str(problem)
             copy.unlink(missing_ok=True)
         outcomes.append({"trial": row.trial, "error": error, "audio_hash": "" if error else hash_file(copy)})
-    with whole_file(target / "conversions.parquet") as temporary:
-        pd.DataFrame(outcomes).to_parquet(temporary)
-    write_json(
-        target / "costs.json", {"key": conversion_key(run, system), "done": True, "costs": dict.fromkeys(COSTS, 0)}
-    )
+    write_parquet(run.files.outcomes(system), pd.DataFrame(outcomes))
+    costs = {"key": conversion_key(run, system), "done": True, "costs": dict.fromkeys(COSTS, 0)}
+    write_state(run.files.conversion_state(system), costs)
     return flags

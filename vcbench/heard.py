@@ -6,7 +6,6 @@ the run afterwards has them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,8 +17,8 @@ from scipy import stats
 from vcbench.leaderboard import ALL, Leaderboard
 from vcbench.metric import Column
 from vcbench.run import Run
+from vcbench.state import read_state
 
-FILE = "listening.json"
 FEWEST = 3  # systems; through two points goes a line
 
 
@@ -28,8 +27,7 @@ def with_heard(board: Leaderboard, run: Run) -> Leaderboard:
 
     A test of recordings that the run no longer has stays without values, and says so.
     """
-    path = run.folder / FILE
-    tests = json.loads(path.read_text(encoding="utf-8"))["tests"] if path.is_file() else {}
+    tests = read_ratings(run)
     columns = {f"heard_{name}": Column(**test["column"]) for name, test in tests.items()}
     notes, missing = [], {}
     for column, test in zip(columns, tests.values(), strict=True):
@@ -44,6 +42,14 @@ def with_heard(board: Leaderboard, run: Run) -> Leaderboard:
         notes=(*notes, *board.notes),
         unavailable=missing | board.unavailable,
     )
+
+
+def read_ratings(run: Run) -> dict[str, Any]:
+    """The listening tests of a run, by their bundle's id."""
+    if not run.files.ratings.is_file():
+        return {}
+    tests: dict[str, Any] = read_state(run.files.ratings, "`vcbench listen analyse --run` makes it again.")["tests"]
+    return tests
 
 
 def replaced(run: Run, recordings: dict[str, dict[str, str]]) -> list[str]:

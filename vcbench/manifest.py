@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vcbench.files import hash_file, hash_json, write_json
+from vcbench.files import hash_file, hash_json
+from vcbench.state import find_state, write_state
 from vcbench.trials import trials_hash
 
 if TYPE_CHECKING:
@@ -71,22 +71,21 @@ def device_name(device: torch.device) -> str:
 
 def write_manifest(run: Run, wall_times: dict[str, float]) -> None:
     """Write manifest.json; the date stays that of the first start, and a stage's wall time the longest of all starts."""
-    path = run.folder / "manifest.json"
-    before = json.loads(path.read_text()) if path.is_file() else {}
+    before = find_state(run.files.manifest) or {}
     times = before.get("wall_times", {})
-    checkpoints = {row: run.system_folder(row) / "checkpoint.safetensors" for row in run.systems}
+    checkpoints = {row: run.files.checkpoint(row) for row in run.systems}
     content: dict[str, Any] = {
         "versions": versions(),
         "git_commit": git_commit(),
         "date": before.get("date", today()),
         "seed": run.config.seed,
         "device": device_name(run.device),
-        "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic, "hash": run.prepared["corpus_hash"]},
-        "rejected": run.prepared["rejected"],
-        "phone_fallbacks": len(run.prepared["fallbacks"]) + len(run.prepared["varied_fallbacks"]),
+        "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic, "hash": run.prepared.corpus_hash},
+        "rejected": run.prepared.rejected,
+        "phone_fallbacks": len(run.prepared.fallbacks) + len(run.prepared.varied_fallbacks),
         "trials": {"count": len(run.trials), "hash": trials_hash(run.trials)},
         "config_hash": hash_json(run.config.model_dump(mode="json")),
         "weights": {row: hash_file(path) for row, path in checkpoints.items() if path.is_file()},
         "wall_times": {stage: round(max(seconds, times.get(stage, 0.0)), 1) for stage, seconds in wall_times.items()},
     }
-    write_json(path, content)
+    write_state(run.files.manifest, content)

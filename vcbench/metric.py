@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,8 @@ class Column:
         main: whether it stands in the main tables; the others stand in a table of their own, after them.
         exact: a count, the same whenever it is taken: it has no interval because it needs none.
         needs: what a recording must have to get a value, where some may not; said where none has.
+        detail: what the report shows of the details of its scores: ``transcript`` (a key of that name, text) or ``bands``
+            (a key of that name, an error for each mel band); empty if nothing.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Column:
     main: bool = True
     exact: bool = False
     needs: str = ""
+    detail: Literal["", "transcript", "bands"] = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from vcbench import config, leaderboard, registry
+from vcbench import config, leaderboard
 from vcbench.conversion import conversion_key, convert_row, is_converted
 from vcbench.corpora.check import check_corpus
 from vcbench.corpora.corpus import Utterance
@@ -20,14 +19,16 @@ from vcbench.corpora.split import split
 from vcbench.engines import Job, Progress, run_jobs
 from vcbench.errors import ModelUnavailable
 from vcbench.features import preparation
-from vcbench.files import hash_json, whole_file, write_json
+from vcbench.files import hash_json
 from vcbench.heard import with_heard
 from vcbench.manifest import write_manifest
 from vcbench.metric import Column
 from vcbench.recording_conditions import vary
 from vcbench.run import Run, RunError, cache_root
+from vcbench.run_folder import SCORES, TRIALS, Prepared, StoredSpeaker, StoredSplit, StoredUtterance, read_scores
 from vcbench.sanity import broken_order
-from vcbench.scoring import evaluate, scores_to_frame
+from vcbench.scoring import evaluate, metric_key, scores_to_frame
+from vcbench.state import find_parquet, find_state, read_state, write_parquet, write_state
 from vcbench.trainings import training_jobs
 from vcbench.trials import build_trials
 
@@ -36,50 +37,55 @@ Report = Callable[..., None]
 
 def prepare(run: Run, progress: Progress) -> None:
     """Check every file, split, compute features, freeze the trial list."""
-    path = run.folder / "prepared.json"
-    before = json.loads(path.read_text())["settings"] if path.is_file() else {}
-    settings = _to_prepare(run, before)
-    if settings != before:
-        checked = check_corpus(
-            run.corpus, run.workers, _named(progress, "check recordings"), cache_root() / "checked.json"
-        )
-        parts = split(checked.corpus, run.config.corpus.split, run.config.seed)
-        groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
-        everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
-        made = preparation.prepare(run.store, everything, settings["needs"], run.workers, _named(progress, "features"))
-        varied = [one for one in vary(everything[: len(parts.training)], settings["varied"]) if one.varied]
-        anew = preparation.prepare(
-            run.store, varied, settings["needs"], run.workers, _named(progress, "other recording conditions")
-        )
-        unusable = {identity for identity, _ in [*made.rejected, *anew.rejected]}
-        kept = {name: [u for u in group if u.id not in unusable] for name, group in groups.items()}
-        usable = [utterance for utterance in everything if utterance.id not in unusable]
-        heard = {utterance.speaker for utterance in usable}
-        content = {
-            "settings": settings,
-            "rejected": [*checked.rejected, *parts.rejected, *made.rejected, *anew.rejected],
-            "fallbacks": made.fallbacks,
-            "varied_fallbacks": anew.fallbacks,
-            "corpus_hash": hash_json([[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]),
-            "split": {name: [_storable(u, run.corpus.root) for u in group] for name, group in kept.items()}
-            | {
-                "speakers": [
-                    {"id": s.id, "sex": s.sex, "seen": s.seen} for s in parts.speakers.values() if s.id in heard
-                ]
-            },
-        }
-        write_json(path, content)
-    if not (run.folder / "trials.parquet").is_file():
-        trials = build_trials(run.split, run.config.trials, run.config.seed)
-        with whole_file(run.folder / "trials.parquet") as temporary:
-            trials.to_parquet(temporary)
+    before = Prepared.find(run.files)
+    settings = _to_prepare(run, before.settings if before else {})
+    if before is None or settings != before.settings:
+        _prepare_corpus(run, settings, progress).write(run.files)
+        vars(run).pop("prepared", None)  # what was read before is out of date
+    if find_parquet(run.files.trials, TRIALS) is None:
+        write_parquet(run.files.trials, build_trials(run.split, run.config.trials, run.config.seed))
 
 
-def _storable(utterance: Utterance, root: Path) -> dict[str, Any]:
-    """An utterance as JSON holds it, its path relative to the corpus so that a run's folder can be moved."""
-    names = ("id", "speaker", "text", "span", "held_out")
-    path = utterance.path.relative_to(root).as_posix()
-    return {name: getattr(utterance, name) for name in names} | {"path": path}
+def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> Prepared:
+    checked = check_corpus(run.corpus, run.workers, _named(progress, "check recordings"), cache_root() / "checked.json")
+    parts = split(checked.corpus, run.config.corpus.split, run.config.seed)
+    groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
+    everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
+    needs = settings["needs"]
+    made = preparation.prepare(run.store, everything, needs, run.workers, _named(progress, "features"))
+    varied = [one for one in vary(everything[: len(parts.training)], settings["varied"]) if one.varied]
+    varied_made = preparation.prepare(
+        run.store, varied, needs, run.workers, _named(progress, "other recording conditions")
+    )
+    unusable = {identity for identity, _ in [*made.rejected, *varied_made.rejected]}
+    usable = [utterance for utterance in everything if utterance.id not in unusable]
+    speaking = {utterance.speaker for utterance in usable}
+    stored = {
+        name: tuple(_storable(u, run.corpus.root) for u in group if u.id not in unusable)
+        for name, group in groups.items()
+    }
+    speakers = tuple(
+        StoredSpeaker(id=s.id, sex=s.sex, seen=s.seen) for s in parts.speakers.values() if s.id in speaking
+    )
+    return Prepared(
+        settings=settings,
+        rejected=(*checked.rejected, *parts.rejected, *made.rejected, *varied_made.rejected),
+        fallbacks=tuple(made.fallbacks),
+        varied_fallbacks=tuple(varied_made.fallbacks),
+        corpus_hash=hash_json([[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]),
+        split=StoredSplit(**stored, speakers=speakers),
+    )
+
+
+def _storable(utterance: Utterance, root: Path) -> StoredUtterance:
+    return StoredUtterance(
+        id=utterance.id,
+        speaker=utterance.speaker,
+        text=utterance.text,
+        span=utterance.span,
+        held_out=utterance.held_out,
+        path=utterance.path.relative_to(root).as_posix(),
+    )
 
 
 def _to_prepare(run: Run, before: dict[str, Any]) -> dict[str, Any]:
@@ -106,13 +112,13 @@ def check_metrics(run: Run, strict: bool) -> dict[str, str]:
         ModelUnavailable: there is one and `strict` is set.
     """
     missing = {}
-    for name, options in run.config.metrics.items():
+    for name, metric in run.metrics.items():
         try:
-            config.build_metric(name, options).check()
+            metric.check()
         except ModelUnavailable as error:
             if strict:
                 raise
-            missing[registry.row_name(name)] = str(error)
+            missing[name] = str(error)
     return missing
 
 
@@ -156,36 +162,36 @@ def conversion_jobs(run: Run, to_be_trained: Sequence[str] = ()) -> list[Job]:
 def score(run: Run, missing: dict[str, str], progress: Progress) -> None:
     """Score every recording by every metric that is here; scores/<metric>.parquet, a row per score."""
     jobs = [
-        Job(registry.row_name(name), score_metric, {"folder": run.folder, "name": name})
-        for name in run.config.metrics
-        if registry.row_name(name) not in missing and not _scored(run, name)
+        Job(name, score_metric, {"folder": run.folder, "name": name})
+        for name in run.metrics
+        if name not in missing and not _scored(run, name)
     ]
     run_jobs(jobs, run.workers, threads(run), progress)
 
 
 def _score_key(run: Run, name: str) -> str:
-    metric = config.build_metric(name, run.config.metrics[name])
+    metric = run.metrics[name]
     keys = {row: conversion_key(run, row) for row in run.rows}
-    return hash_json({"settings": metric.settings(), "version": metric.version, "rows": keys})
+    return hash_json({"metric": metric_key(metric), "rows": keys})
 
 
 def _scored(run: Run, name: str) -> bool:
-    path = run.folder / "scores" / f"{registry.row_name(name)}.json"
-    return path.is_file() and json.loads(path.read_text())["key"] == _score_key(run, name)
+    state = find_state(run.files.scoring(name))
+    if state is None or state["key"] != _score_key(run, name):
+        return False
+    return find_parquet(run.files.scores(name), SCORES) is not None
 
 
 def score_metric(folder: Path, name: str, progress: Report) -> None:
-    """Score a run by one metric; its settings stand beside the table."""
+    """Score a run by one metric; its settings are written next to the table."""
     run = Run.open(folder)
     run.progress = progress
-    metric = config.build_metric(name, run.config.metrics[name])
+    metric = run.metrics[name]
     started = time.perf_counter()
-    table = scores_to_frame(evaluate(metric, run))
-    path = run.folder / "scores" / f"{registry.row_name(name)}.parquet"
-    with whole_file(path) as temporary:
-        table.to_parquet(temporary)
-    content = {"key": _score_key(run, name), "settings": metric.settings(), "seconds": time.perf_counter() - started}
-    write_json(path.with_suffix(".json"), content)
+    write_parquet(run.files.scores(name), scores_to_frame(evaluate(metric, run)))
+    seconds = time.perf_counter() - started
+    content = {"key": _score_key(run, name), "settings": metric.settings(), "seconds": seconds}
+    write_state(run.files.scoring(name), content)
 
 
 def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> leaderboard.Leaderboard:
@@ -210,15 +216,14 @@ def unscored(run: Run) -> dict[str, str]:
     Raises:
         RunError: the run is not converted.
     """
-    waiting = [row for row in run.rows if not (run.folder / "converted" / row / "conversions.parquet").is_file()]
+    waiting = [row for row in run.rows if not run.files.outcomes(row).is_file()]
     if waiting:
         raise RunError(f"{run.folder} has no conversions of {', '.join(waiting)} yet. `vcbench run` makes them.")
     unavailable = check_metrics(run, strict=False)
-    names = [registry.row_name(name) for name in run.config.metrics]
     return {
         name: unavailable.get(name, "not scored yet; `vcbench run` with the run's settings scores it.")
-        for name in names
-        if not (run.folder / "scores" / f"{name}.parquet").is_file()
+        for name in run.metrics
+        if not run.files.scores(name).is_file()
     }
 
 
@@ -229,24 +234,21 @@ def tabulate(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
     tables, notes = [], []
     columns: dict[str, Column] = {}
     unavailable: dict[str, str] = {}
-    for name, options in run.config.metrics.items():
-        row = registry.row_name(name)
-        metric = config.build_metric(name, options)
+    for name, metric in run.metrics.items():
         columns |= metric.columns
-        if row in missing:
-            unavailable |= dict.fromkeys(metric.columns, missing[row])
+        if name in missing:
+            unavailable |= dict.fromkeys(metric.columns, missing[name])
             continue
-        scores = pd.read_parquet(run.folder / "scores" / f"{row}.parquet")
+        scores = read_scores(run.files, name)
         tables.append(scores)
         unavailable |= {
             key: f"no recording has {column.needs}."
             for key, column in metric.columns.items()
             if column.needs and key not in set(scores["column"])
         }
-        settings = json.loads((run.folder / "scores" / f"{row}.json").read_text())["settings"]
-        notes.append(
-            (tuple(metric.columns), f"{row}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
-        )
+        settings = read_state(run.files.scoring(name), "`vcbench run` scores the recordings again.")["settings"]
+        text = f"{name}: " + ", ".join(f"{key} {value}" for key, value in settings.items())
+        notes.append((tuple(metric.columns), text))
         notes += metric.remarks(scores)
     notes += [((), line) for line in run.notes]
     board = leaderboard.build(

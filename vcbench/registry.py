@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vcbench.errors import UserError
+from vcbench.files import hash_json
+
+FILE_MODULE = "vcbench_file_"  # begins the names of modules that are loaded from files
 
 Kind = Literal["systems", "metrics", "importers"]
 
@@ -54,12 +57,14 @@ def _from_file(kind: Kind, name: str) -> Any:
     path = Path(file).expanduser().resolve()
     if not path.is_file():
         raise RegistryError(f"{name!r} names the file {path}, which does not exist.")
-    module_name = f"vcbench_file_{path.stem}"
+    module_name = f"{FILE_MODULE}{path.stem}_{hash_json(str(path))[:8]}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise RegistryError(f"{name!r} names {path}, which is not a Python file; its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # it may import modules of its folder
     spec.loader.exec_module(module)
     if not hasattr(module, attribute):
         classes = [

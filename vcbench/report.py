@@ -9,14 +9,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from vcbench import config, registry, report_plots
+from vcbench import report_plots
 from vcbench.errors import ModelUnavailable
 from vcbench.files import write_text
 from vcbench.leaderboard import ALL, Leaderboard
@@ -24,9 +23,11 @@ from vcbench.report_comparisons import matrices
 from vcbench.report_facts import assignments, facts, without_roots
 from vcbench.report_listening import listening
 from vcbench.run import Run, plain
+from vcbench.run_folder import read_scores
 from vcbench.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
 from vcbench.scoring import scores_to_frame
 from vcbench.sheets import footnotes, plain_notes, sheets
+from vcbench.state import find_state
 
 LISTED = 200  # most failures or rejected recordings that the page lists; the rest are in the run's files
 
@@ -42,7 +43,7 @@ class Plot:
 
 def write(run: Run, board: Leaderboard) -> Path:
     """Write report.html, and copies of the recordings it plays that are not in the run's folder."""
-    path = run.folder / "report.html"
+    path = run.files.report
     write_text(path, page(run, board))
     return path
 
@@ -51,7 +52,7 @@ def page(run: Run, board: Leaderboard) -> str:
     """The report of a run with this leaderboard, as HTML."""
     scores = _scores(run, board)
     failures = run.failures.assign(error=[without_roots(error, run) for error in run.failures["error"]])
-    manifest = _read_json(run.folder / "manifest.json")
+    manifest = find_state(run.files.manifest) or {}
     environment = Environment(
         loader=PackageLoader("vcbench"),
         autoescape=True,
@@ -72,7 +73,7 @@ def page(run: Run, board: Leaderboard) -> str:
         matrices=list(matrices(board)),
         order=_order(board),
         failures=_grouped(failures),
-        rejected=[(name, without_roots(reason, run)) for name, reason in run.prepared["rejected"]],
+        rejected=[(name, without_roots(reason, run)) for name, reason in run.prepared.rejected],
         listed=LISTED,
         distributions=[*_conditions(board), *_cosines(run, board), *_bands(board, scores)],
         training=list(_training(run)),
@@ -80,14 +81,9 @@ def page(run: Run, board: Leaderboard) -> str:
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
 def _scores(run: Run, board: Leaderboard) -> pd.DataFrame:
     """All scores in the board's columns, with metrics in the order of the run's settings."""
-    paths = [run.folder / "scores" / f"{registry.row_name(name)}.parquet" for name in run.config.metrics]
-    tables = [pd.read_parquet(path) for path in paths if path.is_file()]
+    tables = [read_scores(run.files, name) for name in run.metrics if run.files.scores(name).is_file()]
     table = pd.concat([scores_to_frame([]), *tables], ignore_index=True)
     return table[table["column"].isin(board.columns)]
 
@@ -130,8 +126,7 @@ def _conditions(board: Leaderboard) -> Iterator[Plot]:
 def _cosines(run: Run, board: Leaderboard) -> Iterator[Plot]:
     """A plot for each metric that has scores and can verify the corpus's own speakers."""
     pooled = board.cells[board.cells["condition"] == ALL]
-    for name, options in run.config.metrics.items():
-        metric = config.build_metric(name, options)
+    for metric in run.metrics.values():
         key = next((key for key in metric.columns if key.startswith(SIMILARITY)), None)
         cells = pooled[pooled["column"] == key]
         if key is None or cells.empty:
@@ -155,20 +150,21 @@ def _cosines(run: Run, board: Leaderboard) -> Iterator[Plot]:
 
 def _bands(board: Leaderboard, scores: pd.DataFrame) -> Iterator[Plot]:
     """A plot for each column whose scores have details by mel band."""
-    telling = scores[scores["detail"].str.contains('"bands"', regex=False)]
-    for name in dict.fromkeys(telling["column"]):
-        own = telling[telling["column"] == name]
+    for name, column in board.columns.items():
+        own = scores[scores["column"] == name]
+        if column.detail != "bands" or own.empty:
+            continue
         errors = {
             str(system): np.mean([json.loads(detail)["bands"] for detail in details], axis=0)
             for system, details in own.groupby("system", sort=False)["detail"]
         }
-        yield Plot(f"{board.columns[name].title}, by mel band", report_plots.bands(errors, board.columns[name]))
+        yield Plot(f"{column.title}, by mel band", report_plots.bands(errors, column))
 
 
 def _training(run: Run) -> Iterator[Plot]:
     """A plot for each system that was trained in this run."""
     for row in run.systems:
-        path = run.system_folder(row) / "train.jsonl"
+        path = run.files.training_log(row)
         if path.is_file() and path.stat().st_size:
             log = pd.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
             yield Plot(row, report_plots.training(log, row))

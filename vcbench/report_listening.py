@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from vcbench.run import Run
 
 TRIALS = 6
-CLIPS = "report"  # folder of the run for recordings that are in none of its other folders
 GIVEN = (
     FLOOR,
     "reference",
@@ -85,7 +84,7 @@ def choose(trials: pd.DataFrame, seed: int, count: int = TRIALS) -> pd.DataFrame
 def listening(run: Run, scores: pd.DataFrame, columns: Mapping[str, Column], failures: pd.DataFrame) -> list[Trial]:
     """Trials to listen to; trials without any recording left are skipped.
 
-    Writes the targets' references, which may be outside the run's folder, to its folder `CLIPS`; also the sources, if
+    Writes the targets' references, which may be outside the run's folder, to its `clips`; also the sources, if
     the run has no row for them.
 
     Args:
@@ -121,13 +120,13 @@ def _transcripts(
     scores: pd.DataFrame, columns: Mapping[str, Column]
 ) -> tuple[str, dict[tuple[str, str], tuple[str, str]]]:
     """The title of the first column with transcripts, and by row and trial the transcript and the score."""
-    telling = scores[scores["detail"].str.contains('"heard"', regex=False)]
-    name = next((name for name in columns if name in set(telling["column"])), None)
+    scored = set(scores["column"])
+    name = next((name for name, column in columns.items() if column.detail == "transcript" and name in scored), None)
     if name is None:
         return "", {}
-    column, own = columns[name], telling[telling["column"] == name]
+    column, own = columns[name], scores[scores["column"] == name]
     found = {
-        (one.system, one.trial): (json.loads(one.detail)["heard"], number(one.value, column))
+        (one.system, one.trial): (json.loads(one.detail)["transcript"], number(one.value, column))
         for one in own.itertuples()
     }
     return column.title, found
@@ -137,7 +136,7 @@ def _given(run: Run, trial: Any) -> Iterator[tuple[Recording, Path]]:
     """The source and the reference, as the systems receive them."""
     for role, utterance in zip(GIVEN, (run.utterance(trial.source), run.target(trial).utterances[0]), strict=True):
         if role not in run.rows and utterance.path.is_file():
-            path = run.folder / CLIPS / f"{trial.trial}-{role}.flac"
+            path = run.files.clips / f"{trial.trial}-{role}.flac"
             audio.write(path, utterance.wave.numpy(), utterance.sampling_rate)
             yield Recording(role, True), path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from functools import cached_property
@@ -21,7 +20,10 @@ from vcbench.corpora.split import Split
 from vcbench.errors import UserError
 from vcbench.features.store import FeatureStore
 from vcbench.files import hash_file, hash_json, write_text
-from vcbench.metric import Conversion
+from vcbench.metric import Conversion, Metric
+from vcbench.run_folder import Prepared, RunFolder, StoredUtterance, read_outcomes, read_trials
+from vcbench.run_metrics import build_metrics
+from vcbench.state import read_state
 from vcbench.system import NeuralSystem, SystemConfig, VoiceConverter
 
 WHERE_ONLY = ("device", "workers", "name")  # keys that decide where a run computes, not what
@@ -51,15 +53,16 @@ class Run:
 
     def __init__(self, folder: Path, config: RunConfig) -> None:
         self.folder = folder
+        self.files = RunFolder(folder)
         self.config = config
         self.progress: Callable[..., None] = lambda done, total, note="": None
 
     @classmethod
     def open(cls, folder: Path) -> Run:
         """A run that exists."""
-        path = folder / "run.toml"
+        path = RunFolder(folder).settings
         if not path.is_file():
-            raise RunError(f"{folder} is no run: it has no run.toml. Make one with `vcbench run`.")
+            raise RunError(f"{folder} is not a run: it has no run.toml. Make one with `vcbench run`.")
         return cls(folder, configuration.parse(configuration.read_toml(path)))
 
     @classmethod
@@ -69,9 +72,10 @@ class Run:
         Raises:
             RunError: the folder was made with other settings, with the keys that differ.
         """
-        if (folder / "run.toml").is_file():
+        path = RunFolder(folder).settings
+        if path.is_file():
             config = _extend(cls.open(folder).config, config, folder)
-        write_text(folder / "run.toml", tomli_w.dumps(plain(config)))
+        write_text(path, tomli_w.dumps(plain(config)))
         return cls(folder, config)
 
     @cached_property
@@ -90,36 +94,43 @@ class Run:
     @cached_property
     def store(self) -> FeatureStore:
         features = self.config.features
-        return FeatureStore(cache_root() / "features", features.mel, features.pitch)
+        return FeatureStore(cache_root() / "features", features.mel, features.pitch, device=self.device.type)
 
     @cached_property
     def corpus(self) -> Corpus:
         return load_corpus(self.config.corpus.name, self.config.corpus.root)
 
     @cached_property
-    def prepared(self) -> dict[str, Any]:
-        """What `prepare` found: rejected utterances, how phones were found, the corpus's hash."""
-        path = self.folder / "prepared.json"
-        if not path.is_file():
-            raise RunError(f"{self.folder} is not prepared. Run `vcbench run` or `vcbench prepare` first.")
-        return json.loads(path.read_text())
+    def prepared(self) -> Prepared:
+        """What `prepare` found: rejected utterances, how phones were found, the corpus's hash, the split."""
+        try:
+            return Prepared.read(self.files)
+        except FileNotFoundError as error:
+            raise RunError(f"{self.folder} is not prepared. Run `vcbench run` or `vcbench prepare` first.") from error
 
     @cached_property
     def split(self) -> Split:
         """The split that `prepare` froze, features attached."""
-        stored = self.prepared["split"]
+        stored = self.prepared.split
         training, held_out, unseen = (
-            tuple(self._stored(row) for row in stored[part]) for part in ("training", "held_out", "unseen")
+            tuple(self._utterance(one) for one in part) for part in (stored.training, stored.held_out, stored.unseen)
         )
         by_speaker: dict[str, list[Utterance]] = {}
         for utterance in (*training, *held_out, *unseen):
             by_speaker.setdefault(utterance.speaker, []).append(utterance)
-        speakers = {row["id"]: Speaker(**row, utterances=tuple(by_speaker[row["id"]])) for row in stored["speakers"]}
+        speakers = {one.id: Speaker(one.id, tuple(by_speaker[one.id]), one.sex, one.seen) for one in stored.speakers}
         return Split(training=training, held_out=held_out, unseen=unseen, speakers=speakers)
 
-    def _stored(self, row: dict[str, Any]) -> Utterance:
-        path, span = self.corpus.root / row["path"], row["span"]
-        return Utterance(**row | {"path": path, "span": tuple(span) if span else None}, features=self.store)
+    def _utterance(self, stored: StoredUtterance) -> Utterance:
+        return Utterance(
+            stored.id,
+            stored.speaker,
+            self.corpus.root / stored.path,
+            stored.text,
+            stored.span,
+            stored.held_out,
+            features=self.store,
+        )
 
     @cached_property
     def _utterances(self) -> dict[str, Utterance]:
@@ -130,7 +141,7 @@ class Run:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        return pd.read_parquet(self.folder / "trials.parquet")
+        return read_trials(self.files)
 
     def target(self, trial: Any) -> Speaker:
         """The target speaker of a trial, with the recordings that a system is given."""
@@ -146,15 +157,14 @@ class Run:
         """Rows of the leaderboard: systems, then reference rows."""
         return [*self.systems, *self.config.reference_rows]
 
-    def system_folder(self, row: str) -> Path:
-        return self.folder / "systems" / row
-
     def system_key(self, row: str) -> str | None:
         """Hash of a system's weights and of the speech it was and was not trained on; None for one not trained here."""
-        checkpoint = self.system_folder(row) / "checkpoint.safetensors"
+        checkpoint = self.files.checkpoint(row)
         if not checkpoint.is_file():
             return None
-        return hash_json([hash_file(checkpoint), self.prepared["corpus_hash"], self.prepared["split"]])
+        return hash_json(
+            [hash_file(checkpoint), self.prepared.corpus_hash, self.prepared.split.model_dump(mode="json")]
+        )
 
     def build_system(self, row: str) -> VoiceConverter:
         """An untrained system, as its settings say, on the run's device."""
@@ -170,19 +180,21 @@ class Run:
         """A system ready to convert: from its checkpoint, if it is one that is trained here."""
         system_class = configuration.system_class(row, self.config.systems[row])
         if issubclass(system_class, NeuralSystem):
-            path = self.system_folder(row) / "checkpoint.safetensors"
+            path = self.files.checkpoint(row)
             if not path.is_file():
                 raise RunError(f"{row} is not trained in {self.folder}. Run `vcbench train` first.")
             return system_class.load(path, self.config.features.mel).to(self.device)
         return self.build_system(row)
 
     @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """Each metric of the settings, built once, by its row name."""
+        return build_metrics(self.config.metrics)
+
+    @cached_property
     def outcomes(self) -> pd.DataFrame:
         """Every conversion that was tried: row, trial, condition, error (empty where it went well), audio_hash."""
-        tables = [
-            pd.read_parquet(self.folder / "converted" / row / "conversions.parquet").assign(system=row)
-            for row in self.rows
-        ]
+        tables = [read_outcomes(self.files, row).assign(system=row) for row in self.rows]
         table = pd.concat(tables, ignore_index=True)
         return table.merge(self.trials[["trial", "condition"]], on="trial")
 
@@ -205,11 +217,12 @@ class Run:
             lines.append(
                 f"Utterances whose phones are a recogniser's, as their text is missing or does not fit their sound: {count}."
             )
-        path = self.folder / "notes.json"
-        return lines + (json.loads(path.read_text()) if path.is_file() else [])
+        if not self.files.notes.is_file():
+            return lines
+        return lines + read_state(self.files.notes, "`vcbench score` makes it again.")["lines"]
 
     def _phones_by_a_recogniser(self) -> int:
-        clean, varied = len(self.prepared["fallbacks"]), len(self.prepared["varied_fallbacks"])
+        clean, varied = len(self.prepared.fallbacks), len(self.prepared.varied_fallbacks)
         if not clean + varied:
             return 0  # systems need not be loaded, which may be on another machine
         needs, share = self.needs
@@ -235,7 +248,7 @@ class Run:
             system=outcome.system,
             trial=trial.trial,
             condition=trial.condition,
-            path=self.folder / "converted" / outcome.system / f"{trial.trial}.flac",
+            path=self.files.conversion(outcome.system, trial.trial),
             audio_hash=outcome.audio_hash,
             source=source,
             spoken=target_utterance if outcome.system in ("target", "oracle") else source,
@@ -247,9 +260,10 @@ class Run:
     def efficiency(self, row: str) -> dict[str, float]:
         """What training and conversion cost, from the files that these stages left."""
         found: dict[str, float] = {}
-        for path in (self.system_folder(row) / "training.json", self.folder / "converted" / row / "costs.json"):
+        for path in (self.files.training(row), self.files.conversion_state(row)):
             if path.is_file():
-                found |= {name: cost for name, cost in json.loads(path.read_text())["costs"].items() if cost}
+                costs = read_state(path, "`vcbench run` makes it again.")["costs"]
+                found |= {name: cost for name, cost in costs.items() if cost}
         return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -13,8 +12,10 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from vcbench.corpora.corpus import Utterance
-from vcbench.files import hash_json, write_json
+from vcbench.files import hash_json
 from vcbench.metric import AudioMetric, Conversion, Metric, RunView, Score, SystemMetric
+from vcbench.source import source_key
+from vcbench.state import find_state, write_state
 from vcbench.system import NeuralSystem
 
 CHUNK = 32  # recordings measured between two writes of the cache
@@ -22,7 +23,6 @@ FIELDS = ("system", "column", "trial", "condition", "value", "weight", "source_s
 
 Measured = list[tuple[str, float, float, dict[str, Any]]]  # column, value, weight, detail
 Scores = TypeVar("Scores")
-logger = logging.getLogger(__name__)
 
 
 class ScoringError(ValueError):
@@ -38,6 +38,11 @@ def evaluate(metric: Metric, run: RunView) -> list[Score]:
     return metric.evaluate(run)
 
 
+def metric_key(metric: Metric) -> str:
+    """Hash of all that decides a metric's values, apart from what it scores: its code, version and settings."""
+    return hash_json([metric.name, metric.version, metric.settings(), source_key(type(metric))])
+
+
 def score_recordings(metric: AudioMetric, run: RunView) -> list[Score]:
     """Score every conversion of a run.
 
@@ -47,7 +52,7 @@ def score_recordings(metric: AudioMetric, run: RunView) -> list[Score]:
     Raises:
         ScoringError: a value that is not finite, a column that the metric does not have, or too few results.
     """
-    settings = hash_json([metric.name, metric.version, metric.settings()])
+    settings = metric_key(metric)
     folder = run.score_cache / metric.name / settings[:16]
     paths = [_path(folder, settings, metric, conversion) for conversion in run.conversions]
     found = {path: _read(path) for path in dict.fromkeys(paths)}
@@ -80,20 +85,16 @@ def score_systems(metric: SystemMetric, run: RunView) -> list[Score]:
     Raises:
         ScoringError: a value that is not finite, or a column that the metric does not have.
     """
-    settings = hash_json([metric.name, metric.version, metric.settings()])
+    settings = metric_key(metric)
     scores: list[Score] = []
     for done, row in enumerate(run.systems):
         key = run.system_key(row)
-        path = (
-            None
-            if key is None
-            else run.score_cache / metric.name / settings[:16] / f"{hash_json([settings, key])}.json"
-        )
-        measured = None if path is None else _read_scores(path)
+        path = run.score_cache / metric.name / settings[:16] / f"{hash_json([settings, key])}.json"
+        measured = None if key is None else _read_scores(path)
         if measured is None:
             measured = _measure_system(metric, run, row)
-            if path is not None:
-                write_json(path, [asdict(score) for score in measured])
+            if key is not None:
+                write_state(path, {"scores": [asdict(score) for score in measured]})
         scores += [replace(score, system=row) for score in measured]
         run.progress(done + 1, len(run.systems))
     return scores
@@ -128,7 +129,7 @@ def _measure_all(metric: AudioMetric, run: RunView, waiting: Mapping[Path, Conve
             for (path, conversion), own in zip(chunk, measured, strict=True):
                 where = f"{metric.name}, {conversion.system}, trial {conversion.trial} ({conversion.path})"
                 _refuse_no_score(metric, where, own)
-                write_json(path, own)
+                write_state(path, {"scores": own})
                 found[path] = own
             run.progress(min(begin + CHUNK, len(items)), len(items))
     finally:
@@ -173,14 +174,9 @@ def _read_scores(path: Path) -> list[Score] | None:
 
 
 def _cached(path: Path, build: Callable[[Any], Scores]) -> Scores | None:
-    """What `build` makes of a cached file; None where there is none, or a damaged one."""
-    try:
-        return build(json.loads(path.read_text()))
-    except FileNotFoundError:
-        return None
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
-        logger.warning("The cached score %s is damaged (%s); it is measured anew.", path, error)
-        return None
+    """What `build` makes of a cached file; None if there is none, or, with a warning, a damaged one."""
+    content = find_state(path)
+    return None if content is None else build(content["scores"])
 
 
 def _refuse_other_count(metric: AudioMetric, asked: int, got: int) -> None:
@@ -191,9 +187,14 @@ def _refuse_other_count(metric: AudioMetric, asked: int, got: int) -> None:
 
 
 def _refuse_no_score(metric: AudioMetric | SystemMetric, where: str, measured: Measured) -> None:
-    for column, value, weight, _ in measured:
+    for column, value, weight, detail in measured:
         if column not in metric.columns:
             raise ScoringError(f"{where}: column {column!r} is none of the metric's: {', '.join(metric.columns)}.")
+        wanted = metric.columns[column].detail
+        if wanted and wanted not in detail:
+            raise ScoringError(
+                f"{where}: the column {column!r} declares detail = {wanted!r}, but the detail has no such key."
+            )
         if not math.isfinite(value) or not math.isfinite(weight) or weight < 0:
             raise ScoringError(
                 f"{where}: {column} is {value} with weight {weight}; both must be finite, the weight not negative."

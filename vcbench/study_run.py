@@ -12,14 +12,14 @@ import pandas as pd
 from rich.console import Console
 
 from vcbench import config as configuration
-from vcbench import pipeline, registry, trainings
+from vcbench import pipeline, trainings
 from vcbench.command import check_metrics, stage
 from vcbench.config import RunConfig
 from vcbench.engines import Job, Progress, run_jobs
 from vcbench.files import write_json
 from vcbench.manifest import device_name, git_commit, today, versions
 from vcbench.run import Run
-from vcbench.scoring import scores_to_frame
+from vcbench.scoring import evaluate, scores_to_frame
 from vcbench.study import Study
 from vcbench.study_listening import build_tests, check_trials
 from vcbench.study_results import Results
@@ -127,10 +127,10 @@ def _speed(study: Study, shared: Sequence[Run], out: Path, progress: Progress) -
 def _score(study: Study, views: Sequence[Run], missing: dict[str, str], progress: Progress) -> pd.DataFrame:
     """Scores of every seed, with the table's row labels."""
     jobs = {
-        f"{registry.row_name(metric)}, seed {view.config.seed}": (view, metric)
+        f"{metric}, seed {view.config.seed}": (view, metric)
         for view in views
-        for metric in study.config.metrics
-        if registry.row_name(metric) not in missing
+        for metric in view.metrics
+        if metric not in missing
     }
     made = run_jobs(
         [
@@ -150,7 +150,7 @@ def score_view(folder: Path, config: RunConfig, name: str, progress: Any) -> pd.
     """Score the rows of `config` in a run's folder by one metric."""
     view = Run(folder, config)
     view.progress = progress
-    return scores_to_frame(configuration.build_metric(name, config.metrics[name]).evaluate(view))
+    return scores_to_frame(evaluate(view.metrics[name], view))
 
 
 def _failures(study: Study, views: Sequence[Run]) -> dict[str, int]:
@@ -179,7 +179,7 @@ def write_record(finished: Finished, path: Path, command: str) -> None:
         "git_commit": git_commit(),
         "seeds": list(results.seeds),
         "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic}
-        | {"hashes": [view.prepared["corpus_hash"] for view in finished.views]},
+        | {"hashes": [view.prepared.corpus_hash for view in finished.views]},
         "speed": asdict(finished.speed) if finished.speed else None,
         "missing": finished.missing,
         "failures": finished.failures,
@@ -190,9 +190,7 @@ def write_record(finished: Finished, path: Path, command: str) -> None:
             for label in study.rows.values()
         },
         "claims": [_plain_answer(results, claim) for claim in study.claims],
-        "metrics": {
-            name: configuration.build_metric(name, options).settings() for name, options in study.config.metrics.items()
-        },
+        "metrics": {name: metric.settings() for name, metric in run.metrics.items()},
     }
     write_json(path, record)
 

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from vcbench import config
 from vcbench.files import write_text
 from vcbench.leaderboard_formats import escape_tex, markdown_table
 from vcbench.listening.key import SUFFIX
@@ -68,9 +67,9 @@ def _unavailable(finished: Finished) -> set[str]:
     """Columns of metrics whose model is missing."""
     study = finished.results.study
     absent: set[str] = set()
-    for name, options in study.config.metrics.items():
+    for name, metric in finished.views[0].metrics.items():
         if name in finished.missing:
-            absent |= config.build_metric(name, options).columns.keys()
+            absent |= metric.columns.keys()
     return {key for key in study.columns if key.partition(CONDITION_SIGN)[0] in absent}
 
 
@@ -143,12 +142,12 @@ def _recipe(study: Study) -> str:
 def foot(finished: Finished) -> list[str]:
     """The metrics' settings, what is missing, the listening tests, and the speed."""
     study, lines = finished.results.study, []
-    for name, options in study.config.metrics.items():
+    for name, metric in finished.views[0].metrics.items():
         if name in finished.missing:
             lines.append(f"{name}: n/a: {finished.missing[name]}")
         else:
-            settings = config.build_metric(name, options).settings()
-            lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
+            settings = ", ".join(f"{key} {value}" for key, value in metric.settings().items())
+            lines.append(f"{name}: {settings}")
     if finished.failures:
         counted = ", ".join(f"{label} {count}" for label, count in finished.failures.items())
         lines.append(f"Failed conversions, which have no score: {counted}.")

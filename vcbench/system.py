@@ -19,6 +19,7 @@ from vcbench.features.contour import normalise_log_f0
 from vcbench.features.settings import MelSettings
 from vcbench.files import hash_json
 from vcbench.settings import Strict
+from vcbench.source import source_key
 
 
 @runtime_checkable
@@ -220,6 +221,7 @@ class NeuralSystem(nn.Module):
             "config": self.config.model_dump(mode="json"),
             "mel": self.mel_settings.model_dump(mode="json"),
             "seed": self.seed,
+            "source": source_key(type(self)),
         }
 
     def training_key(self) -> str:

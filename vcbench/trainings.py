@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from vcbench.bench import step_operations
 from vcbench.engines import Job
-from vcbench.files import hash_json, write_json, write_text
+from vcbench.files import hash_file, hash_json, write_text
 from vcbench.run import Run
+from vcbench.state import find_state, read_state, write_state
 from vcbench.system import NeuralSystem
 from vcbench.training import train
 
 Report = Callable[..., None]
+logger = logging.getLogger(__name__)
 
 
 def training_jobs(run: Run, rows: Sequence[str]) -> list[Job]:
@@ -51,18 +55,34 @@ def take_weights(folder: Path, row: str, twin: str, progress: Report) -> None:
     assert isinstance(system, NeuralSystem)
     assert isinstance(other, NeuralSystem)
     system.load_state_dict(other.state_dict())
-    target, origin = run.system_folder(row), run.system_folder(twin)
-    system.save(target / "checkpoint.safetensors")
-    write_text(target / "train.jsonl", (origin / "train.jsonl").read_text())
-    costs = json.loads((origin / "training.json").read_text())["costs"]
-    write_json(target / "training.json", {"settings_hash": hash_json(system.description()), "costs": costs})
+    system.save(run.files.checkpoint(row))
+    write_text(run.files.training_log(row), run.files.training_log(twin).read_text())
+    costs = read_state(run.files.training(twin), "`vcbench train` makes it again.")["costs"]
+    _write_training(run, row, system, costs)
+
+
+def _write_training(run: Run, row: str, system: NeuralSystem, costs: dict[str, Any]) -> None:
+    hashes = {
+        "settings": hash_json(system.description()),
+        "checkpoint": hash_file(run.files.checkpoint(row)),
+        "log": hash_file(run.files.training_log(row)),
+    }
+    write_state(run.files.training(row), {"hashes": hashes, "costs": costs})
 
 
 def _trained_hash(run: Run, row: str) -> str | None:
-    folder = run.system_folder(row)
-    if not (folder / "checkpoint.safetensors").is_file() or not (folder / "training.json").is_file():
+    """Hash of the settings that a row was trained with; None if it is not trained, or a file is missing or damaged."""
+    state = find_state(run.files.training(row))
+    if state is None:
         return None
-    return json.loads((folder / "training.json").read_text())["settings_hash"]
+    for name, path in (("checkpoint", run.files.checkpoint(row)), ("log", run.files.training_log(row))):
+        if not path.is_file():
+            return None
+        if hash_file(path) != state["hashes"][name]:
+            logger.warning("%s is damaged: it is not what training wrote. It is made again.", path)
+            return None
+    settings: str = state["hashes"]["settings"]
+    return settings
 
 
 def train_system(folder: Path, row: str, progress: Report) -> None:
@@ -71,22 +91,21 @@ def train_system(folder: Path, row: str, progress: Report) -> None:
     system = run.build_system(row)
     assert isinstance(system, NeuralSystem)  # others have no training job
     steps = system.config.training.steps
-    target = run.system_folder(row)
     parts = run.split
 
     def report(step: int, losses: dict[str, float]) -> None:
         progress(step, steps, f"loss {losses['total']:.3f}")
 
-    train(system, parts.training, parts.held_out, target, run.config.seed, report)
-    system.save(target / "checkpoint.safetensors")
-    log = [json.loads(line) for line in (target / "train.jsonl").read_text().splitlines()]
+    train(system, parts.training, parts.held_out, run.files.system(row), run.config.seed, report)
+    system.save(run.files.checkpoint(row))
+    log = [json.loads(line) for line in run.files.training_log(row).read_text().splitlines()]
     costs = {
         "parameters": sum(parameter.numel() for parameter in system.parameters()),
         "training_seconds": log[-1]["seconds"],
         "training_steps": log[-1]["step"],
         "peak_memory": _peak_memory(run.device),
     }
-    write_json(target / "training.json", {"settings_hash": hash_json(system.description()), "costs": costs})
+    _write_training(run, row, system, costs)
 
 
 def _peak_memory(device: torch.device) -> int:

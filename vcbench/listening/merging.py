@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from vcbench import pipeline
-from vcbench.files import write_json
-from vcbench.heard import FILE, replaced
+from vcbench.heard import read_ratings, replaced
 from vcbench.listening.analysis import points
 from vcbench.listening.analysis_report import records
 from vcbench.listening.analysis_run import Analysis
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.paragraph import DECIMALS
 from vcbench.run import Run
+from vcbench.state import write_state
 
 TITLES = {
     "mos": "Naturalness, heard (1-5)",
@@ -46,8 +45,7 @@ def merge(analysis: Analysis, run: Run) -> None:
     A test has `column` (of the leaderboard), `note` (its footnote), `recordings` (hashes of what was heard, by row and
     trial) and `scores` (as in scores.csv).
     """
-    path = run.folder / FILE
-    tests = json.loads(path.read_text(encoding="utf-8"))["tests"] if path.is_file() else {}
+    tests = read_ratings(run)
     content = analysis.key.content
     preference = analysis.key.test == "preference"
     tests[content["id"]] = {
@@ -61,7 +59,7 @@ def merge(analysis: Analysis, run: Run) -> None:
         "recordings": content["recordings"],
         "scores": records(analysis.after.scores),
     }
-    write_json(path, {"format": 1, "tests": tests})
+    write_state(run.files.ratings, {"tests": tests})
     pipeline.write_tables(run, pipeline.unscored(run))
 
 

@@ -1,0 +1,188 @@
+"""A run's folder: every path in it, and the state that `prepare` leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import ValidationError
+
+from vcbench.settings import Strict
+from vcbench.state import DamagedFile, find_parquet, find_state, read_parquet, read_state, write_state
+
+OUTCOMES = ("trial", "error", "audio_hash")  # columns of conversions.parquet
+TRIALS = ("trial", "condition", "source", "target_speaker", "references", "enrolment", "target_utterance")
+SCORES = ("system", "column", "trial", "condition", "value", "weight", "source_speaker", "target_speaker", "detail")
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths in a run's folder. Rows are those of the leaderboard; metrics go by their row name."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "run.toml"
+
+    @property
+    def prepared(self) -> Path:
+        return self.root / "prepared.json"
+
+    @property
+    def trials(self) -> Path:
+        return self.root / "trials.parquet"
+
+    @property
+    def notes(self) -> Path:
+        """Lines for the tables' foot from what made the run (`vcbench score`)."""
+        return self.root / "notes.json"
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def ratings(self) -> Path:
+        """Means of listening tests (`vcbench listen analyse --run`)."""
+        return self.root / "listening.json"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    @property
+    def clips(self) -> Path:
+        """Recordings that the report plays and that are not conversions."""
+        return self.root / "report"
+
+    @property
+    def recordings(self) -> Path:
+        """Copies of a user's own recordings (`vcbench score`)."""
+        return self.root / "recordings"
+
+    def system(self, row: str) -> Path:
+        return self.root / "systems" / row
+
+    def checkpoint(self, row: str) -> Path:
+        return self.system(row) / "checkpoint.safetensors"
+
+    def training(self, row: str) -> Path:
+        """What was trained, and what it cost."""
+        return self.system(row) / "training.json"
+
+    def training_log(self, row: str) -> Path:
+        return self.system(row) / "train.jsonl"
+
+    def converted(self, row: str) -> Path:
+        return self.root / "converted" / row
+
+    def conversion(self, row: str, trial: str) -> Path:
+        return self.converted(row) / f"{trial}.flac"
+
+    def outcomes(self, row: str) -> Path:
+        return self.converted(row) / "conversions.parquet"
+
+    def conversion_state(self, row: str) -> Path:
+        """What the conversions were made with, and what they cost."""
+        return self.converted(row) / "costs.json"
+
+    def scores(self, metric: str) -> Path:
+        return self.root / "scores" / f"{metric}.parquet"
+
+    def scoring(self, metric: str) -> Path:
+        """What the scores were made with."""
+        return self.root / "scores" / f"{metric}.json"
+
+    def leaderboard(self, suffix: Literal["md", "tex", "csv", "json"]) -> Path:
+        return self.root / f"leaderboard.{suffix}"
+
+
+class StoredUtterance(Strict):
+    """An utterance without its features; `path` is relative to the corpus, so that a run's folder can be moved."""
+
+    id: str
+    speaker: str
+    text: str | None
+    span: tuple[float, float] | None
+    held_out: bool | None
+    path: str
+
+
+class StoredSpeaker(Strict):
+    id: str
+    sex: Literal["F", "M"] | None
+    seen: bool | None
+
+
+class StoredSplit(Strict):
+    training: tuple[StoredUtterance, ...]
+    held_out: tuple[StoredUtterance, ...]
+    unseen: tuple[StoredUtterance, ...]
+    speakers: tuple[StoredSpeaker, ...]
+
+
+class Prepared(Strict):
+    """What `prepare` found, in prepared.json.
+
+    Attributes:
+        settings: what it was asked for: corpus, features, seed, needs of the systems, share of varied recordings.
+        rejected: (utterance id, reason) of recordings that cannot be used.
+        fallbacks, varied_fallbacks: (utterance id, how) of utterances whose phones are not an alignment to their text.
+        corpus_hash: of the usable recordings and their texts.
+    """
+
+    settings: dict[str, Any]
+    rejected: Pairs
+    fallbacks: Pairs
+    varied_fallbacks: Pairs
+    corpus_hash: str
+    split: StoredSplit
+
+    def write(self, folder: RunFolder) -> None:
+        write_state(folder.prepared, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> Prepared:
+        """
+        Raises:
+            FileNotFoundError: the run is not prepared.
+            DamagedFile: the file is not what `write` left.
+        """
+        remedy = "`vcbench run` or `vcbench prepare` makes it again."
+        return cls._parse(read_state(folder.prepared, remedy), folder, remedy)
+
+    @classmethod
+    def find(cls, folder: RunFolder) -> Prepared | None:
+        """As `read`; None if there is no such file, and, with a warning, if it is damaged."""
+        content = find_state(folder.prepared)
+        return None if content is None else cls._parse(content, folder, "Delete it and prepare again.")
+
+    @classmethod
+    def _parse(cls, content: dict[str, Any], folder: RunFolder, remedy: str) -> Prepared:
+        try:
+            return cls.model_validate(content, strict=False)
+        except ValidationError as error:
+            raise DamagedFile(f"{folder.prepared} does not have the expected form ({error}). {remedy}") from error
+
+
+def read_trials(folder: RunFolder) -> pd.DataFrame:
+    return read_parquet(folder.trials, TRIALS, "`vcbench prepare` or `vcbench score` makes it again.")
+
+
+def read_outcomes(folder: RunFolder, row: str) -> pd.DataFrame:
+    """Columns OUTCOMES: each trial with its error (empty if it was converted) and the recording's hash."""
+    return read_parquet(folder.outcomes(row), OUTCOMES, "`vcbench run` converts the trials again.")
+
+
+def find_outcomes(folder: RunFolder, row: str) -> pd.DataFrame | None:
+    """As `read_outcomes`; None if there is no such file, and, with a warning, if it is damaged."""
+    return find_parquet(folder.outcomes(row), OUTCOMES)
+
+
+def read_scores(folder: RunFolder, metric: str) -> pd.DataFrame:
+    return read_parquet(folder.scores(metric), SCORES, "`vcbench run` scores the recordings again.")

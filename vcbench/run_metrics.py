@@ -1,0 +1,27 @@
+"""The metrics of a run, built from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vcbench import config, registry
+from vcbench.metric import Metric
+
+
+def build_metrics(settings: Mapping[str, dict[str, Any]]) -> dict[str, Metric]:
+    """Each metric by its row name.
+
+    Args:
+        settings: options by installed name or ``file.py:Class``, as in the settings of a run.
+
+    Raises:
+        ConfigError: unusable options, or two metrics of one name.
+    """
+    metrics: dict[str, Metric] = {}
+    for name, options in settings.items():
+        row = registry.row_name(name)
+        if row in metrics:
+            raise config.ConfigError(f"Two metrics are called {row!r}; rename the class in {name.rpartition(':')[0]}.")
+        metrics[row] = config.build_metric(name, options)
+    return metrics

@@ -1,0 +1,106 @@
+"""State files that can be checked: JSON with a checksum, Parquet with page checksums.
+
+A file that was cut, emptied or changed is never read as if it were whole: `read_state` and `read_parquet` raise
+`DamagedFile`, which says which file, what is wrong, and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vcbench.errors import UserError
+from vcbench.files import hash_json, whole_file, write_json
+
+logger = logging.getLogger(__name__)
+
+
+class DamagedFile(UserError):
+    """A file that vcbench wrote and that is no longer what it wrote."""
+
+
+def write_state(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON, with a checksum of the content under ``checksum``."""
+    plain = json.loads(json.dumps(content))
+    write_json(path, plain | {"checksum": hash_json(plain)})
+
+
+def read_state(path: Path, remedy: str) -> dict[str, Any]:
+    """Read what `write_state` wrote, without the checksum.
+
+    Args:
+        remedy: a sentence for the error: what makes the file again.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFile: it is not what was written.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise DamagedFile(f"{path} cannot be read ({error}). {remedy}") from error
+    if not isinstance(content, dict) or "checksum" not in content:
+        raise DamagedFile(f"{path} is damaged, or was written by an older vcbench: it has no checksum. {remedy}")
+    if content.pop("checksum") != hash_json(content):
+        raise DamagedFile(f"{path} is damaged: its content does not match its checksum. {remedy}")
+    return content
+
+
+def find_state(path: Path) -> dict[str, Any] | None:
+    """As `read_state`, for a file that is made again if need be: None, with a warning, if damaged; None if absent."""
+    try:
+        return read_state(path, "It is made again.")
+    except FileNotFoundError:
+        return None
+    except DamagedFile as error:
+        logger.warning("%s", error)
+        return None
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write Parquet with a checksum for each page."""
+    with whole_file(path) as temporary:
+        pq.write_table(pa.Table.from_pandas(table), temporary, write_page_checksum=True)
+
+
+def read_parquet(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
+    """Read what `write_parquet` wrote.
+
+    Args:
+        columns: that it must have.
+        remedy: a sentence for the error: what makes the file again.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFile: it is not Parquet, is cut or changed, or lacks a column.
+    """
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read().to_pandas()
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DamagedFile(f"{path} cannot be read ({error}). {remedy}") from error
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise DamagedFile(f"{path} is damaged: it has no column {missing[0]!r}. {remedy}")
+    return table
+
+
+def find_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
+    """As `read_parquet`, for a file that is made again if need be: None, with a warning, if damaged; None if absent."""
+    try:
+        return read_parquet(path, columns, "It is made again.")
+    except FileNotFoundError:
+        return None
+    except DamagedFile as error:
+        logger.warning("%s", error)
+        return None
