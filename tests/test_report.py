@@ -183,7 +183,7 @@ def test_sanity_says_that_the_order_holds_or_what_breaks_it(page: str, bare: str
     assert "The order holds." in page
     assert "The order" not in bare
     broken = made_up_run(tmp_path / "broken", SYSTEMS, LEVEL | {"two": 0.95, "a<b&c": 0.1})
-    text = Reader(report.page(broken, pipeline.tabulate(broken, {}))).text
+    text = Reader(report.render(broken, pipeline.tabulate(broken, {}))).text
     assert "The order holds" not in text
     assert text.count("two is not below real recordings of the target") == 2  # here and below the tables
     assert text.count("a<b&c is not above the unconverted source") == 2
@@ -300,5 +300,5 @@ def test_a_metric_without_scores_is_said_to_have_none(tmp_path: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_page(run: Run, board: Leaderboard, page: str) -> None:
-    assert report.page(run, board) == page
+    assert report.render(run, board) == page
     assert json.loads((run.folder / "manifest.json").read_text())["device"] == "CPU <one>"  # unchanged

@@ -20,7 +20,7 @@ from vcbench.features import store as store_module
 from vcbench.features.cache import CacheError, ContentHashes, FeatureCache
 from vcbench.features.mel import mel_spectrogram
 from vcbench.features.phones import ALIGNED
-from vcbench.features.preparation import prepare
+from vcbench.features.preparation import prepare_features
 from vcbench.features.settings import MelSettings, PitchSettings, TranscriptSettings
 from vcbench.features.store import FeatureStore
 from vcbench.files import hash_file
@@ -117,8 +117,11 @@ def test_prepare_in_processes_gives_what_one_process_gives(
     monkeypatch.setattr(preparation, "UTTERANCES_PER_WORKER", 4)
     alone, several = FeatureStore(tmp_path / "alone"), FeatureStore(tmp_path / "several")
     steps: list[tuple[int, int]] = []
-    assert prepare(alone, chosen, ("mel", "pitch"), workers=1).rejected == []
-    assert prepare(several, chosen, ("mel", "pitch"), 2, lambda done, total: steps.append((done, total))).rejected == []
+    assert prepare_features(alone, chosen, ("mel", "pitch"), workers=1).rejected == []
+    assert (
+        prepare_features(several, chosen, ("mel", "pitch"), 2, lambda done, total: steps.append((done, total))).rejected
+        == []
+    )
     assert steps == [(done, len(chosen)) for done in range(len(chosen) + 1)]
     assert cached_files(alone).keys() == cached_files(several).keys()
     for path in cached_files(alone):
@@ -127,11 +130,11 @@ def test_prepare_in_processes_gives_what_one_process_gives(
 
 def test_what_is_prepared_is_not_computed_again_and_quickly_seen(small_corpus: Corpus, store: FeatureStore) -> None:
     everything = small_corpus.utterances
-    prepare(store, everything, ("mel", "pitch"))
+    prepare_features(store, everything, ("mel", "pitch"))
     before = cached_files(store)
     other = FeatureStore(store._cache.folder)
     begin = time.perf_counter()
-    prepared = prepare(other, everything, ("mel", "pitch"), workers=2)
+    prepared = prepare_features(other, everything, ("mel", "pitch"), workers=2)
     seconds = time.perf_counter() - begin
     assert prepared.rejected == prepared.fallbacks == []
     assert cached_files(store) == before
@@ -144,11 +147,11 @@ def test_an_interrupted_prepare_goes_on(fresh: FeatureStore, utterances: list[Ut
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(fresh, utterances, ALL, report=interrupt)
+        prepare_features(fresh, utterances, ALL, report=interrupt)
     kept = cached_files(fresh)
     assert len(kept) == 6
     steps: list[int] = []
-    prepare(FeatureStore(fresh._cache.folder), utterances, ALL, report=lambda done, total: steps.append(done))
+    prepare_features(FeatureStore(fresh._cache.folder), utterances, ALL, report=lambda done, total: steps.append(done))
     assert steps == [2, 3, 4]
     after = cached_files(fresh)
     assert len(after) == 12
@@ -164,14 +167,14 @@ def test_broken_utterances_are_reported_with_reasons(fresh: FeatureStore, uttera
     audio.write(short_path, tone, rate)
     missing.path.unlink()
     chosen = [empty, replace(short, path=short_path), missing, good]
-    prepared = prepare(fresh, chosen, ALL)
+    prepared = prepare_features(fresh, chosen, ALL)
     reasons = dict(prepared.rejected)
     assert list(reasons) == [empty.id, short.id, missing.id]
     assert "empty" in reasons[empty.id]
     assert "300 samples" in reasons[short.id]
     assert str(missing.path) in reasons[missing.id]
     assert prepared.fallbacks == []
-    assert prepare(fresh, chosen, ALL) == prepared
+    assert prepare_features(fresh, chosen, ALL) == prepared
     with pytest.raises(audio.AudioError, match="empty"):
         fresh.mel(empty)
 
@@ -179,19 +182,19 @@ def test_broken_utterances_are_reported_with_reasons(fresh: FeatureStore, uttera
 def test_a_text_that_does_not_fit_is_a_fallback_and_stays_one(fresh: FeatureStore, utterances: list[Utterance]) -> None:
     wrong = replace(utterances[0], text="Something else entirely was said by a different person on another day.")
     chosen = [wrong, utterances[1]]
-    prepared = prepare(fresh, chosen, ALL)
+    prepared = prepare_features(fresh, chosen, ALL)
     assert prepared.rejected == []
     ((identity, how),) = prepared.fallbacks
     assert identity == wrong.id
     assert how.startswith("recognised, because the text ")
-    assert prepare(FeatureStore(fresh._cache.folder), chosen, ALL) == prepared
+    assert prepare_features(FeatureStore(fresh._cache.folder), chosen, ALL) == prepared
 
 
 @pytest.mark.skipif(weights.look("faster-whisper/tiny.en") is None, reason="Whisper tiny.en is not installed")
 def test_without_text_the_recogniser_is_heard(fresh: FeatureStore, utterances: list[Utterance]) -> None:
     silent = [replace(utterance, text=None) for utterance in utterances[:2]]
     steps: list[tuple[int, int]] = []
-    prepared = prepare(fresh, silent, ALL, report=lambda done, total: steps.append((done, total)))
+    prepared = prepare_features(fresh, silent, ALL, report=lambda done, total: steps.append((done, total)))
     assert steps == [(done, 4) for done in range(5)]
     assert [how for _, how in prepared.fallbacks] == [
         "aligned (the text is a transcript by faster-whisper tiny.en)"
@@ -200,7 +203,7 @@ def test_without_text_the_recogniser_is_heard(fresh: FeatureStore, utterances: l
     assert sum(word.strip(".,;!?") in heard for word in said) >= 0.5 * len(said)
     assert (fresh.phones(silent[0]) == fresh.phones(utterances[0])).float().mean() > 0.5
     again = FeatureStore(fresh._cache.folder)
-    assert prepare(again, silent, ALL) == prepared
+    assert prepare_features(again, silent, ALL) == prepared
     assert again._transcriber is None  # nothing was left to transcribe
 
 
@@ -209,7 +212,7 @@ def test_without_text_and_recogniser_phones_are_recognised(tmp_path: Path, utter
     if weights.look("openai-whisper/large-v3") is not None or weights.look("faster-whisper/large-v3") is not None:
         pytest.skip("Whisper large-v3 is here")
     store = FeatureStore(tmp_path / "cache", transcript_settings=absent)
-    prepared = prepare(store, [replace(utterances[0], text=None)], ALL)
+    prepared = prepare_features(store, [replace(utterances[0], text=None)], ALL)
     ((_, how),) = prepared.fallbacks
     assert how.startswith("recognised, because there is no text, and ")
     assert "large-v3" in how
@@ -231,12 +234,12 @@ def test_a_damaged_file_is_computed_anew_and_said(
 def test_a_cache_that_cannot_be_written_stops_with_advice(tmp_path: Path, utterances: list[Utterance]) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CacheError, match="VCBENCH_CACHE"):
-        prepare(FeatureStore(tmp_path / "file"), utterances, ("mel",))
+        prepare_features(FeatureStore(tmp_path / "file"), utterances, ("mel",))
 
 
 def test_unknown_needs_are_refused(fresh: FeatureStore) -> None:
     with pytest.raises(ValueError, match="mel, pitch, phones; received energy"):
-        prepare(fresh, [], ("mel", "energy"))
+        prepare_features(fresh, [], ("mel", "energy"))
 
 
 def test_pickling_keeps_settings_alone(utterances: list[Utterance], tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def prepare(
     opened = command.open_run(
         preset, config, assignments, systems, name or _corpus_run(corpus), corpus, corpus_root, runs
     )
-    command.prepare(opened, console)
+    command.prepare_corpus(opened, console)
 
 
 def _corpus_run(corpus: str | None) -> str | None:
@@ -131,7 +131,7 @@ def train(folder: RunFolder, systems: Systems = "all") -> None:
     """Train the systems of a prepared run."""
     from vcbench import command
 
-    command.train(folder, systems, console)
+    command.train_systems(folder, systems, console)
 
 
 @app.command()

@@ -96,7 +96,8 @@ def bars(console: Console) -> Iterator[Progress]:
 
 def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard:
     """Every stage in turn; says what each did and how long it took."""
-    missing = check_metrics(run, strict, console)
+    missing = pipeline.check_metrics(run, strict)
+    print_missing(missing, console)
     if run.corpus.synthetic:
         console.print(
             f"Corpus [bold]{run.corpus.name}[/] is synthetic speech: its figures rank nothing but themselves."
@@ -110,11 +111,10 @@ def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard
     return _score(run, missing, times, console)
 
 
-def check_metrics(run: Run, strict: bool, console: Console) -> dict[str, str]:
-    missing = pipeline.check_metrics(run, strict)
+def print_missing(missing: dict[str, str], console: Console) -> None:
+    """Say which metrics are left out, and why."""
     for metric, reason in missing.items():
-        console.print(f"[yellow]{metric} is left out:[/] {escape(reason)}")
-    return missing
+        console.print(f"[yellow]{escape(metric)} is left out:[/] {escape(reason)}")
 
 
 @contextmanager
@@ -144,7 +144,8 @@ def score_table(
 ) -> tuple[Run, leaderboard.Leaderboard]:
     """Score audio that vcbench did not make; says what of it cannot be used."""
     run = external.import_table(table, out, configuration.resolve(preset, files, assignments))
-    missing = check_metrics(run, strict, console)
+    missing = pipeline.check_metrics(run, strict)
+    print_missing(missing, console)
     _print_rejected(run, console)
     times: dict[str, float] = {}
     with stage("convert", times, console) as progress:
@@ -181,7 +182,7 @@ def print_board(board: leaderboard.Leaderboard, run: Run, console: Console, seco
     console.print(f"Done in {seconds:.0f} s. Tables, audio and report.html: {run.folder}")
 
 
-def prepare(run: Run, console: Console) -> None:
+def prepare_corpus(run: Run, console: Console) -> None:
     """The `prepare` verb: check, features, trials, and a summary of the corpus."""
     with bars(console) as progress:
         pipeline.prepare(run, progress)
@@ -207,7 +208,7 @@ def download_corpus(corpus: str | None, root: Path | None) -> None:
     download(corpus, root)
 
 
-def train(folder: Path, systems: str, console: Console) -> None:
+def train_systems(folder: Path, systems: str, console: Console) -> None:
     run = Run.open(folder)
     rows = run.systems if systems == "all" else [name.strip() for name in systems.split(",")]
     for row in rows:

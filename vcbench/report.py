@@ -44,11 +44,11 @@ class Plot:
 def write(run: Run, board: Leaderboard) -> Path:
     """Write report.html, and copies of the recordings it plays that are not in the run's folder."""
     path = run.files.report
-    write_text(path, page(run, board))
+    write_text(path, render(run, board))
     return path
 
 
-def page(run: Run, board: Leaderboard) -> str:
+def render(run: Run, board: Leaderboard) -> str:
     """The report of a run with this leaderboard, as HTML."""
     scores = _scores(run, board)
     failures = run.failures.assign(error=[without_roots(error, run) for error in run.failures["error"]])

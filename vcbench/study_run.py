@@ -13,7 +13,7 @@ from rich.console import Console
 
 from vcbench import config as configuration
 from vcbench import pipeline, trainings
-from vcbench.command import check_metrics, stage
+from vcbench.command import print_missing, stage
 from vcbench.config import RunConfig
 from vcbench.engines import Job, Progress, run_jobs
 from vcbench.files import write_json
@@ -54,7 +54,8 @@ def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console)
     """Prepare, train, convert if recordings are needed, build listening tests, and score; each stage skips what is done."""
     shared = [open_seed(study, seed, shared_folder(study, runs)) for seed in _seeds(study, seeds)]
     views = [Run(run.folder, _view(study, run)) for run in shared]
-    missing = check_metrics(views[0], False, console)
+    missing = pipeline.check_metrics(views[0], False)
+    print_missing(missing, console)
     times: dict[str, float] = {}
     with stage("prepare", times, console) as progress:
         for run in shared:

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
+from vcbench import training
 from vcbench.bench import step_operations
 from vcbench.engines import Job
 from vcbench.files import hash_file, hash_json, write_text
 from vcbench.run import Run
 from vcbench.state import find_state, read_state, write_state
 from vcbench.system import NeuralSystem
-from vcbench.training import train
 
 Report = Callable[..., None]
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def train_system(folder: Path, row: str, progress: Report) -> None:
     def report(step: int, losses: dict[str, float]) -> None:
         progress(step, steps, f"loss {losses['total']:.3f}")
 
-    train(system, parts.training, parts.held_out, run.files.system(row), run.config.seed, report)
+    training.train(system, parts.training, parts.held_out, run.files.system(row), run.config.seed, report)
     system.save(run.files.checkpoint(row))
     log = [json.loads(line) for line in run.files.training_log(row).read_text().splitlines()]
     costs = {

@@ -39,7 +39,7 @@ class FeatureReport:
     fallbacks: list[tuple[str, str]]
 
 
-def prepare(
+def prepare_features(
     store: FeatureStore,
     utterances: Sequence[Utterance],
     needs: Sequence[str],
