@@ -206,7 +206,7 @@ def check(key: Key, path: Path) -> Result:
     """A complete session, which the analysis takes as it is."""
     result = read_result(path.read_bytes())
     key.bundle.check(result)
-    analysis = analysis_run.analyse(key, [path])
+    analysis = analysis_run.analyse_test(key, [path])
     given = {answer.clip: answer.rating for answer in result.answers}
     assert dict(zip(analysis.counted["clip"], analysis.counted["rating"], strict=True)) == given
     assert analysis.after.listeners == 1

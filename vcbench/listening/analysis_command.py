@@ -22,7 +22,7 @@ def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path |
     """
     key = key.resolve()
     out = out or key.with_name(f"{key.name.removesuffix(SUFFIX)}.analysis")
-    analysis = analysis_run.analyse(open_key(key, bundle), results)
+    analysis = analysis_run.analyse_test(open_key(key, bundle), results)
     wrote = [f"Wrote {out / 'analysis.md'}."]
     if run is None:
         analysis_report.write(analysis, out)

@@ -50,7 +50,7 @@ class Analysis:
         return table[~table["listener"].isin(self.out)]
 
 
-def analyse(key: Key, results: Sequence[Path]) -> Analysis:
+def analyse_test(key: Key, results: Sequence[Path]) -> Analysis:
     """Read, screen, and analyse before and after screening.
 
     Raises:
