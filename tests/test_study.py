@@ -459,7 +459,7 @@ def test_cells_that_convert_otherwise_are_trained_once(tmp_path: Path) -> None:
     jobs = trainings.training_jobs(run, run.systems)
     assert [job.function for job in jobs] == [trainings.train_system, trainings.take_weights]
     assert jobs[1].after == jobs[0].name
-    pipeline.train(run, run.systems, lambda *_: None)
+    pipeline.train_rows(run, run.systems, lambda *_: None)
     first, second = (run.load_system(row) for row in run.systems)
     assert (first.skip_encoding, second.skip_encoding) == (True, False)
     assert all((value == second.state_dict()[name]).all() for name, value in first.state_dict().items())

@@ -216,7 +216,7 @@ def train_systems(folder: Path, systems: str, console: Console) -> None:
             raise UserError(f"{folder} has no system {row!r}.{registry.did_you_mean(row, run.systems)}")
     with bars(console) as progress:
         pipeline.prepare(run, progress)
-        pipeline.train(run, rows, progress)
+        pipeline.train_rows(run, rows, progress)
     console.print(f"Trained: {', '.join(rows)}")
 
 

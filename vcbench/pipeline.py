@@ -122,7 +122,7 @@ def check_metrics(run: Run, strict: bool) -> dict[str, str]:
     return missing
 
 
-def train(run: Run, rows: Sequence[str], progress: Progress) -> None:
+def train_rows(run: Run, rows: Sequence[str], progress: Progress) -> None:
     """Train what is not trained; several systems at once on a CPU, a thread each."""
     run_jobs(training_jobs(run, rows), run.workers, threads(run), progress)
 
