@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recordings import FakeRun
+from tests.recordings import FakeRun
 
 from evaluations.efficiency import Efficiency, figures
 from vcbench.scoring import evaluate

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from listening_helpers import RATE, make_session, signed, speechlike
-from made_up_run import made_up_run
+from tests.listening_helpers import RATE, make_session, signed, speechlike
+from tests.made_up_run import made_up_run
 from typer.testing import CliRunner
 
 from vcbench import audio, command

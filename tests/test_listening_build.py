@@ -22,7 +22,7 @@ import soundfile
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
+from tests.listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
 from scipy import signal
 from typer.testing import CliRunner
 

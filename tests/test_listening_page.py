@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from listening_helpers import make_run
+from tests.listening_helpers import make_run
 
 from vcbench.listening import analysis_run
 from vcbench.listening.bundle import build

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from listening_helpers import make_run, make_session, signed
+from tests.listening_helpers import make_run, make_session, signed
 
 from vcbench.listening.bundle import build
 from vcbench.listening.foreign import number, whole

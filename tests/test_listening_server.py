@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from listening_helpers import make_run, make_session, signed
+from tests.listening_helpers import make_run, make_session, signed
 
 from vcbench.listening.bundle import build
 from vcbench.listening.kinds import ListeningError

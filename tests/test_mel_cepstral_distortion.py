@@ -10,7 +10,7 @@ import pytest
 import pyworld
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recordings import FakeRun, conversion
+from tests.recordings import FakeRun, conversion
 from scipy.spatial.distance import cdist
 
 from evaluations.mel_cepstral_distortion import (

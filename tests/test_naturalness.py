@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recordings import conversion
+from tests.recordings import conversion
 
 from evaluations.naturalness import (
     HOP,

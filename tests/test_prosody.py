@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import FakeRun, conversion
+from tests.recordings import FakeRun, conversion
 
 from evaluations.prosody import ENOUGH, Prosody, compare
 from vcbench.corpora.corpus import Corpus

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import FakeRun
+from tests.recordings import FakeRun
 from torch import Tensor, nn
 
 from evaluations.reconstruction_error import ReconstructionError

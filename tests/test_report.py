@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_run import TEXT, made_up_run
+from tests.made_up_run import TEXT, made_up_run
 from PIL import Image
 
 from vcbench import audio, command, pipeline, report, report_plots

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recordings import FakeRun, conversion
+from tests.recordings import FakeRun, conversion
 
 from vcbench import audio, scoring
 from vcbench.corpora.corpus import Corpus

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from recordings import FakeRun
+from tests.recordings import FakeRun
 from torch import Tensor, nn
 
 from evaluations.speaker_probe import Classifier, SpeakerProbe, accuracy, prepare

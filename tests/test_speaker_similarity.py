@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import FakeRun, conversion
+from tests.recordings import FakeRun, conversion
 
 from evaluations.speaker_encoders import Ecapa, Ge2e
 from evaluations.speaker_similarity import (

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import FakeRun, conversion
+from tests.recordings import FakeRun, conversion
 
 from evaluations import word_error_rate
 from evaluations.word_error_rate import WordErrorRate, error_counts

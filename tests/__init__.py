@@ -1,0 +1,1 @@
+"""Tests of vcbench, in the same tree as the code."""
