@@ -28,13 +28,21 @@ from torch import Tensor, nn
 
 from evaluations.utmos import load_utmos
 from vcbench import audio, weights
-from vcbench.errors import ModelUnavailable
+from vcbench.base.errors import ModelUnavailable
 from vcbench.metric import AudioMetric, Column, Conversion
 
 RATE = 16_000  # Hz, for all models
+
+
 HOP = 160  # samples per frame of DistillMOS
+
+
 WINDOW = 122_880  # samples per window of DistillMOS
+
+
 REACH = 16  # frames: more than the convolutions' reach to either side; even
+
+
 Measured = list[list[tuple[str, float, float, dict[str, Any]]]]
 
 

@@ -30,16 +30,15 @@ import torch
 
 from evaluations.speaker_encoders import RATE, Ecapa, Ge2e
 from vcbench import audio, weights
-from vcbench.files import hash_json
-from vcbench.metric import AudioMetric, Column, Conversion, Score, Verification
-from vcbench.state import find_state, write_state
+from vcbench.base.files import hash_json
+from vcbench.metric import AudioMetric, Column, Conversion, RunView, Score, Verification
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vcbench.base.state import find_state, write_state
     from vcbench.corpora.corpus import Utterance
-    from vcbench.state import find_state, write_state
-from vcbench.metric import RunView
+
 
 RECORDINGS = 6  # of each speaker, at most, for the threshold
 

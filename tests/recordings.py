@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from vcbench import audio
+from vcbench.base.files import hash_file
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.features.store import FeatureStore
-from vcbench.files import hash_file
 from vcbench.metric import Conversion
 
 

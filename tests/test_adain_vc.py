@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from systems.adain_vc import AdaINConfig, AdaINVC
 from systems.adain_vc.original import (
     Bank,
     DecoderBlock,
@@ -20,7 +19,8 @@ from systems.adain_vc.original import (
     SpeakerEncoder,
     halve,
 )
-from systems.again_vc import AgainConfig, AgainVC
+from systems.adain_vc.system import AdaINConfig, AdaINVC
+from systems.again_vc.system import AgainConfig, AgainVC
 from vcbench.features.settings import MelSettings
 from vcbench.system import Batch
 

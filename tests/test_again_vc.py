@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from systems.again_vc import AgainConfig, AgainVC
 from systems.again_vc.official import convert_official, import_official, rename
 from systems.again_vc.published import PublishedAgainVC
+from systems.again_vc.system import AgainConfig, AgainVC
 from systems.layers.autoencoder import activate
 from vcbench.features.settings import MelSettings
 from vcbench.system import Batch, CheckpointError
@@ -81,9 +81,6 @@ def test_over_the_batch_in_training_an_utterance_sees_its_neighbours() -> None:
                 module.eval()
         same = torch.allclose(model.reconstruct(mel, None)[:, 1:], model.reconstruct(changed, None)[:, 1:], atol=1e-5)
         assert same is not over_batch
-
-
-# A synthetic checkpoint of the published code: its names, with a width, blocks and channels that are not the defaults.
 
 
 def published_name(name: str) -> str:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from vcbench import asr, audio, weights
 from vcbench.asr import Transcriber, transcript
 from vcbench.asr_weights import ConversionError, load_openai_whisper, read
+from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.corpora.corpus import Corpus
-from vcbench.errors import ModelUnavailable, UserError
 
 here = pytest.mark.skipif(weights.look("faster-whisper/tiny.en") is None, reason="Whisper tiny.en is not installed")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from systems.again_vc import AgainConfig, AgainVC
+from systems.again_vc.system import AgainConfig, AgainVC
 from vcbench import bench, config
 from vcbench.config import RunConfig
 from vcbench.features.settings import MelSettings

@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from vcbench import cli, command
-from vcbench.errors import UserError
+from vcbench.base.errors import UserError
 
 VERBS = ["run", "prepare", "train", "convert", "systems", "metrics", "doctor", "study", "import"]
+
+
 VERBS += ["listen build", "bench train", "bench convert", "bench score", "score"]
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vcbench import config
+from vcbench.base.settings import ConfigError
 from vcbench.command import select
-from vcbench.config import ConfigError
 from vcbench.registry import RegistryError
 
 

@@ -6,11 +6,11 @@ import pytest
 import pyworld
 import soundfile
 
+from vcbench.base.errors import UserError
 from vcbench.corpora.corpus import Corpus
 from vcbench.corpora.layout import CorpusError
 from vcbench.corpora.mini import HERE, audio_path, load, read_sentences, read_voices
 from vcbench.corpora.mini.make import RATE, record, require_flite, stretch, trim
-from vcbench.errors import UserError
 
 SIZE_LIMIT = 9 * 2**20  # bytes, of all the audio
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.recordings import FakeRun
 
 from evaluations.efficiency import Efficiency, figures
+from tests.recordings import FakeRun
 from vcbench.scoring import evaluate
 
 

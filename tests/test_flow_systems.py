@@ -9,18 +9,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from systems.ae_flow import AEFlow
-from systems.flowvc import FlowVC
-from systems.mel_flow import ConversionError, MelFlow
-from systems.nd_flow import NDFlow
+from systems.ae_flow.system import AEFlow
+from systems.flowvc.system import FlowVC
+from systems.mel_flow.system import ConversionError, MelFlow
+from systems.nd_flow.system import NDFlow
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.features.settings import MelSettings
 from vcbench.system import Batch, TrainingSettings, collate
 from vcbench.training import train
 
 SYSTEMS = [FlowVC, AEFlow, NDFlow]
+
+
 MEL = MelSettings(n_mels=8)
+
+
 PHONES = 5
+
+
 SMALL = {
     "steps": 3, "width": 8, "layers": 2, "kernel": 3, "condition_channels": 12, "condition_layers": 2, "phones": PHONES,
     "speaker_channels": 6, "speaker_width": 8,

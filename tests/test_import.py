@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from systems.again_vc import AgainConfig, AgainVC
 from systems.again_vc.published import PublishedAgainVC
+from systems.again_vc.system import AgainConfig, AgainVC
 from vcbench import cli
+from vcbench.base.errors import UserError
 from vcbench.corpora.corpus import Corpus
-from vcbench.errors import UserError
 from vcbench.system import CheckpointError
 
 

@@ -9,16 +9,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from systems.adain_vc import AdaINConfig, AdaINVC
 from systems.adain_vc.original import OriginalConfig
-from systems.again_vc import AgainConfig, AgainVC
+from systems.adain_vc.system import AdaINConfig, AdaINVC
+from systems.again_vc.system import AgainConfig, AgainVC
 from systems.layers.one_shot import OneShotSystem, extend
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.features.settings import MelSettings
 from vcbench.system import Batch, CheckpointError
 
 MEL = MelSettings(n_mels=10)
+
+
 SMALL = {"hidden": 12, "gru_hidden": 9, "blocks": 3}
+
+
 ORIGINAL = OriginalConfig(channels=12, bank=4, bank_channels=5, content_channels=6, speaker_channels=7, dense_blocks=2)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.listening_helpers import RATE, make_session, signed, speechlike
-from tests.made_up_run import made_up_run
 from typer.testing import CliRunner
 
+from tests.listening_helpers import RATE, make_session, signed, speechlike
+from tests.made_up_run import made_up_run
 from vcbench import audio, command
+from vcbench.base.errors import UserError
 from vcbench.cli import app
-from vcbench.errors import UserError
 from vcbench.listening.analysis import agreement, analyse, bimodality, points, side_bias
 from vcbench.listening.analysis_plan import AnalysisPlan, CategoryScreening, MushraScreening
 from vcbench.listening.bundle import build
@@ -30,9 +30,17 @@ from vcbench.listening.screening import screen
 from vcbench.statistics import weighted_mean_interval
 
 SYSTEMS = ["best", "good", "fair", "poor"]
+
+
 TRUTH = {"best": 75.0, "good": 60.0, "fair": 50.0, "poor": 35.0}
+
+
 PREDICTED = {"flowvc": 0.7, "again_vc": 0.65, "third_system": 0.4, "source": 0.2, "target": 0.9}
+
+
 HEARD = "Naturalness, heard (1-5)"
+
+
 CARELESS = ["21", "22", "23"]
 
 

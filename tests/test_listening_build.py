@@ -22,10 +22,10 @@ import soundfile
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
 from scipy import signal
 from typer.testing import CliRunner
 
+from tests.listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
 from vcbench.audio import AudioError
 from vcbench.cli import app
 from vcbench.listening.analysis_plan import AnalysisPlan

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.listening_helpers import make_run
 
+from tests.listening_helpers import make_run
 from vcbench.listening import analysis_run
 from vcbench.listening.bundle import build
 from vcbench.listening.key import Key, open_key

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.listening_helpers import make_run, make_session, signed
 
+from tests.listening_helpers import make_run, make_session, signed
 from vcbench.listening.bundle import build
 from vcbench.listening.foreign import number, whole
 from vcbench.listening.key import Key, open_key

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.listening_helpers import make_run, make_session, signed
 
+from tests.listening_helpers import make_run, make_session, signed
 from vcbench.listening.bundle import build
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options

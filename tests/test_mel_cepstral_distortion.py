@@ -10,7 +10,6 @@ import pytest
 import pyworld
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.recordings import FakeRun, conversion
 from scipy.spatial.distance import cdist
 
 from evaluations.mel_cepstral_distortion import (
@@ -23,6 +22,7 @@ from evaluations.mel_cepstral_distortion import (
     envelope,
     mel_constant,
 )
+from tests.recordings import FakeRun, conversion
 from vcbench import audio
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Corpus

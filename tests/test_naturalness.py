@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.recordings import conversion
 
 from evaluations.naturalness import (
     HOP,
@@ -20,12 +19,15 @@ from evaluations.naturalness import (
     UtmosNaturalness,
     load_distillmos,
 )
+from tests.recordings import conversion
 from vcbench import audio, weights
+from vcbench.base.errors import ModelUnavailable
 from vcbench.corpora.corpus import Corpus
-from vcbench.errors import ModelUnavailable
 from vcbench.metric import Conversion
 
 here = pytest.mark.skipif(weights.look("distillmos") is None, reason="distillmos is not installed")
+
+
 # Around the lengths where the computation changes: a frame, an odd number of frames, the longest that is padded.
 LENGTHS = (800, 16_000, 48_000 + HOP, WINDOW - 4 * REACH * HOP, WINDOW - 4 * REACH * HOP + 1, WINDOW + 8000)
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.recordings import FakeRun, conversion
 
 from evaluations.prosody import ENOUGH, Prosody, compare
+from tests.recordings import FakeRun, conversion
 from vcbench.corpora.corpus import Corpus
 from vcbench.reference_rows import convert_with_world
 from vcbench.scoring import evaluate

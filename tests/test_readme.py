@@ -14,12 +14,14 @@ import pytest
 import soundfile
 import torch
 
-from systems.again_vc import AgainConfig
 from systems.again_vc.published import PublishedAgainVC
+from systems.again_vc.system import AgainConfig
 from vcbench import cli
 from vcbench.corpora.corpus import Corpus
 
 ROOT = Path(__file__).parents[1]
+
+
 README = (ROOT / "README.md").read_text()
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.recordings import FakeRun
 from torch import Tensor, nn
 
 from evaluations.reconstruction_error import ReconstructionError
+from tests.recordings import FakeRun
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.corpora.split import Split
 from vcbench.features.settings import MelSettings

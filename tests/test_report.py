@@ -13,20 +13,24 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
-from tests.made_up_run import TEXT, made_up_run
 from PIL import Image
 
+from tests.made_up_run import TEXT, made_up_run
 from vcbench import audio, command, pipeline, report, report_plots
+from vcbench.base.state import write_parquet, write_state
 from vcbench.leaderboard import Leaderboard
 from vcbench.metric import Column
 from vcbench.report_comparisons import matrices
 from vcbench.report_listening import LEVELS, RANGE, choose, spectrogram
 from vcbench.run import Run, RunError
 from vcbench.sheets import sheets
-from vcbench.state import write_parquet, write_state
 
 SYSTEMS = ["a<b&c", "two"]
+
+
 LEVEL = {"a<b&c": 0.6, "two": 0.7, "source": 0.2, "target": 0.9}
+
+
 SECTIONS = ["leaderboard", "intervals", "comparisons", "sanity", "distributions", "training", "listening"]
 
 

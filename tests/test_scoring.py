@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.recordings import FakeRun, conversion
 
+from tests.recordings import FakeRun, conversion
 from vcbench import audio, scoring
 from vcbench.corpora.corpus import Corpus
 from vcbench.features.settings import MelSettings

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.recordings import FakeRun
 from torch import Tensor, nn
 
 from evaluations.speaker_probe import Classifier, SpeakerProbe, accuracy, prepare
+from tests.recordings import FakeRun
 from vcbench.corpora.corpus import Utterance
 from vcbench.corpora.split import Split
 from vcbench.features.settings import MelSettings

@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.recordings import FakeRun, conversion
 
 from evaluations.speaker_encoders import Ecapa, Ge2e
 from evaluations.speaker_similarity import (
@@ -20,12 +19,14 @@ from evaluations.speaker_similarity import (
     equal_error_rate,
     verification_cosines,
 )
+from tests.recordings import FakeRun, conversion
 from vcbench import audio, weights
+from vcbench.base.errors import ModelUnavailable
 from vcbench.corpora.corpus import Corpus, Speaker
-from vcbench.errors import ModelUnavailable
 from vcbench.scoring import evaluate, scores_to_frame
 
 here = pytest.mark.skipif(weights.look("ge2e") is None, reason="resemblyzer is not installed")
+
 
 # The layout of the hub's folder, with a small network.
 HYPERPARAMETERS = """

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from vcbench import audio, weights
+from vcbench.base.files import hash_file
 from vcbench.corpora.corpus import Corpus, Utterance
 from vcbench.features import preparation
 from vcbench.features import store as store_module
@@ -23,7 +24,6 @@ from vcbench.features.phones import ALIGNED
 from vcbench.features.preparation import prepare_features
 from vcbench.features.settings import MelSettings, PitchSettings, TranscriptSettings
 from vcbench.features.store import FeatureStore
-from vcbench.files import hash_file
 
 ALL = ("mel", "pitch", "phones")
 

@@ -13,7 +13,7 @@ import tomli_w
 from typer.testing import CliRunner
 
 from vcbench import cli, config, pipeline, study, study_run, study_speed, trainings
-from vcbench.config import ConfigError
+from vcbench.base.settings import ConfigError
 from vcbench.listening.key import open_key
 from vcbench.run import Run
 from vcbench.scoring import FIELDS
@@ -45,6 +45,8 @@ TOY: dict[str, Any] = {
         {"kind": "curve", "x": "reconstruction_error@seen", "y": "probe_content"},
     ],
 }  # fmt: skip
+
+
 LISTENING: dict[str, Any] = {
     "mos": {
         "rows": ["none", "sigmoid", "oracle"], "items": 2, "listeners": 4, "per_item": 2, "contrast": ["sigmoid", "none"],
@@ -53,6 +55,8 @@ LISTENING: dict[str, Any] = {
         "rows": ["none", "sigmoid"], "condition": "unseen->unseen", "items": 1, "listeners": 2, "per_item": 2, "training": 0,
     },
 }  # fmt: skip
+
+
 GRID: dict[str, Any] = {
     key: value for key, value in TOY.items() if key not in ("cells", "claims", "draw")
 } | {

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from systems.again_vc import AgainConfig, AgainVC
+from systems.again_vc.system import AgainConfig, AgainVC
 from systems.layers.one_shot import OneShotSystem
-from systems.nd_flow import NDFlow
+from systems.nd_flow.system import NDFlow
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.metric import AudioMetric, Column, Conversion
 from vcbench.registry import load, names

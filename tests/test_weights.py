@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vcbench import weights
-from vcbench.errors import ModelUnavailable
+from vcbench.base.errors import ModelUnavailable
 from vcbench.weights import WEIGHTS, WeightsError
 
 

@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.recordings import FakeRun, conversion
 
 from evaluations import word_error_rate
 from evaluations.word_error_rate import WordErrorRate, error_counts
+from tests.recordings import FakeRun, conversion
 from vcbench import asr, weights
+from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.corpora.corpus import Corpus
-from vcbench.errors import ModelUnavailable, UserError
 from vcbench.scoring import evaluate
 
 here = pytest.mark.skipif(weights.look("faster-whisper/tiny.en") is None, reason="Whisper tiny.en is not installed")
+
+
 WORDS = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat"]), max_size=8)
 
 

@@ -13,18 +13,22 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from vcbench import config as configuration
+from vcbench.base.jobs import torch_threads
+from vcbench.base.machine import cache_root, pick_device
 from vcbench.config import RunConfig
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.engines import torch_threads
 from vcbench.features.phones import INVENTORY
 from vcbench.features.store import FeatureStore
-from vcbench.run import cache_root, pick_device
 from vcbench.system import Batch, NeuralSystem, TrainingSettings
 from vcbench.vocoders import load_vocoder
 
 WARM_UP = 3  # steps
+
+
 CONVERTED = 8  # utterances
+
+
 MATRIX = 1024  # rows and columns
 
 

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from vcbench import audio, config, pipeline, registry
+from vcbench.base.errors import ModelUnavailable
+from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.config import RunConfig
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.engines import Job, Progress, run_jobs
-from vcbench.errors import ModelUnavailable
 from vcbench.features.store import FeatureStore
 from vcbench.leaderboard import ALL
 from vcbench.metric import AudioMetric, Conversion
@@ -32,9 +32,16 @@ from vcbench.scoring import CHUNK
 
 Metrics = Mapping[str, dict[str, Any]]
 
+
 TOKENS = 4.0  # of Whisper in a second of English speech
+
+
 PROMPT = 4  # tokens that its decoder is given to begin with
+
+
 END = 50257  # its token that ends a text, in the multilingual vocabulary
+
+
 LARGE_V3 = {
     "n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 1280, "n_audio_head": 20, "n_audio_layer": 32, "n_vocab": 51866,
     "n_text_ctx": 448, "n_text_state": 1280, "n_text_head": 20, "n_text_layer": 32,

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from vcbench import __version__, cli_bench, cli_listen
+from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.cli_options import (
     Assignments,
     ConfigFiles,
@@ -25,7 +26,6 @@ from vcbench.cli_options import (
     Systems,
     console,
 )
-from vcbench.errors import ModelUnavailable, UserError
 
 app = typer.Typer(
     help="A benchmark of voice conversion systems: train, convert, score, compare, listen.\n\n"
@@ -34,12 +34,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
 app.add_typer(cli_listen.app, name="listen")
+
+
 app.add_typer(cli_bench.app, name="bench")
+
+
 errors = Console(stderr=True)
 
+
 EXIT_USER_ERROR = 2
+
+
 EXIT_FAILURES = 3
+
+
 EXIT_INTERRUPTED = 130
 
 

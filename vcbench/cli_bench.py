@@ -67,11 +67,11 @@ def bench_score(
     `--set workers=1` times each alone. A metric that the preset lacks: `--set metrics.prosody={}`.
     """
     from vcbench import bench_score as bench
-    from vcbench import command
     from vcbench import config as configuration
+    from vcbench.base.console import bars
 
     settings = configuration.parse(configuration.resolve(preset, config, assignments))
-    with command.bars(console) as progress:
+    with bars(console) as progress:
         rows, missing = bench.score(settings, conversions, seconds, random_weights, progress)
     console.print(f"{conversions} conversions of {seconds:g} s")
     _print(rows, "metric", "load (s)", "score (s)", "s each", "a minute", "real-time factor")

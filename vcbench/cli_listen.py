@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vcbench.base.errors import UserError
 from vcbench.cli_options import RunFolder, console
-from vcbench.errors import UserError
 
 app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
 

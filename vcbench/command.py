@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
 from vcbench import audio, external, leaderboard, pipeline, registry
 from vcbench import config as configuration
+from vcbench.base.console import bars, print_missing, stage
+from vcbench.base.errors import UserError, did_you_mean
+from vcbench.base.machine import cache_root
 from vcbench.config import RunConfig
 from vcbench.conversion import convert_waves
 from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.engines import Progress
-from vcbench.errors import UserError
 from vcbench.features.store import FeatureStore
-from vcbench.run import Run, cache_root
+from vcbench.run import Run
 from vcbench.system import NeuralSystem, VoiceConverter, read_checkpoint
 from vcbench.vocoders import Vocoder, VocoderSettings, load_vocoder
 
@@ -76,24 +72,6 @@ def corpus_overlay(assignments: list[str] | None, corpus: str | None, corpus_roo
     return overlay
 
 
-@contextmanager
-def bars(console: Console) -> Iterator[Progress]:
-    """Progress bars, a line per job; lines go when done, so that the screen holds what matters."""
-    shown = Bars(
-        TextColumn("{task.description:24}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"), console=console, transient=True,
-    )  # fmt: skip
-    tasks: dict[str, Any] = {}
-
-    def progress(name: str, done: int, total: int, note: str = "") -> None:
-        if name not in tasks:
-            tasks[name] = shown.add_task(name, total=total, note=note)
-        shown.update(tasks[name], completed=done, total=total, note=note, visible=done < total)
-
-    with shown:
-        yield progress
-
-
 def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard:
     """Every stage in turn; says what each did and how long it took."""
     missing = pipeline.check_metrics(run, strict)
@@ -109,22 +87,6 @@ def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard
     with stage("train and convert", times, console) as progress:
         pipeline.train_and_convert(run, progress)
     return _score(run, missing, times, console)
-
-
-def print_missing(missing: dict[str, str], console: Console) -> None:
-    """Say which metrics are left out, and why."""
-    for metric, reason in missing.items():
-        console.print(f"[yellow]{escape(metric)} is left out:[/] {escape(reason)}")
-
-
-@contextmanager
-def stage(name: str, times: dict[str, float], console: Console) -> Iterator[Progress]:
-    """Bars while a stage works, then a line with its seconds, which are also put in `times`."""
-    started = perf_counter()
-    with bars(console) as progress:
-        yield progress
-    times[name] = perf_counter() - started
-    console.print(f"{name:17} {times[name]:6.1f} s")
 
 
 def _score(run: Run, missing: dict[str, str], times: dict[str, float], console: Console) -> leaderboard.Leaderboard:
@@ -213,7 +175,7 @@ def train_systems(folder: Path, systems: str, console: Console) -> None:
     rows = run.systems if systems == "all" else [name.strip() for name in systems.split(",")]
     for row in rows:
         if row not in run.systems:
-            raise UserError(f"{folder} has no system {row!r}.{registry.did_you_mean(row, run.systems)}")
+            raise UserError(f"{folder} has no system {row!r}.{did_you_mean(row, run.systems)}")
     with bars(console) as progress:
         pipeline.prepare(run, progress)
         pipeline.train_rows(run, rows, progress)
@@ -238,7 +200,7 @@ def open_converter(folder: Path | None, row: str | None, checkpoint: Path | None
         raise UserError("Name either --run and --system, or --checkpoint alone.")
     run = Run.open(folder)
     if row not in run.systems:
-        raise UserError(f"{folder} has no system {row!r}.{registry.did_you_mean(row, run.systems)}")
+        raise UserError(f"{folder} has no system {row!r}.{did_you_mean(row, run.systems)}")
     vocoder = load_vocoder(run.config.vocoder, run.config.features.mel, run.device)
     return Converter(run.load_system(row), run.store, vocoder)
 

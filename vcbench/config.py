@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
 from vcbench import registry
+from vcbench.base.errors import did_you_mean
+from vcbench.base.settings import ConfigError, Strict, lay_over, merge, plain_json, validate
 from vcbench.corpora import MODULES
 from vcbench.corpora.split import SplitSettings
-from vcbench.errors import UserError
 from vcbench.features.settings import MelSettings, PitchSettings
 from vcbench.metric import Metric
-from vcbench.settings import Strict
 from vcbench.system import SystemConfig
 from vcbench.trials import TrialSettings
 from vcbench.vocoders import VocoderSettings
 
 ReferenceRow = Literal["source", "oracle", "target", "world"]
+
+
 REFERENCE_ROWS: tuple[ReferenceRow, ...] = ("source", "oracle", "target", "world")
-
-
-class ConfigError(UserError):
-    """A configuration that is not valid; the message names the key and what is allowed."""
 
 
 class CorpusSettings(Strict):
@@ -74,52 +71,12 @@ def presets() -> list[str]:
     )
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ConfigError(f"The configuration file {path} does not exist.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
-
-
 def resolve(preset: str, files: list[Path] | None = None, assignments: list[str] | None = None) -> dict[str, Any]:
     """A preset, with files laid over it in order, then ``key.key=value`` assignments (values as in TOML, or bare text)."""
     if preset not in presets():
-        raise ConfigError(f"There is no preset {preset!r}.{registry.did_you_mean(preset, presets())}")
+        raise ConfigError(f"There is no preset {preset!r}.{did_you_mean(preset, presets())}")
     values = tomllib.loads((resources.files("vcbench.presets") / f"{preset}.toml").read_text())
     return lay_over(values, files, assignments)
-
-
-def lay_over(values: dict[str, Any], files: list[Path] | None, assignments: list[str] | None) -> dict[str, Any]:
-    """A user's files, then assignments, laid over `values`."""
-    for path in files or []:
-        values = merge(values, read_toml(path))
-    for assignment in assignments or []:
-        values = merge(values, _assignment(assignment))
-    return values
-
-
-def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`above` laid over `below`, table by table."""
-    merged = dict(below)
-    for key, value in above.items():
-        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both_tables else value
-    return merged
-
-
-def _assignment(text: str) -> dict[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set takes KEY=VALUE, e.g. systems.again_vc.hidden=64; received {text!r}.")
-    try:
-        return tomllib.loads(f"{key} = {value}")
-    except tomllib.TOMLDecodeError:
-        try:
-            return tomllib.loads(f"{key} = {json.dumps(value)}")
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"--set takes KEY=VALUE with a dotted key; received {text!r} ({error}).") from error
 
 
 def parse(values: dict[str, Any]) -> RunConfig:
@@ -131,9 +88,7 @@ def parse(values: dict[str, Any]) -> RunConfig:
     config = validate(RunConfig, values, "")
     if config.corpus.name not in MODULES:
         name = config.corpus.name
-        raise ConfigError(
-            f"corpus.name = {name!r}: there is no such corpus.{registry.did_you_mean(name, list(MODULES))}"
-        )
+        raise ConfigError(f"corpus.name = {name!r}: there is no such corpus.{did_you_mean(name, list(MODULES))}")
     conditioned = {row: _speaker_encoder(row, settings) for row, settings in config.systems.items()}
     for name, options in config.metrics.items():
         encoder = build_metric(name, options).speaker_encoder
@@ -185,37 +140,3 @@ def build_metric(name: str, options: dict[str, Any]) -> Metric:
         return metric_class(**options)
     except (TypeError, ValidationError, ValueError) as error:
         raise ConfigError(f"metrics.{registry.row_name(name)}: {error}") from error
-
-
-def validate(model: type[BaseModel], values: dict[str, Any], where: str) -> Any:
-    """Values of a TOML file as `model`; strict, except that TOML's arrays may be tuples and its strings paths."""
-    try:
-        return model.model_validate_json(json.dumps(values))
-    except ValidationError as error:
-        raise ConfigError("\n".join(_explain(model, issue, where) for issue in error.errors())) from error
-
-
-def _explain(model: type[BaseModel], issue: Any, where: str) -> str:
-    key = where + ".".join(str(part) for part in issue["loc"])
-    if issue["type"] == "extra_forbidden":
-        fields = _fields_at(model, issue["loc"][:-1])
-        return f"Unknown key {key!r}.{registry.did_you_mean(str(issue['loc'][-1]), fields)}"
-    if issue["type"] == "missing":
-        return f"The key {key!r} is missing."
-    return f"{key} = {issue['input']!r}: {issue['msg']}."
-
-
-def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """Names of the fields of the nested model at `location`."""
-    found: Any = model
-    for part in location:
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            found = found.model_fields[str(part)].annotation if str(part) in found.model_fields else None
-        else:  # an element of tuple[X, ...] or dict[str, X]
-            found = next((one for one in get_args(found) if isinstance(one, type) and issubclass(one, BaseModel)), None)
-    return sorted(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
-
-
-def plain_json(settings: BaseModel) -> dict[str, Any]:
-    """Settings as JSON holds them, for hashes and manifests."""
-    return settings.model_dump(mode="json")

@@ -13,22 +13,26 @@ import torch
 from torch import Tensor
 
 from vcbench import audio, config, reference_rows
+from vcbench.base.errors import UserError
+from vcbench.base.files import hash_file, hash_json
+from vcbench.base.jobs import Report
+from vcbench.base.settings import plain_json
+from vcbench.base.state import find_state, write_parquet, write_state
 from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.errors import UserError
-from vcbench.files import hash_file, hash_json
 from vcbench.run import Run
 from vcbench.run_folder import RunFolder, find_outcomes
 from vcbench.source import source_key
-from vcbench.state import find_state, write_parquet, write_state
 from vcbench.system import NeuralSystem
 from vcbench.trials import trials_hash
 from vcbench.vocoders import load_vocoder
 
 VERSION = 1  # raise it when the same checkpoint gives another recording
-BATCH = 12  # utterances; a neighbour changes nothing
-COSTS = ("conversion_seconds", "vocoder_seconds", "audio_seconds")
 
-Report = Callable[..., None]
+
+BATCH = 12  # utterances; a neighbour changes nothing
+
+
+COSTS = ("conversion_seconds", "vocoder_seconds", "audio_seconds")
 
 
 def conversion_key(run: Run, row: str) -> str:
@@ -39,7 +43,7 @@ def conversion_key(run: Run, row: str) -> str:
             "version": VERSION,
             "trials": trials_hash(run.trials),
             "corpus": run.prepared.corpus_hash,
-            "vocoder": config.plain_json(run.config.vocoder),
+            "vocoder": plain_json(run.config.vocoder),
             "vocoder_weights": _weights_hash(run.config.vocoder.path),
             "checkpoint": hash_file(checkpoint) if checkpoint.is_file() else None,
             "settings": run.config.systems.get(row),

@@ -11,10 +11,9 @@ import torch
 from rich.table import Table
 
 from vcbench import registry, weights
+from vcbench.base.errors import ModelUnavailable
+from vcbench.base.machine import cache_root, device_name, pick_device, versions
 from vcbench.corpora import MODULES
-from vcbench.errors import ModelUnavailable
-from vcbench.manifest import device_name, versions
-from vcbench.run import cache_root, pick_device
 
 # What a run lacks without a model; models of other names are choices that a configuration makes.
 COSTS = {

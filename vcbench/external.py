@@ -18,21 +18,29 @@ from scipy import signal
 from torch import Tensor
 
 from vcbench import audio, config, registry
+from vcbench.base.files import hash_file, hash_json
+from vcbench.base.state import write_parquet, write_state
 from vcbench.config import RunConfig
 from vcbench.conversion import COSTS, conversion_key
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.external_table import Recording, TableError, enrolment, read_table, recordings
-from vcbench.files import hash_file, hash_json
 from vcbench.leaderboard import ALL
 from vcbench.metric import AudioMetric
 from vcbench.run import Run
 from vcbench.run_folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
-from vcbench.state import write_parquet, write_state
 
 LOWEST_RATE = 1000  # Hz; below it there is no speech to score
+
+
 COMMON_RATE = 48_000  # Hz
+
+
 LOW_RATE, CLIPPED = "sampled below 16 kHz", "clipped"  # flags: such a recording is scored, and the table says so
+
+
 EFFECTS = {LOW_RATE: "every model hears them without their upper band", CLIPPED: "they were scaled down"}
+
+
 REAL = "the sources and targets"
 
 

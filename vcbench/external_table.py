@@ -12,11 +12,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from vcbench.errors import UserError
-from vcbench.registry import did_you_mean
+from vcbench.base.errors import UserError, did_you_mean
 
 NEEDED = ("system", "converted", "source", "target")
+
+
 OPTIONAL = ("text", "source_speaker", "target_speaker", "enrolment")
+
+
 SEPARATOR = ";"  # between the recordings of an enrolment
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from vcbench.base.state import read_state
 from vcbench.leaderboard import ALL, Leaderboard
 from vcbench.metric import Column
 from vcbench.run import Run
-from vcbench.state import read_state
 
 FEWEST = 3  # systems; through two points goes a line
 

@@ -2,71 +2,15 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from vcbench.files import hash_file, hash_json
-from vcbench.state import find_state, write_state
+from vcbench.base.files import hash_file, hash_json
+from vcbench.base.machine import device_name, git_commit, today, versions
+from vcbench.base.state import find_state, write_state
 from vcbench.trials import trials_hash
 
 if TYPE_CHECKING:
     from vcbench.run import Run
-
-PACKAGES = (
-    "vcbench", "torch", "torchaudio", "speechbrain", "openai-whisper", "faster-whisper", "resemblyzer", "distillmos",
-    "pyworld", "pocketsphinx", "jiwer", "scipy", "numpy", "pandas", "soundfile",
-)  # fmt: skip
-
-
-def versions() -> dict[str, str]:
-    """Installed versions; "not installed" where a package is missing."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def git_commit() -> str | None:
-    """The commit of the checkout that vcbench runs from, with "+" where files differ from it; None outside one."""
-    root = Path(__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"], cwd=root, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
-
-
-def today() -> str:
-    """The date in UTC, as YYYY-MM-DD."""
-    return datetime.now(UTC).date().isoformat()
-
-
-def device_name(device: torch.device) -> str:
-    """What the arithmetic ran on, in words."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        model = f"{len(names)} x {names[0]}" if names else model
-    return f"CPU ({model})"
 
 
 def write_manifest(run: Run, wall_times: dict[str, float]) -> None:

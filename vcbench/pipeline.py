@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,28 +11,28 @@ from typing import Any
 import pandas as pd
 import torch
 
-from vcbench import config, leaderboard
+from vcbench import leaderboard
+from vcbench.base.errors import ModelUnavailable
+from vcbench.base.files import hash_json
+from vcbench.base.jobs import Job, Progress, Report, run_jobs
+from vcbench.base.machine import cache_root
+from vcbench.base.settings import plain_json
+from vcbench.base.state import find_parquet, find_state, read_state, write_parquet, write_state
 from vcbench.conversion import conversion_key, convert_row, is_converted
 from vcbench.corpora.check import check_corpus
 from vcbench.corpora.corpus import Utterance
 from vcbench.corpora.split import split
-from vcbench.engines import Job, Progress, run_jobs
-from vcbench.errors import ModelUnavailable
 from vcbench.features import preparation
-from vcbench.files import hash_json
 from vcbench.heard import with_heard
 from vcbench.manifest import write_manifest
 from vcbench.metric import Column
 from vcbench.recording_conditions import vary
-from vcbench.run import Run, RunError, cache_root
+from vcbench.run import Run, RunError
 from vcbench.run_folder import SCORES, TRIALS, Prepared, StoredSpeaker, StoredSplit, StoredUtterance, read_scores
 from vcbench.sanity import broken_order
 from vcbench.scoring import evaluate, metric_key, scores_to_frame
-from vcbench.state import find_parquet, find_state, read_state, write_parquet, write_state
 from vcbench.trainings import training_jobs
 from vcbench.trials import build_trials
-
-Report = Callable[..., None]
 
 
 def prepare(run: Run, progress: Progress) -> None:
@@ -92,8 +92,8 @@ def _to_prepare(run: Run, before: dict[str, Any]) -> dict[str, Any]:
     """The corpus, and what the systems need of it; also what was prepared before, if that was of the same corpus."""
     needs, varied = run.needs
     same = {
-        "corpus": config.plain_json(run.config.corpus),
-        "features": config.plain_json(run.config.features),
+        "corpus": plain_json(run.config.corpus),
+        "features": plain_json(run.config.features),
         "seed": run.config.seed,
     }
     if all(before.get(name) == value for name, value in same.items()):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
-from vcbench.errors import UserError
-from vcbench.files import hash_json
+from vcbench.base.errors import UserError, did_you_mean
+from vcbench.base.files import hash_json
 
 FILE_MODULE = "vcbench_file_"  # begins the names of modules that are loaded from files
+
 
 Kind = Literal["systems", "metrics", "importers"]
 
@@ -38,13 +38,6 @@ def load(kind: Kind, name: str) -> Any:
         if entry.name == name:
             return entry.load()
     raise RegistryError(f"There is no {kind[:-1]} {name!r}.{did_you_mean(name, names(kind))}")
-
-
-def did_you_mean(wrong: str, allowed: list[str]) -> str:
-    """A sentence with the closest allowed name, and the list of all allowed names."""
-    near = difflib.get_close_matches(wrong, allowed, n=1, cutoff=0.5)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{guess} Available: {', '.join(allowed) or 'none'}."
 
 
 def row_name(name: str) -> str:

@@ -16,8 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vcbench import report_plots
-from vcbench.errors import ModelUnavailable
-from vcbench.files import write_text
+from vcbench.base.errors import ModelUnavailable
+from vcbench.base.files import write_text
+from vcbench.base.state import find_state
 from vcbench.leaderboard import ALL, Leaderboard
 from vcbench.report_comparisons import matrices
 from vcbench.report_facts import assignments, facts, without_roots
@@ -27,7 +28,6 @@ from vcbench.run_folder import read_scores
 from vcbench.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
 from vcbench.scoring import scores_to_frame
 from vcbench.sheets import footnotes, plain_notes, sheets
-from vcbench.state import find_state
 
 LISTED = 200  # most failures or rejected recordings that the page lists; the rest are in the run's files
 

@@ -13,21 +13,27 @@ import tomli_w
 import torch
 
 from vcbench import config as configuration
+from vcbench.base.errors import UserError
+from vcbench.base.files import hash_file, hash_json, write_text
+from vcbench.base.machine import cache_root, pick_device
+from vcbench.base.settings import read_toml
+from vcbench.base.state import read_state
 from vcbench.config import RunConfig
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Corpus, Speaker, Utterance
 from vcbench.corpora.split import Split
-from vcbench.errors import UserError
 from vcbench.features.store import FeatureStore
-from vcbench.files import hash_file, hash_json, write_text
 from vcbench.metric import Conversion, Metric
 from vcbench.run_folder import Prepared, RunFolder, StoredUtterance, read_outcomes, read_trials
 from vcbench.run_metrics import build_metrics
-from vcbench.state import read_state
 from vcbench.system import NeuralSystem, SystemConfig, VoiceConverter
 
 WHERE_ONLY = ("device", "workers", "name")  # keys that decide where a run computes, not what
+
+
 GROWING = ("systems", "metrics", "reference_rows")  # tables that may gain rows in a run that exists
+
+
 RECOGNISED_TEXT = (
     "The texts are what a recogniser heard: an error rate to the text is one to that recogniser, not to what was said."
 )
@@ -35,17 +41,6 @@ RECOGNISED_TEXT = (
 
 class RunError(UserError):
     """A run's folder that does not fit what was asked for."""
-
-
-def cache_root() -> Path:
-    """Where features and scores are cached: $VCBENCH_CACHE, else ~/.cache/vcbench."""
-    return Path(os.environ.get("VCBENCH_CACHE", "~/.cache/vcbench")).expanduser()
-
-
-def pick_device(wanted: str) -> torch.device:
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UserError('device = "cuda", but PyTorch sees no CUDA device here. Use device = "auto" or "cpu".')
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 class Run:
@@ -63,7 +58,7 @@ class Run:
         path = RunFolder(folder).settings
         if not path.is_file():
             raise RunError(f"{folder} is not a run: it has no run.toml. Make one with `vcbench run`.")
-        return cls(folder, configuration.parse(configuration.read_toml(path)))
+        return cls(folder, configuration.parse(read_toml(path)))
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Run:

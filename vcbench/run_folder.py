@@ -9,12 +9,17 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import ValidationError
 
-from vcbench.settings import Strict
-from vcbench.state import DamagedFile, find_parquet, find_state, read_parquet, read_state, write_state
+from vcbench.base.settings import Strict
+from vcbench.base.state import DamagedFile, find_parquet, find_state, read_parquet, read_state, write_state
 
 OUTCOMES = ("trial", "error", "audio_hash")  # columns of conversions.parquet
+
+
 TRIALS = ("trial", "condition", "source", "target_speaker", "references", "enrolment", "target_utterance")
+
+
 SCORES = ("system", "column", "trial", "condition", "value", "weight", "source_speaker", "target_speaker", "detail")
+
 
 Pairs = tuple[tuple[str, str], ...]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vcbench import config, registry
+from vcbench.base.settings import ConfigError
 from vcbench.metric import Metric
 
 
@@ -22,6 +23,6 @@ def build_metrics(settings: Mapping[str, dict[str, Any]]) -> dict[str, Metric]:
     for name, options in settings.items():
         row = registry.row_name(name)
         if row in metrics:
-            raise config.ConfigError(f"Two metrics are called {row!r}; rename the class in {name.rpartition(':')[0]}.")
+            raise ConfigError(f"Two metrics are called {row!r}; rename the class in {name.rpartition(':')[0]}.")
         metrics[row] = config.build_metric(name, options)
     return metrics

@@ -11,17 +11,22 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from vcbench.base.files import hash_json
+from vcbench.base.state import find_state, write_state
 from vcbench.corpora.corpus import Utterance
-from vcbench.files import hash_json
 from vcbench.metric import AudioMetric, Conversion, Metric, RunView, Score, SystemMetric
 from vcbench.source import source_key
-from vcbench.state import find_state, write_state
 from vcbench.system import NeuralSystem
 
 CHUNK = 32  # recordings measured between two writes of the cache
+
+
 FIELDS = ("system", "column", "trial", "condition", "value", "weight", "source_speaker", "target_speaker", "detail")
 
+
 Measured = list[tuple[str, float, float, dict[str, Any]]]  # column, value, weight, detail
+
+
 Scores = TypeVar("Scores")
 
 

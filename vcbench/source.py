@@ -9,8 +9,8 @@ from functools import lru_cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
-from vcbench.errors import UserError
-from vcbench.files import hash_file
+from vcbench.base.errors import UserError
+from vcbench.base.files import hash_file
 from vcbench.registry import FILE_MODULE
 
 OWN = "vcbench"  # its classes have a `version` of their own, raised when results change

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from vcbench import config, registry
-from vcbench.config import ConfigError, RunConfig
-from vcbench.errors import UserError
-from vcbench.files import hash_json
+from vcbench.base.errors import UserError, did_you_mean
+from vcbench.base.files import hash_json
+from vcbench.base.settings import ConfigError, lay_over, merge, plain_json, validate
+from vcbench.config import RunConfig
 from vcbench.listening.design import check
 from vcbench.listening.kinds import find_kind
 from vcbench.listening.options import Options
@@ -19,6 +20,8 @@ from vcbench.metric import Column
 from vcbench.study_file import CellEntry, Claim, StudyFile, read
 
 CONDITION_SIGN = "@"  # between a column's name and the one condition that it is limited to
+
+
 LESS_SIGN = " less "  # between two rows whose difference is taken
 
 
@@ -87,11 +90,11 @@ def resolve(
 def _resolve(
     file: StudyFile, name: str, preset: str, files: list[Path] | None, assignments: list[str] | None, workers: int
 ) -> Study:
-    values = config.merge(config.resolve(preset), {"metrics": file.metrics, "listening": file.listening})
+    values = merge(config.resolve(preset), {"metrics": file.metrics, "listening": file.listening})
     for known in file.presets:
         _require("presets", known, config.presets())
-    values = config.merge(values, file.presets.get(preset, {}))
-    values = config.lay_over(values, files, assignments)
+    values = merge(values, file.presets.get(preset, {}))
+    values = lay_over(values, files, assignments)
     listening = dict(_listening(values.pop("listening")))
     cells = tuple(_cells(file, values["systems"]))
     _check_cells(file, cells)
@@ -114,7 +117,7 @@ def _need_recordings(metrics: dict[str, dict[str, Any]]) -> bool:
 def _listening(tables: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Options]]:
     for name, table in tables.items():
         test = find_kind(name)
-        options = config.validate(Options, table, f"listening.{name}.")
+        options = validate(Options, table, f"listening.{name}.")
         check(test, options)
         yield test, options
 
@@ -125,7 +128,7 @@ def _entries(file: StudyFile) -> Iterator[tuple[CellEntry, dict[str, Any]]]:
     for place in _places(file.grid, list(file.grid)) if file.grid else ():
         settings: dict[str, Any] = {}
         for key, value in place.items():
-            settings = config.merge(settings, _nested(key.split("."), value))
+            settings = merge(settings, _nested(key.split("."), value))
         label = file.grid_label or ", ".join(f"{key} {{{key}}}" for key in place)
         yield CellEntry(label=_fill(label, place), settings=settings), place
 
@@ -137,9 +140,9 @@ def _cells(file: StudyFile, presets: dict[str, Any]) -> Iterator[Cell]:
             raise ConfigError(f"The cell {entry.label!r} names no system, and the study sets no common one.")
         if ".py:" in system:
             system = str(Path(system).expanduser().resolve())
-        own = config.merge(presets.get(system, {}), entry.settings) | {"system": system}
+        own = merge(presets.get(system, {}), entry.settings) | {"system": system}
         checked = config.system_config(entry.label, own)
-        settings = {"system": system} | (config.plain_json(checked) if checked else {})
+        settings = {"system": system} | (plain_json(checked) if checked else {})
         row = f"{registry.row_name(system)}-{hash_json(settings)[:8]}"
         yield Cell(entry.label, row, settings, place, entry.paper)
 
@@ -211,7 +214,7 @@ def _check_references(study: Study) -> None:
 
 def _require(where: str, name: str, known: list[str]) -> None:
     if name not in known:
-        raise ConfigError(f"{where}: there is no {name!r}.{registry.did_you_mean(name, known)}")
+        raise ConfigError(f"{where}: there is no {name!r}.{did_you_mean(name, known)}")
 
 
 def _places(grid: dict[str, tuple[Any, ...]], keys: list[str]) -> Iterator[dict[str, Any]]:

@@ -24,8 +24,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from vcbench import config, registry
-from vcbench.config import ConfigError, Strict
+from vcbench.base.errors import did_you_mean
+from vcbench.base.settings import ConfigError, Strict, merge, read_toml, validate
 
 
 class CellEntry(Strict):
@@ -98,15 +98,15 @@ def read(name: str) -> StudyFile:
     Raises:
         ConfigError: there is no such study, or it has an unknown key or a value of the wrong type.
     """
-    values = config.read_toml(Path(name)) if name.endswith(".toml") else _shipped(name)
-    file = config.validate(StudyFile, values, "")
+    values = read_toml(Path(name)) if name.endswith(".toml") else _shipped(name)
+    file = validate(StudyFile, values, "")
     if file.presets_of is None:
         return file
     _shipped(file.presets_of)  # refuses a path: that file could refer to itself
-    return file.model_copy(update={"presets": config.merge(read(file.presets_of).presets, file.presets)})
+    return file.model_copy(update={"presets": merge(read(file.presets_of).presets, file.presets)})
 
 
 def _shipped(name: str) -> dict[str, Any]:
     if name not in names():
-        raise ConfigError(f"There is no study {name!r}.{registry.did_you_mean(name, names())}")
+        raise ConfigError(f"There is no study {name!r}.{did_you_mean(name, names())}")
     return tomllib.loads((resources.files("vcbench.studies") / f"{name}.toml").read_text())

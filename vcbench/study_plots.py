@@ -8,24 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")
 import seaborn as sns
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from vcbench.files import whole_file
+from vcbench.base.files import whole_file
 from vcbench.statistics import Interval
 from vcbench.study import Cell
 from vcbench.study_file import Draw
 from vcbench.study_results import Results
 from vcbench.study_tables import column_title
 
+matplotlib.use("Agg")
+
+
 PANEL = (4.8, 4.0)  # inches
+
+
 ABREAST = 3  # panels in one row; more are split over two
+
+
 TITLE = 48  # characters per line of a panel's title
+
+
 LABEL = 16  # characters per line of a bar's label
+
+
 REFERENCES = {"source": ":", "target": "-."}  # reference rows that are drawn as horizontal lines
+
+
 PAPER: dict[str, Any] = {
     "marker": "D",
     "linestyle": "none",
@@ -33,6 +44,8 @@ PAPER: dict[str, Any] = {
     "markeredgecolor": "0.3",
     "label": "paper",
 }
+
+
 SETTINGS: Any = {"svg.hashsalt": "vcbench", "svg.fonttype": "none"}  # the same plot gives the same file
 
 

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from vcbench import config as configuration
 from vcbench import pipeline, trainings
-from vcbench.command import print_missing, stage
+from vcbench.base.console import print_missing, stage
+from vcbench.base.files import write_json
+from vcbench.base.jobs import Job, Progress, run_jobs
+from vcbench.base.machine import device_name, git_commit, today, versions
 from vcbench.config import RunConfig
-from vcbench.engines import Job, Progress, run_jobs
-from vcbench.files import write_json
-from vcbench.manifest import device_name, git_commit, today, versions
 from vcbench.run import Run
 from vcbench.scoring import evaluate, scores_to_frame
 from vcbench.study import Study

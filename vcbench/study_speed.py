@@ -12,15 +12,21 @@ from typing import Any
 
 import torch
 
+from vcbench.base.jobs import Job, Progress, run_jobs
+from vcbench.base.machine import device_name
 from vcbench.bench import WARM_UP, Step, random_batch
-from vcbench.engines import Job, Progress, run_jobs
-from vcbench.manifest import device_name
 from vcbench.run import Run
 from vcbench.system import NeuralSystem
 
 ROUNDS = 3  # the fastest counts: background load only slows a round down
+
+
 SECONDS = 1.0  # approximate length of a round of one model alone
+
+
 STEPS = (3, 100)  # fewest and most in a round
+
+
 PATIENCE = 600  # seconds that a process waits for the others
 
 

@@ -13,12 +13,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from vcbench.base.errors import UserError
+from vcbench.base.files import hash_json
+from vcbench.base.settings import Strict
 from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.errors import UserError
 from vcbench.features.contour import normalise_log_f0
 from vcbench.features.settings import MelSettings
-from vcbench.files import hash_json
-from vcbench.settings import Strict
 from vcbench.source import source_key
 
 
@@ -208,7 +208,7 @@ class NeuralSystem(nn.Module):
         """Write weights and the resolved configuration to a safetensors file, whole or not at all."""
         from safetensors.torch import save
 
-        from vcbench.files import write_bytes
+        from vcbench.base.files import write_bytes
 
         metadata = {"vcbench": json.dumps(self.description())}
         write_bytes(path, save({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, metadata))

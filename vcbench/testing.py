@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from vcbench import audio
+from vcbench.base.files import hash_file, hash_json
 from vcbench.corpora import load_corpus
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.features.settings import MelSettings
 from vcbench.features.store import FeatureStore
-from vcbench.files import hash_file, hash_json
 from vcbench.metric import AudioMetric, Column, Conversion
 from vcbench.system import NeuralSystem, VoiceConverter, collate
 

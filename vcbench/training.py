@@ -15,19 +15,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from vcbench.base.files import write_bytes, write_text
 from vcbench.corpora.corpus import Utterance
 from vcbench.features.contour import normalise_log_f0
-from vcbench.files import write_bytes, write_text
 from vcbench.recording_conditions import vary
 from vcbench.system import Batch, CheckpointError, TrainingSettings
 
 if TYPE_CHECKING:
     from vcbench.system import NeuralSystem
 
+
 HELD_OUT_BATCHES = 4  # batches of held-out crops, the same ones at every evaluation
+
+
 FINITE_CHECK_EVERY = 20  # steps between looks at the loss's value: each look waits for the device
+
+
 STATE_FILE = "training.safetensors"
+
+
 LOG_FILE = "train.jsonl"
+
 
 Report = Callable[[int, dict[str, float]], None]
 

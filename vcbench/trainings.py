@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vcbench import training
+from vcbench.base.files import hash_file, hash_json, write_text
+from vcbench.base.jobs import Job, Report
+from vcbench.base.state import find_state, read_state, write_state
 from vcbench.bench import step_operations
-from vcbench.engines import Job
-from vcbench.files import hash_file, hash_json, write_text
 from vcbench.run import Run
-from vcbench.state import find_state, read_state, write_state
 from vcbench.system import NeuralSystem
 
-Report = Callable[..., None]
 logger = logging.getLogger(__name__)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from vcbench.base.errors import UserError
+from vcbench.base.files import hash_json
+from vcbench.base.settings import Strict
 from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.corpora.split import Split
-from vcbench.errors import UserError
-from vcbench.files import hash_json
-from vcbench.settings import Strict
 
 CONDITIONS = ("seen->seen", "seen->unseen", "unseen->unseen")  # many-to-many, many-to-any, one-shot
 

@@ -14,13 +14,17 @@ from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 from torchaudio.functional import griffinlim
 
 from vcbench import weights
-from vcbench.errors import ModelUnavailable, UserError
+from vcbench.base.errors import ModelUnavailable, UserError
+from vcbench.base.settings import Strict
 from vcbench.features.mel import filterbank, linear_magnitude
 from vcbench.features.settings import MelSettings
-from vcbench.settings import Strict
 
 MELGAN_MEL = MelSettings()
+
+
 HIFIGAN_MEL = MelSettings(high=8000.0)  # settings of the mels that speechbrain's checkpoint was trained on
+
+
 MELGAN_HELP = (
     "Set vocoder.path to the published checkpoint; get it with: curl --location --output multi_speaker.pt "
     "https://github.com/descriptinc/melgan-neurips/raw/master/models/multi_speaker.pt"

@@ -13,15 +13,94 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from vcbench.errors import ModelUnavailable, UserError
-from vcbench.files import hash_file
-from vcbench.registry import did_you_mean
+from vcbench.base.errors import ModelUnavailable, UserError, did_you_mean
+from vcbench.base.files import hash_file
 
 SHOWN = 12  # digits of a hash in a table's footnote
 
 
 class WeightsError(UserError):
     """An unknown model name, or a path that does not hold the model's files."""
+
+
+CTRANSLATE2_FILES = ("model.bin", "config.json", "tokenizer.json")
+
+
+# Commits of https://huggingface.co/Systran/faster-whisper-NAME.
+FASTER_WHISPER = {
+    "tiny": "d90ca5fe260221311c53c58e660288d3deb8d356",
+    "base.en": "3d3d5dee26484f91867d81cb899cfcf72b96be6c",
+    "base": "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
+    "small.en": "d1d751a5f8271d482d14ca55d9e2deeebbae577f",
+    "small": "536b0662742c02347bc0e980a01041f333bce120",
+    "medium.en": "a29b04bd15381511a9af671baec01072039215e3",
+    "medium": "08e178d48790749d25932bbc082711ddcfdfbc4f",
+    "large-v2": "f0fe81560cb8b68660e564f55dd99207059c092e",
+    "large-v3": "edaa852ec7e145841d8ffdb056a99866b5f0a478",
+}
+
+
+# SHA-256 of https://openaipublic.azureedge.net/main/whisper/models/SHA-256/NAME.pt.
+OPENAI_WHISPER = {
+    "tiny.en": "d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03",
+    "tiny": "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9",
+    "base.en": "25a8566e1d0c1e2231d1c762132cd20e0f96a85d16145c3a00adf5d1ac670ead",
+    "base": "ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e",
+    "small.en": "f953ad0fd29cacd07d5a9eda5624af0f6bcf2258be67c92b79389873d91e0872",
+    "small": "9ecf779972d90ba49c06d968637d720dd632c55bbf19d441fb42bf17a411e794",
+    "medium.en": "d7440d1dc186f76616474e0ff0b3b6b879abc9d1a4926b7adfa41db2d497ab4f",
+    "medium": "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1",
+    "large-v2": "81f7c96c852ee8fc832187b0132e569d6c3065a3252ed18e56effd0b6a73e524",
+    "large-v3": "e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb",
+}
+
+
+def get(name: str) -> Weights:
+    """A model of the table.
+
+    Raises:
+        WeightsError: unknown name; the message suggests the closest one.
+    """
+    if name not in WEIGHTS:
+        raise WeightsError(f"There is no model {name!r}.{did_you_mean(name, list(WEIGHTS))}")
+    return WEIGHTS[name]
+
+
+def find(name: str, path: Path | str | None = None) -> Path:
+    """The folder that holds a model's files: `path` if given, else where this machine keeps them.
+
+    Raises:
+        ModelUnavailable: it is not on this machine; the message has the command that gets it.
+        WeightsError: `path` lacks a file of the model, or there is no model of that name.
+    """
+    weights = get(name)
+    if path is not None:
+        return _given(weights, Path(path).expanduser())
+    folder = look(name)
+    if folder is None:
+        raise ModelUnavailable(f"{weights.what} is not on this machine. Get it with: {weights.command}")
+    return folder
+
+
+def look(name: str) -> Path | None:
+    """The folder where this machine keeps a model of the table, or None."""
+    weights = get(name)
+    folder = _installed(weights) or _cached(weights)
+    return None if folder is None or _missing(weights, folder) else folder
+
+
+def revision(name: str, path: Path | str | None = None) -> str:
+    """A short identifier of the weights, for a table's footnote; only with `path` must they be on this machine."""
+    weights = get(name)
+    if path is not None:
+        file = find(name, path) / weights.files[0]
+        return f"{name}, local file with SHA-256 {_hash(file, file.stat().st_mtime_ns)[:SHOWN]}"
+    if weights.package:
+        distribution = weights.package.split(":")[0]
+        return f"{name}, {distribution} {version(distribution)}" if _installed(weights) else f"{name}, {distribution}"
+    if weights.repository:
+        return f"{weights.repository} {weights.revision[:SHOWN]}"
+    return f"{name}, SHA-256 {weights.sha256[:SHOWN]}"
 
 
 @dataclass(frozen=True)
@@ -57,35 +136,6 @@ class Weights:
             return f"hf download {self.repository} {' '.join(self.files)} --revision {self.revision}"
         return f"curl --location --create-dirs --output {_whisper_cache() / self.files[0]} {self.address}"
 
-
-CTRANSLATE2_FILES = ("model.bin", "config.json", "tokenizer.json")
-
-# Commits of https://huggingface.co/Systran/faster-whisper-NAME.
-FASTER_WHISPER = {
-    "tiny": "d90ca5fe260221311c53c58e660288d3deb8d356",
-    "base.en": "3d3d5dee26484f91867d81cb899cfcf72b96be6c",
-    "base": "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
-    "small.en": "d1d751a5f8271d482d14ca55d9e2deeebbae577f",
-    "small": "536b0662742c02347bc0e980a01041f333bce120",
-    "medium.en": "a29b04bd15381511a9af671baec01072039215e3",
-    "medium": "08e178d48790749d25932bbc082711ddcfdfbc4f",
-    "large-v2": "f0fe81560cb8b68660e564f55dd99207059c092e",
-    "large-v3": "edaa852ec7e145841d8ffdb056a99866b5f0a478",
-}
-
-# SHA-256 of https://openaipublic.azureedge.net/main/whisper/models/SHA-256/NAME.pt.
-OPENAI_WHISPER = {
-    "tiny.en": "d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03",
-    "tiny": "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9",
-    "base.en": "25a8566e1d0c1e2231d1c762132cd20e0f96a85d16145c3a00adf5d1ac670ead",
-    "base": "ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e",
-    "small.en": "f953ad0fd29cacd07d5a9eda5624af0f6bcf2258be67c92b79389873d91e0872",
-    "small": "9ecf779972d90ba49c06d968637d720dd632c55bbf19d441fb42bf17a411e794",
-    "medium.en": "d7440d1dc186f76616474e0ff0b3b6b879abc9d1a4926b7adfa41db2d497ab4f",
-    "medium": "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1",
-    "large-v2": "81f7c96c852ee8fc832187b0132e569d6c3065a3252ed18e56effd0b6a73e524",
-    "large-v3": "e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb",
-}
 
 _TABLE = (
     Weights(
@@ -165,55 +215,9 @@ _TABLE = (
         for name, sha256 in OPENAI_WHISPER.items()
     ),
 )
+
+
 WEIGHTS = {weights.name: weights for weights in _TABLE}
-
-
-def get(name: str) -> Weights:
-    """A model of the table.
-
-    Raises:
-        WeightsError: unknown name; the message suggests the closest one.
-    """
-    if name not in WEIGHTS:
-        raise WeightsError(f"There is no model {name!r}.{did_you_mean(name, list(WEIGHTS))}")
-    return WEIGHTS[name]
-
-
-def find(name: str, path: Path | str | None = None) -> Path:
-    """The folder that holds a model's files: `path` if given, else where this machine keeps them.
-
-    Raises:
-        ModelUnavailable: it is not on this machine; the message has the command that gets it.
-        WeightsError: `path` lacks a file of the model, or there is no model of that name.
-    """
-    weights = get(name)
-    if path is not None:
-        return _given(weights, Path(path).expanduser())
-    folder = look(name)
-    if folder is None:
-        raise ModelUnavailable(f"{weights.what} is not on this machine. Get it with: {weights.command}")
-    return folder
-
-
-def look(name: str) -> Path | None:
-    """The folder where this machine keeps a model of the table, or None."""
-    weights = get(name)
-    folder = _installed(weights) or _cached(weights)
-    return None if folder is None or _missing(weights, folder) else folder
-
-
-def revision(name: str, path: Path | str | None = None) -> str:
-    """A short identifier of the weights, for a table's footnote; only with `path` must they be on this machine."""
-    weights = get(name)
-    if path is not None:
-        file = find(name, path) / weights.files[0]
-        return f"{name}, local file with SHA-256 {_hash(file, file.stat().st_mtime_ns)[:SHOWN]}"
-    if weights.package:
-        distribution = weights.package.split(":")[0]
-        return f"{name}, {distribution} {version(distribution)}" if _installed(weights) else f"{name}, {distribution}"
-    if weights.repository:
-        return f"{weights.repository} {weights.revision[:SHOWN]}"
-    return f"{name}, SHA-256 {weights.sha256[:SHOWN]}"
 
 
 def download(name: str) -> Path:
@@ -234,8 +238,7 @@ def download(name: str) -> Path:
         )
     from rich.progress import Progress
 
-    from vcbench.corpora.archives import Archive
-    from vcbench.corpora.download import fetch
+    from vcbench.base.fetch import Archive, fetch
 
     _whisper_cache().mkdir(parents=True, exist_ok=True)
     with Progress() as progress:

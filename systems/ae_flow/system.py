@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from systems.mel_flow import MelFlow, SamplingConfig
+from systems.mel_flow.settings import SamplingConfig
+from systems.mel_flow.system import MelFlow
 from vcbench.features.settings import MelSettings
 
 

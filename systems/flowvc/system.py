@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from systems.mel_flow import MelFlow, MelFlowConfig
+from systems.mel_flow.settings import MelFlowConfig
+from systems.mel_flow.system import MelFlow
 
 
 class FlowVC(MelFlow):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from systems.mel_flow import MelFlow, SamplingConfig
+from systems.mel_flow.settings import SamplingConfig
+from systems.mel_flow.system import MelFlow
 from vcbench.features.settings import MelSettings
 
 

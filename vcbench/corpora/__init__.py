@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from vcbench.base.errors import did_you_mean
 from vcbench.corpora.corpus import Corpus
 from vcbench.corpora.layout import CorpusError
-from vcbench.registry import did_you_mean
 
 MODULES = {
     "mini": "vcbench.corpora.mini",

@@ -6,24 +6,16 @@ themselves give MD5 or none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A .zip or .tar.* file on the web."""
-
-    url: str
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        return self.url.rpartition("/")[2]
-
+from vcbench.base.fetch import Archive
 
 OPENSLR = "https://www.openslr.org/resources"
+
+
 FESTVOX = "http://festvox.org/cmu_arctic/packed"
+
+
 EDINBURGH = "https://datashare.ed.ac.uk/bitstream/handle/10283/3443"
+
 
 LIBRISPEECH = {
     "dev-clean": "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3",
@@ -34,6 +26,8 @@ LIBRISPEECH = {
     "train-clean-360": "146a56496217e96c14334a160df97fffedd6e0a04e66b9c5af0d40be3c792ecf",
     "train-other-500": "ddb22f27f96ec163645d53215559df6aa36515f26e01dd70798188350adcb6d2",
 }
+
+
 LIBRITTS = {
     "dev-clean": "da0864e1bd26debed35da8a869dd5c04dfc27682921936de7cff9c8a254dbe1a",
     "dev-other": "d413eda26f3a152ac7c9cf3658ef85504dfb1b625296e5fa83727f5186cca79c",
@@ -43,6 +37,8 @@ LIBRITTS = {
     "train-clean-360": "ce7cff44dcac46009d18379f37ef36551123a1dc4e5c8e4eb73ae57260de4886",
     "train-other-500": "e35f7e34deeb2e2bdfe4403d88c8fdd5fbf64865cae41f027a185a6965f0a5df",
 }
+
+
 CMU_ARCTIC = {
     "aew": "645cb33c0f0b2ce41384fdd8d3db2c3f5fc15c1e688baeb74d2e08cab18ab406",
     "ahw": "024664adeb892809d646a3efd043625b46b5bfa3e6189b3500b2d0d59dfab06c",
@@ -64,6 +60,7 @@ CMU_ARCTIC = {
     "slt": "7c173297916acf3cc7fcab2713be4c60b27312316765a90934651d367226b4ea",
 }
 
+
 ARCHIVES: dict[str, dict[str, Archive]] = {
     "vctk": {
         "0.92": Archive(
@@ -77,6 +74,8 @@ ARCHIVES: dict[str, dict[str, Archive]] = {
         voice: Archive(f"{FESTVOX}/cmu_us_{voice}_arctic.tar.bz2", digest) for voice, digest in CMU_ARCTIC.items()
     },
 }
+
+
 # What is fetched where nothing else is asked for: speakers to train on and unseen ones; the seven original voices.
 DEFAULT_PARTS: dict[str, tuple[str, ...]] = {
     "vctk": ("0.92",),

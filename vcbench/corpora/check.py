@@ -12,11 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from vcbench import audio
+from vcbench.base.files import write_json
 from vcbench.corpora.corpus import Corpus
 from vcbench.corpora.layout import CorpusError
-from vcbench.files import write_json
 
 VERSION = 1  # of cached results; raise it when the check refuses other files
+
+
 FOREIGN_SHARE = 0.1  # of a transcript's letters that may be of another script than Latin: a name, a symbol
 
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from vcbench.base.errors import UserError
 from vcbench.corpora.corpus import Corpus, Sex, Speaker
-from vcbench.errors import UserError
 
 UTF8_WITH_MARK = "utf-8-sig"  # some editors begin a file with a byte order mark
 

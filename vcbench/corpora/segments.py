@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from vcbench import audio
+from vcbench.base.errors import UserError
 from vcbench.corpora.corpus import Utterance
-from vcbench.errors import UserError
 
 REACH = 0.5  # seconds that a cut may lie off the even division, to find a quiet point
+
+
 SMOOTHING = 3  # frames over which the level is averaged before the quietest is sought
 
 

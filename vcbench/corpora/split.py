@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pydantic import Field
 
 from vcbench.audio import AudioError
+from vcbench.base.settings import Strict
 from vcbench.corpora.corpus import Corpus, Speaker, Utterance
 from vcbench.corpora.drawing import (
     LARGEST_SHARE_HELD_OUT,
@@ -20,7 +21,6 @@ from vcbench.corpora.drawing import (
 )
 from vcbench.corpora.layout import CorpusError
 from vcbench.corpora.segments import TooLittleSpeech, cut_evenly, cut_off_end
-from vcbench.settings import Strict
 
 ENOUGH = 4  # recordings; a speaker with fewer has them cut
 

@@ -11,10 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vcbench.errors import UserError
-from vcbench.files import hash_file, write_bytes
+from vcbench.base.errors import UserError
+from vcbench.base.files import hash_file, write_bytes
 
 Feature = tuple[dict[str, Tensor], dict[str, str]]  # tensors and notes, as a safetensors file holds them
+
+
 logger = logging.getLogger(__name__)
 
 

@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING
 import torch
 
 from vcbench.audio import AudioError
+from vcbench.base.jobs import end_with_parent
 from vcbench.corpora.corpus import Utterance
-from vcbench.engines import end_with_parent
 from vcbench.features.phones import ALIGNED
 
 if TYPE_CHECKING:
     from vcbench.features.store import FeatureStore
 
+
 KINDS = ("mel", "pitch", "phones")
+
+
 UTTERANCES_PER_WORKER = 16  # fewer are not worth the seconds that a process takes to start
+
+
 TRANSCRIPTION_BATCH = 16  # recordings handed to the speech recogniser at once
+
 
 Report = Callable[[int, int], None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vcbench.settings import Strict
+from vcbench.base.settings import Strict
 
 
 class MelSettings(Strict):

@@ -10,20 +10,23 @@ import torch
 from torch import Tensor
 
 from vcbench import audio, recording_conditions
+from vcbench.base.errors import ModelUnavailable
+from vcbench.base.files import hash_json
 from vcbench.corpora.corpus import Utterance
-from vcbench.errors import ModelUnavailable
 from vcbench.features import phones
 from vcbench.features.cache import ContentHashes, Feature, FeatureCache
 from vcbench.features.mel import mel_spectrogram
 from vcbench.features.pitch import pitch
 from vcbench.features.settings import MelSettings, PitchSettings, TranscriptSettings
-from vcbench.files import hash_json
 
 if TYPE_CHECKING:
     from vcbench.asr import Transcriber
 
+
 # Raise a kind's version when its code gives other results; everything computed from it is computed again too.
 VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 1, "transcript": 1}
+
+
 MEMORY_LIMIT = 512 * 2**20  # bytes
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomli_w
 from pydantic import Field
 
+from vcbench.base.settings import Strict
 from vcbench.listening.design import Design
 from vcbench.listening.options import Options
-from vcbench.settings import Strict
 
 
 class MushraScreening(Strict):

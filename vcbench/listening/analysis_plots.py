@@ -11,13 +11,19 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vcbench.files import whole_file
+from vcbench.base.files import whole_file
 from vcbench.listening.analysis import ALL, points
 from vcbench.listening.analysis_run import Analysis
 
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "vcbench", "text.parse_math": False, "font.size": 9}
+
+
 INK, FILL, SHARES = "#1b2330", "#cfe0f3", ("#2563a8", "#d5dae1", "#c2410c")
+
+
 WIDTH = 6.0  # inches
+
+
 TITLES = {
     "mos": "naturalness (1 to 5)", "similarity-mos": "same speaker (1 to 4)", "mushra": "rating (0 to 100)",
     "mushra-like": "rating (0 to 100), not MUSHRA",

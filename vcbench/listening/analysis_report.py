@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from vcbench.files import write_json, write_text
+from vcbench.base.files import write_json, write_text
 from vcbench.leaderboard_formats import markdown_table
 from vcbench.listening import analysis_plots
 from vcbench.listening.analysis import ALL, Findings

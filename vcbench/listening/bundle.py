@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vcbench import audio
-from vcbench.files import write_json
+from vcbench.base.files import write_json
 from vcbench.listening import analysis_plan
 from vcbench.listening.design import HIDDEN, Design, Sheet, plan
 from vcbench.listening.key import SUFFIX
@@ -27,7 +27,10 @@ from vcbench.listening.selection import by_row
 if TYPE_CHECKING:
     from vcbench.run import Run
 
+
 FORMAT = 2
+
+
 Codes = dict[Place, str]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vcbench.files import hash_file
+from vcbench.base.files import hash_file
 from vcbench.listening.analysis_plan import AnalysisPlan
 from vcbench.listening.design import ANCHOR_35, ANCHOR_70, HIDDEN
 from vcbench.listening.kinds import KINDS, Kind, ListeningError

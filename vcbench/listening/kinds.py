@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from vcbench.errors import UserError
+from vcbench.base.errors import UserError
 
 MAXIMUM_SIGNALS = 12  # on a MUSHRA page, hidden reference and anchors included (BS.1534-3)
+
+
 MAXIMUM_SECONDS = 12.0  # of a MUSHRA item (BS.1534-3)
 
 
@@ -40,6 +42,8 @@ KINDS = {
     "preference": Kind((0, 1), (), "pair", "enrolment"),
     "mushra": Kind(tuple(range(101)), ("world",), "all", "target_utterance"),  # ITU-R BS.1534-3
 }
+
+
 SHORT_NAMES = {"similarity": "similarity-mos"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vcbench import pipeline
+from vcbench.base.state import write_state
 from vcbench.heard import read_ratings, replaced
 from vcbench.listening.analysis import points
 from vcbench.listening.analysis_report import records
@@ -12,7 +13,6 @@ from vcbench.listening.analysis_run import Analysis
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.paragraph import DECIMALS
 from vcbench.run import Run
-from vcbench.state import write_state
 
 TITLES = {
     "mos": "Naturalness, heard (1-5)",

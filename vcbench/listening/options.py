@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from vcbench.base.settings import Strict
 from vcbench.listening.kinds import ListeningError
-from vcbench.settings import Strict
 
 
 class Options(Strict):

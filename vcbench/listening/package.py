@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vcbench.files import hash_file, write_json
+from vcbench.base.files import hash_file, write_json
 from vcbench.listening.clips import write_clip
 from vcbench.listening.options import Options
 from vcbench.listening.texts import languages, texts

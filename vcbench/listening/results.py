@@ -12,12 +12,16 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
-from vcbench.files import hash_file
+from vcbench.base.files import hash_file
+from vcbench.base.settings import Strict
 from vcbench.listening.kinds import KINDS, ListeningError
-from vcbench.settings import Strict
 
 FORMAT = 1
+
+
 MAXIMUM_BYTES = 1_000_000  # of one session; 200 clips take about 60 kB
+
+
 CODE = r"^[a-z0-9_-]{1,80}$"
 
 
@@ -55,6 +59,16 @@ class Answer(Strict):
         return self
 
 
+def canonical(document: dict[str, Any]) -> bytes:
+    """JSON with keys sorted, no spaces, and letters as they are; the page writes the same bytes."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def checksum(document: dict[str, Any]) -> str:
+    """SHA-256 in hexadecimal of the canonical JSON of all but the key ``checksum``."""
+    return hashlib.sha256(canonical({key: value for key, value in document.items() if key != "checksum"})).hexdigest()
+
+
 class Result(Strict):
     """One listener's session.
 
@@ -87,16 +101,6 @@ class Result(Strict):
     @property
     def complete(self) -> bool:
         return not any(answer.untouched for answer in self.answers)
-
-
-def canonical(document: dict[str, Any]) -> bytes:
-    """JSON with keys sorted, no spaces, and letters as they are; the page writes the same bytes."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def checksum(document: dict[str, Any]) -> str:
-    """SHA-256 in hexadecimal of the canonical JSON of all but the key ``checksum``."""
-    return hashlib.sha256(canonical({key: value for key, value in document.items() if key != "checksum"})).hexdigest()
 
 
 def read_result(content: bytes) -> Result:

@@ -18,11 +18,12 @@ import pytest
 import soundfile
 from rich.progress import Progress
 
+from vcbench.base.fetch import Archive, DownloadError, fetch
 from vcbench.corpora import download as module
 from vcbench.corpora import load_corpus
-from vcbench.corpora.archives import ARCHIVES, DEFAULT_PARTS, Archive
+from vcbench.corpora.archives import ARCHIVES, DEFAULT_PARTS
 from vcbench.corpora.cmu_arctic import VOICES
-from vcbench.corpora.download import DownloadError, download, fetch
+from vcbench.corpora.download import download
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -38,6 +39,18 @@ class Server(http.server.ThreadingHTTPServer):
     def archive(self, name: str, content: bytes, sha256: str | None = None) -> Archive:
         self.files[f"/{name}"] = content
         return Archive(f"http://127.0.0.1:{self.server_port}/{name}", sha256 or hashlib.sha256(content).hexdigest())
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -64,18 +77,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def sound() -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vcbench.files import hash_json, whole_file, write_bytes
+from vcbench.base.files import hash_json, whole_file, write_bytes
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

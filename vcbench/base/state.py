@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vcbench.errors import UserError
-from vcbench.files import hash_json, whole_file, write_json
+from vcbench.base.errors import UserError
+from vcbench.base.files import hash_json, whole_file, write_json
 
 logger = logging.getLogger(__name__)
 

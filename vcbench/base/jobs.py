@@ -15,9 +15,11 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
 from typing import Any
 
-from vcbench.errors import UserError
+from vcbench.base.errors import UserError
 
 Progress = Callable[[str, int, int, str], None]  # job, done, total, a word on how it goes
+
+
 POLL_SECONDS = 0.2
 
 
@@ -163,3 +165,12 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
+
+
+Report = Callable[..., None]
+
+
+Report = Callable[..., None]
+
+
+Report = Callable[..., None]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vcbench.engines import Job, JobFailed, run_jobs
-from vcbench.errors import UserError
+from vcbench.base.errors import UserError
+from vcbench.base.jobs import Job, JobFailed, run_jobs
 
 
 def threads_and_sum(numbers: list[int], progress) -> tuple[int, int]:
