@@ -27,7 +27,7 @@ from vcbench.listening.medians import median_interval
 from vcbench.listening.mixed_model import fit
 from vcbench.listening.options import Options
 from vcbench.listening.screening import screen
-from vcbench.statistics import weighted_mean_interval
+from vcbench.stats.scores import weighted_mean_interval
 
 SYSTEMS = ["best", "good", "fair", "poor"]
 

@@ -17,8 +17,9 @@ from vcbench.base.settings import ConfigError
 from vcbench.listening.key import open_key
 from vcbench.run import Run
 from vcbench.scoring import FIELDS
+from vcbench.stats.scores import t_interval
 from vcbench.study_file import names
-from vcbench.study_results import Results, t_interval
+from vcbench.study_results import Results
 from vcbench.study_speed import measure_speed
 
 TOY: dict[str, Any] = {

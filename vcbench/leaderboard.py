@@ -11,7 +11,7 @@ import pandas as pd
 
 from vcbench.base.files import write_json, write_text
 from vcbench.metric import Column
-from vcbench.statistics import compare_pairs, ranks, weighted_mean_interval
+from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 
 if TYPE_CHECKING:
     from vcbench.leaderboard_terminal import TerminalBoard
@@ -36,7 +36,7 @@ class Leaderboard:
         cells: one row per condition, system and column with values: `condition, system, column, mean, low, high, count,
             rank, best`; `rank` is missing where there is no better, `best` says that it is better than every other.
         counts: `condition, system, trials, failures`, for the conditions that have trials.
-        comparisons: of `vcbench.statistics.compare_pairs`, with `condition` and `column`.
+        comparisons: of `vcbench.stats.scores.compare_pairs`, with `condition` and `column`.
         unavailable: by column, why no row has a value.
         notes: which columns (none: all) and what is said of them.
     """

@@ -10,10 +10,14 @@ import pandas as pd
 
 from vcbench.leaderboard import ALL, Leaderboard
 from vcbench.metric import Column
-from vcbench.statistics import DRAWS, LEVEL
+from vcbench.stats.scores import DRAWS, LEVEL
 
 NOT_MEASURED = "\u2013"
+
+
 NO_BREAK_SPACE = "\u00a0"
+
+
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

@@ -13,7 +13,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from vcbench.base.files import whole_file
-from vcbench.statistics import Interval
+from vcbench.stats.scores import Interval
 from vcbench.study import Cell
 from vcbench.study_file import Draw
 from vcbench.study_results import Results

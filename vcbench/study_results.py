@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from vcbench.statistics import LEVEL, Interval, compare_pairs, weighted_mean_interval
+from vcbench.stats.scores import NONE, Interval, compare_pairs, t_interval, weighted_mean_interval
 from vcbench.study import CONDITION_SIGN, LESS_SIGN, Study
 from vcbench.study_file import Claim
 
 Verdict = Literal["holds", "does not hold", "cannot be told"]
-NONE = math.nan
 
 
 @dataclass(frozen=True)
@@ -93,16 +89,6 @@ class Results:
             assert found is not None  # there is a difference, so there are scores
             return Interval(differences[0], found.low - claim.other, found.high - claim.other, found.count)
         return _paired(self.of(claim.cell, claim.column), self.of(*place))
-
-
-def t_interval(values: Sequence[float], exact: bool = False, level: float = LEVEL) -> Interval:
-    """The mean of seeds with Student's interval; NaN limits for a single seed, unless the value is `exact`."""
-    mean, count = float(np.mean(values)), len(values)
-    if count == 1:
-        limit = mean if exact else NONE
-        return Interval(mean, limit, limit, 1)
-    half = float(stdtrit(count - 1, (1 + level) / 2) * np.std(values, ddof=1) / math.sqrt(count))
-    return Interval(mean, mean - half, mean + half, count)
 
 
 def _less(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from vcbench.listening.key import SUFFIX
 from vcbench.listening.options import Options
 from vcbench.metric import Column
 from vcbench.sheets import NO_BREAK_SPACE, NOT_MEASURED, number
-from vcbench.statistics import LEVEL
+from vcbench.stats.scores import LEVEL
 from vcbench.study import CONDITION_SIGN, Study
 from vcbench.study_listening import FOLDER
 from vcbench.study_results import Answer, Results

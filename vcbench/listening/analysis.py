@@ -1,7 +1,7 @@
 """The statistics of a listening test.
 
 Ratings are not independent: a listener gives many, and a clip gets many. So intervals are of a bootstrap over listeners
-and items (`vcbench.bootstrap`; Camp et al. 2023, Rosenberg and Ramabhadran 2017), and tests are of listeners' means:
+and items (`vcbench.stats.bootstrap`; Camp et al. 2023, Rosenberg and Ramabhadran 2017), and tests are of listeners' means:
 Friedman's over all systems, then Wilcoxon's signed-rank test for pairs with Holm's correction. A preference counts 1 for
 the chosen clip, 0 for the other, and one half for each where there was none.
 """
@@ -17,20 +17,26 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vcbench.bootstrap import clusters
 from vcbench.listening.analysis_plan import AnalysisPlan
 from vcbench.listening.comparisons import Friedman, compare, friedman
 from vcbench.listening.medians import median_interval
-from vcbench.statistics import weighted_mean_interval
+from vcbench.stats.bootstrap import clusters
+from vcbench.stats.scores import weighted_mean_interval
 
 ALL = "all"  # the condition that pools the others
+
+
 Level = Literal["nominal", "ordinal", "interval"]
+
+
 LEVELS: dict[str, Level] = {
     "mos": "ordinal",
     "similarity-mos": "ordinal",
     "mushra": "interval",
     "preference": "nominal",
 }
+
+
 TWO_MODES = 5 / 9  # a coefficient above this speaks for two modes: that of a uniform distribution
 
 

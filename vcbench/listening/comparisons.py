@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vcbench.bootstrap import Bootstrap, clusters, resample
 from vcbench.listening.analysis_plan import AnalysisPlan
 from vcbench.listening.kinds import KINDS
-from vcbench.statistics import holm, weighted_mean_interval
+from vcbench.stats.bootstrap import Bootstrap, clusters, resample
+from vcbench.stats.scores import holm, weighted_mean_interval
 
 
 @dataclass(frozen=True)

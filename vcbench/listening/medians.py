@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vcbench.bootstrap import Codes, Floats
+from vcbench.stats.bootstrap import Codes, Floats
 
 CHUNK = 500  # draws at once
 
@@ -16,7 +16,7 @@ def median_interval(
 
     Args:
         values: (n,).
-        rows, columns: (n,) codes of `vcbench.bootstrap.clusters`.
+        rows, columns: (n,) codes of `vcbench.stats.bootstrap.clusters`.
 
     A median moves in steps where ratings do, so that this interval is not stretched as that of a mean is.
     """

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from vcbench.statistics import compare_pairs, holm, ranks, weighted_mean_interval
+from vcbench.stats.scores import compare_pairs, holm, ranks, weighted_mean_interval
 
 finite = st.floats(-1e3, 1e3, allow_nan=False)
 

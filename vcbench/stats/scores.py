@@ -1,7 +1,8 @@
-"""Intervals, comparisons and ranks of scores; `vcbench.bootstrap` describes how speakers are resampled."""
+"""Intervals, comparisons and ranks of scores; `vcbench.stats.bootstrap` describes how speakers are resampled."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,10 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
-from vcbench.bootstrap import Bootstrap, Floats, clusters, resample
+from vcbench.stats.bootstrap import Bootstrap, Floats, clusters, resample
 
 DRAWS = 2000
+
+
 LEVEL = 0.95
 
 
@@ -188,3 +192,16 @@ def _difference(
     sources = [first[trial].source_speaker for trial in common]
     targets = [first[trial].target_speaker for trial in common]
     return resample(terms, *clusters(len(common), sources, targets), draws, seed), len(common)
+
+
+NONE = math.nan
+
+
+def t_interval(values: Sequence[float], exact: bool = False, level: float = LEVEL) -> Interval:
+    """The mean of seeds with Student's interval; NaN limits for a single seed, unless the value is `exact`."""
+    mean, count = float(np.mean(values)), len(values)
+    if count == 1:
+        limit = mean if exact else NONE
+        return Interval(mean, limit, limit, 1)
+    half = float(stdtrit(count - 1, (1 + level) / 2) * np.std(values, ddof=1) / math.sqrt(count))
+    return Interval(mean, mean - half, mean + half, count)

@@ -36,7 +36,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
+
+
 Codes = NDArray[np.intp]
+
 
 POWER = 0.8
 
