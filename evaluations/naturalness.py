@@ -27,9 +27,10 @@ import torch
 from torch import Tensor, nn
 
 from evaluations.utmos import load_utmos
-from vcbench import audio, weights
 from vcbench.base.errors import ModelUnavailable
 from vcbench.metric import AudioMetric, Column, Conversion
+from vcbench.speech import audio
+from vcbench.speech.pretrained import weights
 
 RATE = 16_000  # Hz, for all models
 

@@ -22,13 +22,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vcbench import audio
-from vcbench.features.pitch import pitch
 from vcbench.metric import AudioMetric, Column, Conversion
+from vcbench.speech import audio
+from vcbench.speech.features.pitch import pitch
 
 ENOUGH = 10  # frames voiced in both, of about 12 ms each
+
+
 SMALLEST_DEVIATION = 1e-3  # of log-F0, a sixtieth of a semitone; below it the pitch is constant
+
+
 SEMITONES = 12 / np.log(2)  # per unit of log-F0
+
 
 Contour = tuple[np.ndarray, np.ndarray]  # log-F0 (frames,), 0 where unvoiced; voiced (frames,) bool
 

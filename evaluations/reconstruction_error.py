@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.metric import Column, Score, SystemMetric
+from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.system import NeuralSystem
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vcbench.metric import RunView
+
 
 BATCH = 8  # utterances; the batch does not affect the result
 

@@ -28,21 +28,42 @@ from vcbench.metric import Column, Score, SystemMetric
 from vcbench.system import NeuralSystem, noise_generator, pad
 
 if TYPE_CHECKING:
-    from vcbench.corpora.corpus import Utterance
     from vcbench.metric import RunView
+    from vcbench.speech.utterance import Utterance
+
 
 HIDDEN = 64  # channels
+
+
 KERNEL = 3  # frames
+
+
 BATCH = 32  # crops
+
+
 CROP = 32  # frames of the latent
+
+
 LEARNING_RATE = 3e-3  # Adam
+
+
 CHECK_EVERY = 20  # steps between checks of the validation loss
+
+
 PATIENCE = (
     25  # checks without improvement; the loss falls slowly and unevenly where the latent holds little of the speaker
 )
+
+
 LOWER = 0.01  # nats that count as an improvement
+
+
 VALIDATION_SHARE = 4  # every fourth utterance of each speaker is for validation
+
+
 VALIDATION_FRAMES = 400  # of an utterance's latent, at most, in a check of the validation loss
+
+
 PROBED = {  # the columns of each latent
     "content": ("probe_content", "probe_control"),
     "activated": ("probe_raw",),

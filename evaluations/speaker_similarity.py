@@ -12,7 +12,7 @@ shows what its cosines mean on this corpus. Per recording:
   against the mean of as many other recordings of its speaker, and against that of every other speaker.
 
 Cosines are from -1 to 1 (GE2E's embeddings have no negative values, so its cosines are not negative). The encoders read waves at
-16 kHz; recordings with a lower rate are refused when they are read. Encoders: `evaluations.speaker_encoders`.
+16 kHz; recordings with a lower rate are refused when they are read. Encoders: `vcbench.speech.pretrained.speaker_encoders`.
 
 Cost for 3 s of speech on one core: GE2E 0.07 s, ECAPA 0.25 s.
 """
@@ -28,16 +28,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from evaluations.speaker_encoders import RATE, Ecapa, Ge2e
-from vcbench import audio, weights
 from vcbench.base.files import hash_json
 from vcbench.metric import AudioMetric, Column, Conversion, RunView, Score, Verification
+from vcbench.speech import audio
+from vcbench.speech.pretrained import weights
+from vcbench.speech.pretrained.speaker_encoders import RATE, Ecapa, Ge2e
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vcbench.base.state import find_state, write_state
-    from vcbench.corpora.corpus import Utterance
+    from vcbench.speech.utterance import Utterance
 
 
 RECORDINGS = 6  # of each speaker, at most, for the threshold

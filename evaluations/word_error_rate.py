@@ -11,9 +11,9 @@ An error rate is (substitutions + deletions + insertions) / words of the referen
 Its weight is the reference's length, so that a mean over recordings is the pooled rate; `wer_mean` gives each recording the
 same weight. `wer_substitutions`, `wer_deletions` and `wer_insertions` are the parts of `wer`, pooled in the same way: they add up
 to it. A reference without words has no rate and no row. `loops` is the share of recordings in which the
-recogniser repeats itself (`vcbench.asr.Transcript.loops`): their error rate says little about the speech.
+recogniser repeats itself (`vcbench.speech.pretrained.whisper.Transcript.loops`): their error rate says little about the speech.
 
-Cost for 3 s of speech on one core, tiny.en: see `vcbench.asr`.
+Cost for 3 s of speech on one core, tiny.en: see `vcbench.speech.pretrained.whisper`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,33 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jiwer
 import torch
 
-from vcbench import asr, audio
 from vcbench.metric import AudioMetric, Column, Conversion
+from vcbench.speech import audio
+from vcbench.speech.pretrained.whisper import (
+    FULL_WINDOW,
+    RATE,
+    Transcriber,
+    Transcript,
+    check_settings,
+    find_model,
+    model_revision,
+)
 
 if TYPE_CHECKING:
-    from vcbench.corpora.corpus import Utterance
+    from vcbench.speech.utterance import Utterance
+
 
 ERRORS = ("substitutions", "deletions", "insertions")
+
+
 TEXT = "a text: the corpus gives none"
+
+
 Measured = list[tuple[str, float, float, dict[str, Any]]]
 
 
 class WordErrorRate(AudioMetric):
-    """Word and character error rate. Args: those of `vcbench.asr.Transcriber`.
+    """Word and character error rate. Args: those of `vcbench.speech.pretrained.whisper.Transcriber`.
 
     `device` "auto" is the run's device for openai-whisper and the CPU for faster-whisper, whose CUDA libraries have a different
     version from PyTorch's.
@@ -74,21 +88,21 @@ class WordErrorRate(AudioMetric):
         model: str = "tiny.en",
         path: Path | str | None = None,
         beam: int = 1,
-        window: float = asr.FULL_WINDOW,
+        window: float = FULL_WINDOW,
         precision: str = "float32",
         device: str = "auto",
     ) -> None:
-        asr.check_settings(engine, model, beam, window, precision)
+        check_settings(engine, model, beam, window, precision)
         self._engine, self._model, self._path = engine, model, path
         self._beam, self._window, self._precision, self._device = beam, window, precision, device
 
     def check(self) -> None:
-        asr.find_model(self._engine, self._model, self._path)
+        find_model(self._engine, self._model, self._path)
 
     def settings(self) -> dict[str, Any]:
         return {
             "engine": f"{self._engine} {version(self._engine)}",
-            "model": asr.model_revision(self._engine, self._model, self._path),
+            "model": model_revision(self._engine, self._model, self._path),
             "beam": self._beam,
             "window": f"{self._window:g} s",
             "precision": self._precision,
@@ -102,7 +116,7 @@ class WordErrorRate(AudioMetric):
         where = self._device
         if where == "auto":
             where = device.type if self._engine == "openai-whisper" else "cpu"
-        self._transcriber = asr.Transcriber(
+        self._transcriber = Transcriber(
             self._engine, self._model, where, self._path, self._beam, self._window, self._precision
         )
         self._normalise = EnglishTextNormalizer()
@@ -113,18 +127,16 @@ class WordErrorRate(AudioMetric):
 
     def measure(self, conversions: Sequence[Conversion]) -> list[Measured]:
         self._recognise([conversion.spoken for conversion in conversions])
-        transcripts = self._transcriber.transcribe(
-            [audio.read(conversion.path, asr.RATE) for conversion in conversions]
-        )
+        transcripts = self._transcriber.transcribe([audio.read(conversion.path, RATE) for conversion in conversions])
         return [self._score(conversion, found) for conversion, found in zip(conversions, transcripts, strict=True)]
 
     def _recognise(self, utterances: Sequence[Utterance]) -> None:
         new = {utterance.id: utterance for utterance in utterances if utterance.id not in self._recognised}
-        waves = [audio.resample(one.wave.numpy(), one.sampling_rate, asr.RATE) for one in new.values()]
+        waves = [audio.resample(one.wave.numpy(), one.sampling_rate, RATE) for one in new.values()]
         for identity, found in zip(new, self._transcriber.transcribe(waves), strict=True):
             self._recognised[identity] = found.text
 
-    def _score(self, conversion: Conversion, transcript: asr.Transcript) -> Measured:
+    def _score(self, conversion: Conversion, transcript: Transcript) -> Measured:
         detail = {
             "transcript": transcript.text,
             "compression_ratio": round(transcript.compression_ratio, 3),

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from vcbench.corpora import load_corpus
-from vcbench.corpora.corpus import Corpus, Speaker
-from vcbench.corpora.split import Split, SplitSettings, split
-from vcbench.features.store import FeatureStore
+from vcbench.speech.corpora import load_corpus
+from vcbench.speech.corpora.split import Split, SplitSettings, split
+from vcbench.speech.features.store import FeatureStore
+from vcbench.speech.utterance import Corpus, Speaker
 
 
 @pytest.fixture(scope="session", autouse=True)

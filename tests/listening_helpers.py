@@ -12,13 +12,19 @@ import pandas as pd
 import soundfile
 from scipy import signal
 
-from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.listening.results import Bundle, canonical, checksum
 from vcbench.metric import Conversion
+from vcbench.speech.utterance import Speaker, Utterance
 
 RATE = 22050
+
+
 SYSTEMS = ["flowvc", "again_vc", "third_system"]
+
+
 ROWS = [*SYSTEMS, "source", "oracle", "target", "world"]
+
+
 CONDITIONS = ["seen->seen", "seen->unseen"]
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from vcbench import config
 from vcbench.base.state import write_parquet, write_state
-from vcbench.corpora import load_corpus
 from vcbench.metric import Score
 from vcbench.run import Run
 from vcbench.run_folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
 from vcbench.scoring import scores_to_frame
+from vcbench.speech.corpora import load_corpus
 
 REFERENCES = ["source", "target"]
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from vcbench import audio
 from vcbench.base.files import hash_file
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.features.store import FeatureStore
 from vcbench.metric import Conversion
+from vcbench.speech import audio
+from vcbench.speech.features.store import FeatureStore
+from vcbench.speech.utterance import Speaker, Utterance
 
 
 def conversion(

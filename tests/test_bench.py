@@ -7,7 +7,7 @@ import pytest
 from systems.again_vc.system import AgainConfig, AgainVC
 from vcbench import bench, config
 from vcbench.config import RunConfig
-from vcbench.features.settings import MelSettings
+from vcbench.speech.features.settings import MelSettings
 
 
 def small(**changed: int) -> AgainVC:

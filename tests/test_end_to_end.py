@@ -18,7 +18,7 @@ import pytest
 import soundfile
 import torch
 
-from vcbench.corpora.corpus import Corpus
+from vcbench.speech.utterance import Corpus
 
 TINY = ["--preset", "tiny", "--systems", "flowvc,again_vc"]
 

@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 import soundfile
 
-from vcbench import audio, cli, config, pipeline
-from vcbench.corpora.corpus import Corpus
-from vcbench.external import CLIPPED, LOW_RATE, copy_audio, import_table
+from vcbench import cli, config, pipeline
+from vcbench.external import import_table
 from vcbench.external_table import TableError, read_table, recordings
 from vcbench.registry import load
 from vcbench.run import Run
+from vcbench.speech import audio
+from vcbench.speech.ingest import CLIPPED, LOW_RATE, copy_audio
+from vcbench.speech.utterance import Corpus
 
 HEADER = "system,converted,source,target"
 

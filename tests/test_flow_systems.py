@@ -13,8 +13,8 @@ from systems.ae_flow.system import AEFlow
 from systems.flowvc.system import FlowVC
 from systems.mel_flow.system import ConversionError, MelFlow
 from systems.nd_flow.system import NDFlow
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.features.settings import MelSettings
+from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.system import Batch, TrainingSettings, collate
 from vcbench.training import train
 

@@ -15,7 +15,7 @@ from systems.again_vc.published import PublishedAgainVC
 from systems.again_vc.system import AgainConfig, AgainVC
 from vcbench import cli
 from vcbench.base.errors import UserError
-from vcbench.corpora.corpus import Corpus
+from vcbench.speech.utterance import Corpus
 from vcbench.system import CheckpointError
 
 

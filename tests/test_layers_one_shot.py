@@ -13,8 +13,8 @@ from systems.adain_vc.original import OriginalConfig
 from systems.adain_vc.system import AdaINConfig, AdaINVC
 from systems.again_vc.system import AgainConfig, AgainVC
 from systems.layers.one_shot import OneShotSystem, extend
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.features.settings import MelSettings
+from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.system import Batch, CheckpointError
 
 MEL = MelSettings(n_mels=10)

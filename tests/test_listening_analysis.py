@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from tests.listening_helpers import RATE, make_session, signed, speechlike
 from tests.made_up_run import made_up_run
-from vcbench import audio, command
+from vcbench import command
 from vcbench.base.errors import UserError
 from vcbench.cli import app
 from vcbench.listening.analysis import agreement, analyse, bimodality, points, side_bias
@@ -27,6 +27,7 @@ from vcbench.listening.medians import median_interval
 from vcbench.listening.mixed_model import fit
 from vcbench.listening.options import Options
 from vcbench.listening.screening import screen
+from vcbench.speech import audio
 from vcbench.stats.scores import weighted_mean_interval
 
 SYSTEMS = ["best", "good", "fair", "poor"]

@@ -23,12 +23,13 @@ from evaluations.mel_cepstral_distortion import (
     mel_constant,
 )
 from tests.recordings import FakeRun, conversion
-from vcbench import audio
-from vcbench.corpora import load_corpus
-from vcbench.corpora.corpus import Corpus
 from vcbench.scoring import evaluate
+from vcbench.speech import audio
+from vcbench.speech.corpora import load_corpus
+from vcbench.speech.utterance import Corpus
 
 RATE = 22_050
+
 
 # pymcd 0.2.1 (pysptk 1.0.1) on sentence s01 of the embedded corpus at 22.05 kHz: voice, voice, "plain", "dtw".
 PYMCD = (

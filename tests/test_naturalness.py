@@ -20,10 +20,12 @@ from evaluations.naturalness import (
     load_distillmos,
 )
 from tests.recordings import conversion
-from vcbench import audio, weights
 from vcbench.base.errors import ModelUnavailable
-from vcbench.corpora.corpus import Corpus
 from vcbench.metric import Conversion
+from vcbench.speech import audio
+from vcbench.speech.pretrained import weights
+from vcbench.speech.pretrained.table import WeightsError
+from vcbench.speech.utterance import Corpus
 
 here = pytest.mark.skipif(weights.look("distillmos") is None, reason="distillmos is not installed")
 
@@ -124,5 +126,5 @@ def test_utmos_without_a_weight_is_an_error_and_without_a_file_unavailable(
     with pytest.raises(ModelUnavailable, match="hf download Blinorot/UTMOS-PyTorch"):
         UtmosNaturalness().check()
     torch.save({"output_layers.1.net.0.bias": torch.zeros(1)}, tmp_path / "utmos_state_dict.pt")
-    with pytest.raises(weights.WeightsError, match="does not hold UTMOS's strong learner"):
+    with pytest.raises(WeightsError, match="does not hold UTMOS's strong learner"):
         UtmosNaturalness(tmp_path).load(torch.device("cpu"))

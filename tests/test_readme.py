@@ -17,7 +17,7 @@ import torch
 from systems.again_vc.published import PublishedAgainVC
 from systems.again_vc.system import AgainConfig
 from vcbench import cli
-from vcbench.corpora.corpus import Corpus
+from vcbench.speech.utterance import Corpus
 
 ROOT = Path(__file__).parents[1]
 

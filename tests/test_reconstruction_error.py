@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from evaluations.reconstruction_error import ReconstructionError
 from tests.recordings import FakeRun
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.corpora.split import Split
-from vcbench.features.settings import MelSettings
 from vcbench.scoring import evaluate
+from vcbench.speech.corpora.split import Split
+from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings
 
 

@@ -7,8 +7,9 @@ import pytest
 import pyworld
 import torch
 
-from vcbench.corpora.corpus import Corpus
-from vcbench.reference_rows import ROWS, _formant_ratio, _stretch, convert_with_world
+from vcbench.reference_rows import ROWS
+from vcbench.speech.utterance import Corpus
+from vcbench.speech.world import _formant_ratio, _stretch, convert_with_world
 
 
 def median_f0(wave: torch.Tensor, rate: int) -> float:

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.made_up_run import TEXT, made_up_run
-from vcbench import audio, command, pipeline, report, report_plots
+from vcbench import command, pipeline, report, report_plots
 from vcbench.base.state import write_parquet, write_state
 from vcbench.leaderboard import Leaderboard
 from vcbench.metric import Column
@@ -24,6 +24,7 @@ from vcbench.report_comparisons import matrices
 from vcbench.report_listening import LEVELS, RANGE, choose, spectrogram
 from vcbench.run import Run, RunError
 from vcbench.sheets import sheets
+from vcbench.speech import audio
 
 SYSTEMS = ["a<b&c", "two"]
 

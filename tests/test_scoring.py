@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from tests.recordings import FakeRun, conversion
-from vcbench import audio, scoring
-from vcbench.corpora.corpus import Corpus
-from vcbench.features.settings import MelSettings
+from vcbench import scoring
 from vcbench.metric import AudioMetric, Column, Conversion, Score, SystemMetric
 from vcbench.scoring import ScoringError, evaluate, score_recordings, score_systems, scores_to_frame
+from vcbench.speech import audio
+from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.utterance import Corpus
 from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings
 
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from evaluations.speaker_probe import Classifier, SpeakerProbe, accuracy, prepare
 from tests.recordings import FakeRun
-from vcbench.corpora.corpus import Utterance
-from vcbench.corpora.split import Split
-from vcbench.features.settings import MelSettings
 from vcbench.scoring import evaluate
+from vcbench.speech.corpora.split import Split
+from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.utterance import Utterance
 from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings, noise_generator
 
 SPEAKERS, CHANNELS = 8, 12

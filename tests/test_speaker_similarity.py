@@ -11,7 +11,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluations.speaker_encoders import Ecapa, Ge2e
 from evaluations.speaker_similarity import (
     EcapaSimilarity,
     Ge2eSimilarity,
@@ -20,10 +19,12 @@ from evaluations.speaker_similarity import (
     verification_cosines,
 )
 from tests.recordings import FakeRun, conversion
-from vcbench import audio, weights
 from vcbench.base.errors import ModelUnavailable
-from vcbench.corpora.corpus import Corpus, Speaker
 from vcbench.scoring import evaluate, scores_to_frame
+from vcbench.speech import audio
+from vcbench.speech.pretrained import weights
+from vcbench.speech.pretrained.speaker_encoders import Ecapa, Ge2e
+from vcbench.speech.utterance import Corpus, Speaker
 
 here = pytest.mark.skipif(weights.look("ge2e") is None, reason="resemblyzer is not installed")
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from systems.again_vc.system import AgainConfig, AgainVC
 from systems.layers.one_shot import OneShotSystem
 from systems.nd_flow.system import NDFlow
-from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.metric import AudioMetric, Column, Conversion
 from vcbench.registry import load, names
 from vcbench.sanity import CopySource, CopyTarget
+from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.testing import check_metric, check_system
 
 SMALL = AgainConfig(hidden=8, gru_hidden=8, blocks=2)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vcbench.corpora.split import Split
-from vcbench.features.settings import MelSettings
+from vcbench.speech.corpora.split import Split
+from vcbench.speech.features.settings import MelSettings
 from vcbench.system import Batch, CheckpointError, NeuralSystem, SystemConfig, TrainingSettings
 from vcbench.training import CropSampler, TrainingDiverged, learning_rate, train
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vcbench.corpora.split import Split
+from vcbench.speech.corpora.split import Split
 from vcbench.trials import CONDITIONS, TrialError, TrialSettings, build_trials, trials_hash
 
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from evaluations import word_error_rate
 from evaluations.word_error_rate import WordErrorRate, error_counts
 from tests.recordings import FakeRun, conversion
-from vcbench import asr, weights
 from vcbench.base.errors import ModelUnavailable, UserError
-from vcbench.corpora.corpus import Corpus
 from vcbench.scoring import evaluate
+from vcbench.speech.pretrained import weights
+from vcbench.speech.pretrained.whisper import RATE, Transcript, transcript
+from vcbench.speech.utterance import Corpus
 
 here = pytest.mark.skipif(weights.look("faster-whisper/tiny.en") is None, reason="Whisper tiny.en is not installed")
 
@@ -92,12 +93,10 @@ class Heard:
     def __init__(self, texts: dict[float, str]) -> None:
         self.texts = texts
 
-    def transcribe(self, waves: list[np.ndarray]) -> list[asr.Transcript]:
+    def transcribe(self, waves: list[np.ndarray]) -> list[Transcript]:
         peaks = [float(np.abs(wave).max()) for wave in waves]
         nearest = [min(self.texts, key=lambda known: abs(known - peak)) for peak in peaks]
-        return [
-            asr.transcript(self.texts[known], len(wave) / asr.RATE) for known, wave in zip(nearest, waves, strict=True)
-        ]
+        return [transcript(self.texts[known], len(wave) / RATE) for known, wave in zip(nearest, waves, strict=True)]
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from vcbench import config as configuration
 from vcbench.base.jobs import torch_threads
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.config import RunConfig
-from vcbench.corpora import load_corpus
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.features.phones import INVENTORY
-from vcbench.features.store import FeatureStore
+from vcbench.speech.corpora import load_corpus
+from vcbench.speech.features.settings import INVENTORY
+from vcbench.speech.features.store import FeatureStore
+from vcbench.speech.utterance import Speaker, Utterance
+from vcbench.speech.vocoders import load_vocoder
 from vcbench.system import Batch, NeuralSystem, TrainingSettings
-from vcbench.vocoders import load_vocoder
 
 WARM_UP = 3  # steps
 

@@ -18,17 +18,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from vcbench import audio, config, pipeline, registry
+from vcbench import config, pipeline, registry
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.config import RunConfig
-from vcbench.corpora import load_corpus
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.features.store import FeatureStore
 from vcbench.leaderboard import ALL
 from vcbench.metric import AudioMetric, Conversion
 from vcbench.run import Run
 from vcbench.scoring import CHUNK
+from vcbench.speech import audio
+from vcbench.speech.corpora import load_corpus
+from vcbench.speech.features.store import FeatureStore
+from vcbench.speech.utterance import Speaker, Utterance
 
 Metrics = Mapping[str, dict[str, Any]]
 

@@ -10,18 +10,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vcbench import audio, external, leaderboard, pipeline, registry
 from vcbench import config as configuration
+from vcbench import external, leaderboard, pipeline, registry
 from vcbench.base.console import bars, print_missing, stage
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.machine import cache_root
 from vcbench.config import RunConfig
 from vcbench.conversion import convert_waves
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.features.store import FeatureStore
 from vcbench.run import Run
+from vcbench.speech import audio
+from vcbench.speech.features.store import FeatureStore
+from vcbench.speech.utterance import Speaker, Utterance
+from vcbench.speech.vocoders import load_vocoder
+from vcbench.speech.vocoders.vocoder import Vocoder, VocoderSettings
 from vcbench.system import NeuralSystem, VoiceConverter, read_checkpoint
-from vcbench.vocoders import Vocoder, VocoderSettings, load_vocoder
 
 
 def select(preset: str, files: list[Path] | None, assignments: list[str] | None, systems: str) -> RunConfig:
@@ -163,7 +165,7 @@ def prepare_corpus(run: Run, console: Console) -> None:
 
 
 def download_corpus(corpus: str | None, root: Path | None) -> None:
-    from vcbench.corpora.download import download
+    from vcbench.speech.corpora.download import download
 
     if not corpus or not root:
         raise UserError("--download needs --corpus NAME and --corpus-root DIR, the folder to download to.")

@@ -12,13 +12,13 @@ from pydantic import BaseModel, Field, ValidationError
 from vcbench import registry
 from vcbench.base.errors import did_you_mean
 from vcbench.base.settings import ConfigError, Strict, lay_over, merge, plain_json, validate
-from vcbench.corpora import MODULES
-from vcbench.corpora.split import SplitSettings
-from vcbench.features.settings import MelSettings, PitchSettings
 from vcbench.metric import Metric
+from vcbench.speech.corpora import MODULES
+from vcbench.speech.corpora.split import SplitSettings
+from vcbench.speech.features.settings import MelSettings, PitchSettings
+from vcbench.speech.vocoders.vocoder import VocoderSettings
 from vcbench.system import SystemConfig
 from vcbench.trials import TrialSettings
-from vcbench.vocoders import VocoderSettings
 
 ReferenceRow = Literal["source", "oracle", "target", "world"]
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from vcbench import registry, weights
+from vcbench import registry
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.machine import cache_root, device_name, pick_device, versions
-from vcbench.corpora import MODULES
+from vcbench.speech.corpora import MODULES
+from vcbench.speech.pretrained import weights
 
 # What a run lacks without a model; models of other names are choices that a configuration makes.
 COSTS = {

@@ -6,37 +6,27 @@ trial whose source, target or enrolment cannot be used is left out and listed.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from scipy import signal
 from torch import Tensor
 
-from vcbench import audio, config, registry
+from vcbench import config, registry
 from vcbench.base.files import hash_file, hash_json
 from vcbench.base.state import write_parquet, write_state
 from vcbench.config import RunConfig
 from vcbench.conversion import COSTS, conversion_key
-from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.external_table import Recording, TableError, enrolment, read_table, recordings
 from vcbench.leaderboard import ALL
 from vcbench.metric import AudioMetric
 from vcbench.run import Run
 from vcbench.run_folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
-
-LOWEST_RATE = 1000  # Hz; below it there is no speech to score
-
-
-COMMON_RATE = 48_000  # Hz
-
-
-LOW_RATE, CLIPPED = "sampled below 16 kHz", "clipped"  # flags: such a recording is scored, and the table says so
-
+from vcbench.speech import audio
+from vcbench.speech.ingest import CLIPPED, LOW_RATE, copy_audio
+from vcbench.speech.utterance import Speaker, Utterance
 
 EFFECTS = {LOW_RATE: "every model hears them without their upper band", CLIPPED: "they were scaled down"}
 
@@ -144,45 +134,6 @@ def _copy_recordings(
             continue
         utterances[name] = Utterance(identity, speaker, copy, recording.text, held_out=True, features=run.store)
     return utterances, rejected, flags
-
-
-def copy_audio(path: Path, copy: Path, heard: int) -> list[str]:
-    """Copy a recording to FLAC at its own rate, and give its flags.
-
-    What is sampled below 16 kHz is brought to it, so that every model hears its own rate; what is sampled at a rate that nothing
-    else has, and so cannot be brought to theirs, to 48 kHz. What is clipped is scaled down.
-
-    Args:
-        heard: Hz, of the run's features.
-
-    Raises:
-        AudioError: it is missing, not audio, corrupt, truncated, empty, silent, too long, or not numbers.
-    """
-    flags = []
-    wave, rate = audio.decode(path, minimum_rate=LOWEST_RATE, largest_clipped=1.0)
-    if rate < audio.MINIMUM_RATE:
-        flags.append(LOW_RATE)
-        wave, rate = _resample(wave, rate, audio.MINIMUM_RATE), audio.MINIMUM_RATE
-    elif _odd(rate, audio.MINIMUM_RATE) or _odd(rate, heard):
-        wave, rate = _resample(wave, rate, COMMON_RATE), COMMON_RATE
-    if (np.abs(wave) >= audio.FULL_SCALE).mean() > audio.CLIPPED_SHARE:
-        flags.append(CLIPPED)
-        wave = wave * (0.99 * audio.FULL_SCALE / np.abs(wave).max())
-    audio.write(copy, wave, rate)
-    return flags
-
-
-def _odd(rate: int, other: int) -> bool:
-    """Whether a windowed sinc would need too large a kernel to bring one rate to the other."""
-    return max(rate, other) // math.gcd(rate, other) > audio.KERNEL_LIMIT
-
-
-def _resample(wave: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Of any rate: an odd one through the spectrum of the whole recording."""
-    if not _odd(rate, wanted):
-        return audio.resample(wave, rate, wanted)
-    resampled: np.ndarray = signal.resample(wave, round(len(wave) * wanted / rate)).astype(np.float32)
-    return resampled
 
 
 def _trials(table: pd.DataFrame, utterances: Mapping[str, Utterance]) -> tuple[pd.DataFrame, list[str]]:

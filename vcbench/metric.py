@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from vcbench.corpora.corpus import Speaker, Utterance
-    from vcbench.corpora.split import Split
-    from vcbench.features.store import FeatureStore
+    from vcbench.speech.corpora.split import Split
+    from vcbench.speech.features.store import FeatureStore
+    from vcbench.speech.utterance import Speaker, Utterance
     from vcbench.system import NeuralSystem, VoiceConverter
 
 

@@ -19,18 +19,18 @@ from vcbench.base.machine import cache_root
 from vcbench.base.settings import plain_json
 from vcbench.base.state import find_parquet, find_state, read_state, write_parquet, write_state
 from vcbench.conversion import conversion_key, convert_row, is_converted
-from vcbench.corpora.check import check_corpus
-from vcbench.corpora.corpus import Utterance
-from vcbench.corpora.split import split
-from vcbench.features import preparation
 from vcbench.heard import with_heard
 from vcbench.manifest import write_manifest
 from vcbench.metric import Column
-from vcbench.recording_conditions import vary
 from vcbench.run import Run, RunError
 from vcbench.run_folder import SCORES, TRIALS, Prepared, StoredSpeaker, StoredSplit, StoredUtterance, read_scores
 from vcbench.sanity import broken_order
 from vcbench.scoring import evaluate, metric_key, scores_to_frame
+from vcbench.speech.conditions import vary
+from vcbench.speech.corpora.check import check_corpus
+from vcbench.speech.corpora.split import split
+from vcbench.speech.features.prepare import prepare_features
+from vcbench.speech.utterance import Utterance
 from vcbench.trainings import training_jobs
 from vcbench.trials import build_trials
 
@@ -52,9 +52,9 @@ def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> P
     groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
     everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
     needs = settings["needs"]
-    made = preparation.prepare_features(run.store, everything, needs, run.workers, _named(progress, "features"))
+    made = prepare_features(run.store, everything, needs, run.workers, _named(progress, "features"))
     varied = [one for one in vary(everything[: len(parts.training)], settings["varied"]) if one.varied]
-    varied_made = preparation.prepare_features(
+    varied_made = prepare_features(
         run.store, varied, needs, run.workers, _named(progress, "other recording conditions")
     )
     unusable = {identity for identity, _ in [*made.rejected, *varied_made.rejected]}

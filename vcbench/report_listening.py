@@ -17,23 +17,34 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from vcbench import audio
-from vcbench.features.mel import mel_spectrogram
 from vcbench.metric import Column
 from vcbench.sanity import FLOOR
 from vcbench.sheets import number
+from vcbench.speech import audio
+from vcbench.speech.features.mel import mel_spectrogram
 
 if TYPE_CHECKING:
     from vcbench.run import Run
 
+
 TRIALS = 6
+
+
 GIVEN = (
     FLOOR,
     "reference",
 )  # what the systems convert, and the recording of the target that they get; listed first
+
+
 RANGE = 4.0  # decades of magnitude from a trial's loudest band to black: 80 dB
+
+
 LEVELS = 64  # of brightness: more would be invisible and make the page larger
+
+
 PIXELS = 500  # maximum width of a spectrogram
+
+
 PALETTE = (matplotlib.colormaps["magma"](np.linspace(0, 1, LEVELS))[:, :3] * 255).astype(np.uint8).tobytes()
 
 

@@ -8,10 +8,12 @@ from typing import Literal
 
 from torch import Tensor
 
-from vcbench.corpora.corpus import Speaker, Utterance
 from vcbench.leaderboard import ALL, Leaderboard
+from vcbench.speech.utterance import Speaker, Utterance
 
 SIMILARITY = "similarity_"  # prefix of the columns whose order is known
+
+
 FLOOR, CEILINGS = "source", ("oracle", "target")  # reference rows, from lowest to highest
 
 

@@ -13,9 +13,9 @@ import pandas as pd
 
 from vcbench.base.files import hash_json
 from vcbench.base.state import find_state, write_state
-from vcbench.corpora.corpus import Utterance
 from vcbench.metric import AudioMetric, Conversion, Metric, RunView, Score, SystemMetric
 from vcbench.source import source_key
+from vcbench.speech.utterance import Utterance
 from vcbench.system import NeuralSystem
 
 CHUNK = 32  # recordings measured between two writes of the cache

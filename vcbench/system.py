@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_json
 from vcbench.base.settings import Strict
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.features.contour import normalise_log_f0
-from vcbench.features.settings import MelSettings
 from vcbench.source import source_key
+from vcbench.speech.features.pitch import normalise_log_f0
+from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.utterance import Speaker, Utterance
 
 
 @runtime_checkable
@@ -49,7 +49,7 @@ class TrainingSettings(Strict):
         schedule: "constant", or "one-cycle" (Smith and Topin 2018) with `learning_rate` as its peak.
         reference_frames: length of the crop of another utterance of the same speaker; 0 where the system needs none.
         varied_recordings: share of the training utterances that are heard under other recording conditions: with reverberation, noise
-            and a microphone's colour (`vcbench.recording_conditions`).
+            and a microphone's colour (`vcbench.speech.conditions`).
         evaluate_every, checkpoint_every: in steps.
     """
 

@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vcbench import audio
 from vcbench.base.files import hash_file, hash_json
-from vcbench.corpora import load_corpus
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.features.settings import MelSettings
-from vcbench.features.store import FeatureStore
 from vcbench.metric import AudioMetric, Column, Conversion
+from vcbench.speech import audio
+from vcbench.speech.corpora import load_corpus
+from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.features.store import FeatureStore
+from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.system import NeuralSystem, VoiceConverter, collate
 
 TOLERANCE = 1e-3  # of log10 magnitudes: how much a batch neighbour may change by rounding

@@ -16,9 +16,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vcbench.base.files import write_bytes, write_text
-from vcbench.corpora.corpus import Utterance
-from vcbench.features.contour import normalise_log_f0
-from vcbench.recording_conditions import vary
+from vcbench.speech.conditions import vary
+from vcbench.speech.features.pitch import normalise_log_f0
+from vcbench.speech.utterance import Utterance
 from vcbench.system import Batch, CheckpointError, TrainingSettings
 
 if TYPE_CHECKING:

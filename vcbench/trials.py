@@ -13,8 +13,8 @@ from pydantic import Field
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_json
 from vcbench.base.settings import Strict
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.corpora.split import Split
+from vcbench.speech.corpora.split import Split
+from vcbench.speech.utterance import Speaker, Utterance
 
 CONDITIONS = ("seen->seen", "seen->unseen", "unseen->unseen")  # many-to-many, many-to-any, one-shot
 

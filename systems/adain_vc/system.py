@@ -9,7 +9,7 @@ from pydantic import model_validator
 from systems.adain_vc.original import OriginalAutoencoder, OriginalConfig
 from systems.layers.autoencoder import Activation, Autoencoder, AutoencoderConfig
 from systems.layers.one_shot import OneShotSystem
-from vcbench.features.settings import MelSettings
+from vcbench.speech.features.settings import MelSettings
 from vcbench.system import TrainingSettings
 
 RECIPES = {

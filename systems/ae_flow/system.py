@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from systems.mel_flow.settings import SamplingConfig
 from systems.mel_flow.system import MelFlow
-from vcbench.features.settings import MelSettings
+from vcbench.speech.features.settings import MelSettings
 
 
 class AEFlowConfig(SamplingConfig):

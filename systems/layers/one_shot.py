@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from systems.layers.conv import reflect_index
-from vcbench.corpora.corpus import Speaker, Utterance
+from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.system import Batch, NeuralSystem, pad
 
 

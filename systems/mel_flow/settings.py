@@ -10,7 +10,7 @@ from vcbench.system import SystemConfig, TrainingSettings
 
 
 def _inventory_size() -> int:
-    from vcbench.features.phones import INVENTORY
+    from vcbench.speech.features.settings import INVENTORY
 
     return len(INVENTORY)
 

@@ -12,13 +12,16 @@ from systems.layers.flow import Flow, negative_log_likelihood, squeeze, unsqueez
 from systems.mel_flow.condition import ConditionEncoder
 from systems.mel_flow.settings import MelFlowConfig
 from systems.mel_flow.speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
-from vcbench.corpora.corpus import Speaker, Utterance
-from vcbench.features.settings import MelSettings
+from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.system import Batch, NeuralSystem, collate, noise_generator
 
 Projected = list[list[Tensor]]  # what Flow.project returns
 
+
 SMALLEST_DEVIATION = 0.5  # log10; a nearly constant band is not scaled up to unit deviation
+
+
 LARGEST_MEL = 10.0  # log10 magnitude; speech lies between -5 and 2, so a larger value means that the inverse exploded
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from systems.mel_flow.settings import SamplingConfig
 from systems.mel_flow.system import MelFlow
-from vcbench.features.settings import MelSettings
+from vcbench.speech.features.settings import MelSettings
 
 
 class NDFlow(MelFlow):

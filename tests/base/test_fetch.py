@@ -19,11 +19,11 @@ import soundfile
 from rich.progress import Progress
 
 from vcbench.base.fetch import Archive, DownloadError, fetch
-from vcbench.corpora import download as module
-from vcbench.corpora import load_corpus
-from vcbench.corpora.archives import ARCHIVES, DEFAULT_PARTS
-from vcbench.corpora.cmu_arctic import VOICES
-from vcbench.corpora.download import download
+from vcbench.speech.corpora import download as module
+from vcbench.speech.corpora import load_corpus
+from vcbench.speech.corpora.archives import ARCHIVES, DEFAULT_PARTS
+from vcbench.speech.corpora.cmu_arctic import VOICES
+from vcbench.speech.corpora.download import download
 
 
 class Server(http.server.ThreadingHTTPServer):

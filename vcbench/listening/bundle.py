@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vcbench import audio
 from vcbench.base.files import write_json
 from vcbench.listening import analysis_plan
 from vcbench.listening.design import HIDDEN, Design, Sheet, plan
@@ -23,6 +22,7 @@ from vcbench.listening.options import Options
 from vcbench.listening.package import write_package
 from vcbench.listening.render import OPENING, REFERENCE, Place, render
 from vcbench.listening.selection import by_row
+from vcbench.speech import audio
 
 if TYPE_CHECKING:
     from vcbench.run import Run

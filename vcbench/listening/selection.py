@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from vcbench import audio
 from vcbench.listening.kinds import MAXIMUM_SECONDS, MAXIMUM_SIGNALS, Kind, ListeningError
 from vcbench.listening.options import Options
 from vcbench.metric import Conversion
+from vcbench.speech import audio
 
 if TYPE_CHECKING:
     from vcbench.run import Run

@@ -1,0 +1,1 @@
+"""Audio, utterances, corpora, features, pretrained models and vocoders."""

@@ -1,0 +1,33 @@
+"""Corpora by name. Each is a module with ``load(root) -> Corpus``, imported when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from vcbench.base.errors import did_you_mean
+from vcbench.speech.utterance import Corpus, CorpusError
+
+MODULES = {
+    "mini": "vcbench.speech.corpora.mini",
+    "vctk": "vcbench.speech.corpora.vctk",
+    "librispeech": "vcbench.speech.corpora.librispeech",
+    "libritts": "vcbench.speech.corpora.libritts",
+    "cmu_arctic": "vcbench.speech.corpora.cmu_arctic",
+    "folder": "vcbench.speech.corpora.folder",
+}
+
+
+def load_corpus(name: str, root: Path | None = None) -> Corpus:
+    """List a corpus's speakers and utterances; no audio is opened (`vcbench.speech.corpora.check.check_corpus` does that).
+
+    Args:
+        root: where it lies; `mini`, which is embedded, needs none.
+
+    Raises:
+        CorpusError: an unknown name, a root that is missing or laid out otherwise, an id that stands twice.
+    """
+    if name not in MODULES:
+        raise CorpusError(f"There is no corpus {name!r}.{did_you_mean(name, list(MODULES))}")
+    corpus: Corpus = import_module(MODULES[name]).load(root)
+    return corpus

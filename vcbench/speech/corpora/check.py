@@ -1,0 +1,147 @@
+"""Every recording of a corpus opened and every transcript looked at, before anything long begins."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from vcbench.base.files import write_json
+from vcbench.speech import audio
+from vcbench.speech.utterance import Corpus, CorpusError
+
+VERSION = 1  # of cached results; raise it when the check refuses other files
+
+
+FOREIGN_SHARE = 0.1  # of a transcript's letters that may be of another script than Latin: a name, a symbol
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check left, and what it took away.
+
+    Attributes:
+        corpus: without the rejected utterances, and without speakers who have none left.
+        rejected: (utterance id, reason).
+        seconds: of usable recordings, by speaker.
+    """
+
+    corpus: Corpus
+    rejected: list[tuple[str, str]]
+    seconds: dict[str, float]
+
+    @property
+    def hours(self) -> float:
+        return sum(self.seconds.values()) / 3600
+
+
+def check_corpus(
+    corpus: Corpus,
+    workers: int = 1,
+    report: Callable[[int, int], None] | None = None,
+    cache: Path | None = None,
+) -> Checked:
+    """Decode every file, `workers` at a time.
+
+    An utterance is rejected where its audio is bad (see `vcbench.speech.audio`), and where its transcript is in another script than
+    Latin: what aligns phonemes and what scores words knows English only. Without its transcript it would be accepted.
+
+    Args:
+        report: called with the number of files done, and of all.
+        cache: a JSON file of earlier results, by path, size and time of change; read and written.
+
+    Raises:
+        CorpusError: not one utterance is left, with the first reasons.
+    """
+    paths = sorted({utterance.path for utterance in corpus.utterances})
+    known = _read_cache(cache)
+    results: dict[Path, tuple[float, str]] = {}
+    pool = ThreadPoolExecutor(workers)  # threads, because decoding leaves the interpreter free
+    try:
+        found = pool.map(lambda path: _check_file(path, known), paths)
+        for done, (path, result) in enumerate(zip(paths, found, strict=True), 1):
+            results[path] = result
+            if report:
+                report(done, len(paths))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        if cache:
+            _write_cache(cache, known, results)
+    return _sift(corpus, results)
+
+
+def _sift(corpus: Corpus, results: dict[Path, tuple[float, str]]) -> Checked:
+    rejected: list[tuple[str, str]] = []
+    seconds: dict[str, float] = defaultdict(float)
+    speakers = []
+    for speaker in corpus.speakers:
+        kept = []
+        for utterance in speaker.utterances:
+            length, reason = results[utterance.path]
+            reason = reason or foreign_script(utterance.text or "")
+            if reason:
+                rejected.append((utterance.id, reason))
+                continue
+            kept.append(utterance)
+            seconds[speaker.id] += utterance.span[1] - utterance.span[0] if utterance.span else length
+        if kept:
+            speakers.append(replace(speaker, utterances=tuple(kept)))
+    if not speakers:
+        reasons = "".join(f"\n  {identity}: {reason}" for identity, reason in rejected[:5])
+        raise CorpusError(
+            f"None of the {len(rejected)} utterances of {corpus.name} at {corpus.root} is usable:{reasons}"
+        )
+    return Checked(replace(corpus, speakers=tuple(speakers)), rejected, dict(seconds))
+
+
+def foreign_script(text: str) -> str:
+    """Why a transcript cannot be used; empty where it is in Latin script."""
+    letters = [character for character in text if character.isalpha()]
+    foreign = [character for character in letters if not _is_latin(character)]
+    if len(foreign) <= FOREIGN_SHARE * len(letters):
+        return ""
+    script = unicodedata.name(foreign[0], "unknown").split()[0].capitalize()
+    return (
+        f"The transcript is not in Latin script ({script}): {text[:40]!r}. Words are aligned and scored in English. "
+        "Write it in Latin letters, or remove it: then speech recognition provides one."
+    )
+
+
+@lru_cache(maxsize=4096)
+def _is_latin(character: str) -> bool:
+    return "LATIN" in unicodedata.name(character, "")
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _check_file(path: Path, known: dict[str, list]) -> tuple[float, str]:
+    """Seconds, and why the file cannot be used (empty where it can)."""
+    if path.is_file() and str(path) in known and known[str(path)][:2] == _stamp(path):
+        _, _, seconds, reason = known[str(path)]
+        return seconds, reason
+    try:
+        wave, rate = audio.decode(path)
+    except audio.AudioError as error:
+        return 0.0, str(error)
+    return len(wave) / rate, ""
+
+
+def _read_cache(cache: Path | None) -> dict[str, list]:
+    """Path to size, time of change in ns, seconds, reason."""
+    if cache is None or not cache.is_file():
+        return {}
+    content = json.loads(cache.read_text())
+    return content["files"] if content["version"] == VERSION else {}
+
+
+def _write_cache(cache: Path, known: dict[str, list], results: dict[Path, tuple[float, str]]) -> None:
+    files = {str(path): [*_stamp(path), *result] for path, result in results.items() if path.is_file()}
+    write_json(cache, {"version": VERSION, "files": known | files})

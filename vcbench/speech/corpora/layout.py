@@ -1,0 +1,119 @@
+"""What the loaders of published layouts share: sorted listings, texts, tables, and errors that say what was expected."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from vcbench.speech.utterance import Corpus, CorpusError, Sex, Speaker
+
+UTF8_WITH_MARK = "utf-8-sig"  # some editors begin a file with a byte order mark
+
+
+def folders(path: Path) -> list[Path]:
+    """The folders in a folder, sorted, hidden ones left out; none where there is no such folder."""
+    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")) if path.is_dir() else []
+
+
+def files(path: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The files in a folder with one of the suffixes (lower case), sorted, hidden ones left out."""
+    if not path.is_dir():
+        return []
+    return sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes and p.is_file() and p.name[0] != ".")
+
+
+def find_base(corpus: str, root: Path | None, inner: Sequence[str], expected: Sequence[str]) -> Path:
+    """The folder of `root`, or of `root`/`inner`, that has an `expected` folder (a glob pattern).
+
+    Raises:
+        CorpusError: no root, no such folder, or none of the expected in it, with what is there instead.
+    """
+    if root is None:
+        raise CorpusError(f"The corpus {corpus} needs its folder: give --corpus-root DIR, or fetch it with --download.")
+    if not root.is_dir():
+        raise CorpusError(f"The corpus root {root} is not a folder.")
+    for base in (root, *(root / name for name in inner)):
+        if any(path.is_dir() for pattern in expected for path in base.glob(pattern)):
+            return base
+    raise CorpusError(f"{root} is not laid out as {corpus}: expected {' or '.join(expected)}; found {_contents(root)}.")
+
+
+def _contents(folder: Path) -> str:
+    names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "nothing"
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8."""
+    try:
+        return path.read_text(encoding=UTF8_WITH_MARK)
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path} is not text in UTF-8 ({error.reason} at byte {error.start}). Convert it.") from error
+
+
+def sentence(text: str) -> str | None:
+    """A transcript with its white space tidied; None where there is nothing in it."""
+    return " ".join(text.split()) or None
+
+
+def sentence_beside(path: Path) -> str | None:
+    """The transcript in a file; None where there is no such file or nothing in it."""
+    return sentence(read_text(path)) if path.is_file() else None
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[list[str]]:
+    """Rows of a tab-separated file, reduced to `columns`, which its first line must name."""
+    lines = [line.split("\t") for line in read_text(path).splitlines() if line.strip()]
+    header = [name.strip() for name in lines[0]] if lines else []
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise CorpusError(
+            f"{path}: the first line must name the columns {', '.join(columns)}, separated by tabs; "
+            f"missing: {', '.join(missing)}; received: {', '.join(header) or 'nothing'}."
+        )
+    places = [header.index(column) for column in columns]
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) <= max(places):
+            raise CorpusError(f"{path}: row {number} has {len(line)} columns; {len(header)} are needed.")
+    return [[line[place].strip() for place in places] for line in lines[1:]]
+
+
+def sex_of(word: str) -> Sex | None:
+    """F, M or None from what tables have: F, f, female, M, male."""
+    letter = word.strip()[:1].upper()
+    return "F" if letter == "F" else "M" if letter == "M" else None
+
+
+def identifier(name: str) -> str:
+    """A name with everything that an id may not have replaced by an underscore."""
+    return re.sub(r"[^A-Za-z0-9_./-]", "_", name)
+
+
+def assemble(name: str, root: Path, speakers: Iterable[Speaker], licence: str, expected: str) -> Corpus:
+    """A corpus of the speakers who have an utterance.
+
+    Args:
+        expected: where recordings should be, for the error.
+
+    Raises:
+        CorpusError: no speaker has one, or an id stands twice.
+    """
+    kept = tuple(speaker for speaker in speakers if speaker.utterances)
+    for kind, ids in (("speaker", [s.id for s in kept]), ("utterance", [u.id for s in kept for u in s.utterances])):
+        twice = [identity for identity, count in Counter(ids).items() if count > 1]
+        if twice:
+            raise CorpusError(
+                f"{root}: the {kind} {twice[0]!r} is there twice ({len(twice)} such). Rename or remove one of each."
+            )
+    if not kept:
+        raise CorpusError(f"{root} has no recording: for {name}, expected {expected}; found {_contents(root)}.")
+    return Corpus(name, root, kept, licence, parallel=_is_parallel(kept))
+
+
+def _is_parallel(speakers: Sequence[Speaker]) -> bool:
+    """Whether at least half of the transcribed utterances are of sentences that another speaker says too."""
+    said = Counter(text for s in speakers for text in {u.text for u in s.utterances if u.text})
+    shared = [said[u.text] > 1 for s in speakers for u in s.utterances if u.text]
+    return bool(shared) and 2 * sum(shared) >= len(shared)

@@ -1,0 +1,230 @@
+"""Who is trained on, and with what: training, held-out and unseen utterances, drawn by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from pydantic import Field
+
+from vcbench.base.settings import Strict
+from vcbench.speech.audio import AudioError
+from vcbench.speech.corpora.seeded import (
+    LARGEST_SHARE_HELD_OUT,
+    LEAST_HELD_OUT,
+    Draw,
+    sentence_of,
+    sentences_held_out,
+    wanted_held_out,
+)
+from vcbench.speech.corpora.segments import TooLittleSpeech, cut_evenly, cut_off_end
+from vcbench.speech.utterance import Corpus, CorpusError, Speaker, Utterance
+
+ENOUGH = 4  # recordings; a speaker with fewer has them cut
+
+
+class SplitSettings(Strict):
+    """How a corpus is split where it does not say so itself.
+
+    Attributes:
+        unseen_speakers: speakers kept out of training altogether; of speakers whom the corpus leaves open, at
+            most half, and two are left to train on.
+        held_out_utterances: of each seen speaker, at most `LARGEST_SHARE_HELD_OUT` of what there is.
+        training_speakers: at most so many; ``None`` takes all.
+        training_utterances: of each seen speaker, at most so many; ``None`` takes all.
+        unseen_utterances: of each unseen speaker, at most so many, sentences that nobody is trained on first.
+        minimum_seconds: the shortest segment that a recording is cut into, and the least training speech that is cut.
+        segment_seconds: the length of held-out and unseen segments where there is speech enough.
+    """
+
+    unseen_speakers: int = Field(4, ge=0)
+    held_out_utterances: int = Field(8, ge=LEAST_HELD_OUT)
+    training_speakers: int | None = Field(None, ge=1)
+    training_utterances: int | None = Field(None, ge=1)
+    unseen_utterances: int | None = Field(None, ge=LEAST_HELD_OUT)
+    minimum_seconds: float = Field(1.5, ge=0.5, le=10)
+    segment_seconds: float = Field(5.0, ge=1.5, le=30)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A corpus by role.
+
+    `Utterance.held_out` is filled in: False for what is trained on; for an unseen speaker, whether no training
+    utterance has the same sentence. `Speaker.seen` is filled in, and `Speaker.utterances` are those of the split.
+
+    Attributes:
+        training, held_out: of seen speakers; the second is never trained on, nor (as far as that goes) its sentences.
+        unseen: of speakers who are never trained on.
+        speakers: by id.
+        rejected: (speaker id, reason) of speakers with too little speech.
+    """
+
+    training: tuple[Utterance, ...]
+    held_out: tuple[Utterance, ...]
+    unseen: tuple[Utterance, ...]
+    speakers: dict[str, Speaker]
+    rejected: tuple[tuple[str, str], ...] = ()
+
+
+def split(corpus: Corpus, settings: SplitSettings, seed: int) -> Split:
+    """Split a corpus; the same arguments give the same split. What the corpus fixes is kept.
+
+    Speakers are balanced by sex where it is known. One with fewer than `ENOUGH` recordings has them cut into
+    segments that do not overlap, for which the recordings are read.
+
+    Raises:
+        CorpusError: fewer than two speakers, or none left to train on.
+    """
+    if len(corpus.speakers) < 2:
+        raise CorpusError(
+            f"{corpus.name} at {corpus.root} has {len(corpus.speakers)} usable speaker(s); voice conversion needs two or more."
+        )
+    draw = Draw(seed)
+    rejected: list[tuple[str, str]] = []
+    unseen = _unseen_speakers(corpus.speakers, settings, draw, rejected)
+    candidates = [s for s in corpus.speakers if s.seen is not False and s.id not in unseen]
+    seen = _seen_speakers(candidates, settings, draw, rejected)
+    sentences = sentences_held_out(seen.values(), unseen.values(), settings.held_out_utterances, draw)
+    training, held_out = [], []
+    for identity, utterances in sorted(seen.items()):
+        mine, kept_out = _divide(utterances, sentences, settings, draw)
+        if not mine or len(kept_out) < LEAST_HELD_OUT:
+            reason = (
+                f"{len(mine)} recordings to train on and {len(kept_out)} held out; 1 and {LEAST_HELD_OUT} are needed."
+            )
+            rejected.append((identity, reason))
+            continue
+        training += mine
+        held_out += kept_out
+    if not training:
+        reasons = "".join(f"\n  {speaker}: {reason}" for speaker, reason in rejected[:5])
+        raise CorpusError(
+            f"{corpus.name} at {corpus.root} has no speaker left to train on.{reasons or ' All are unseen.'}"
+        )
+    trained = {sentence_of(u) for u in training}
+    strangers = []
+    for _, utterances in sorted(unseen.items()):
+        own = [replace(u, held_out=sentence_of(u) not in trained) for u in utterances]
+        drawn = sorted(own, key=lambda u: (not u.held_out, draw.key(u.id)))[: settings.unseen_utterances]
+        strangers += sorted(drawn, key=lambda u: u.id)
+    return _collect(corpus, training, held_out, strangers, rejected)
+
+
+def _unseen_speakers(
+    speakers: Sequence[Speaker], settings: SplitSettings, draw: Draw, rejected: list[tuple[str, str]]
+) -> dict[str, list[Utterance]]:
+    """Those whom the corpus calls unseen first, then of those whom it leaves open."""
+    left_open = [speaker for speaker in speakers if speaker.seen is None]
+    trainable = len([speaker for speaker in speakers if speaker.seen is not False])
+    at_most = min(len(left_open) // 2, max(0, trainable - 2))
+    order = [*draw.speakers(s for s in speakers if s.seen is False), *draw.speakers(left_open)]
+    chosen: dict[str, list[Utterance]] = {}
+    drawn = 0
+    for speaker, pieces in _with_pieces(order, _cut_all, settings):
+        if len(chosen) == settings.unseen_speakers or (speaker.seen is None and drawn == at_most):
+            break
+        if isinstance(pieces, Exception):
+            rejected.append((speaker.id, str(pieces)))
+        else:
+            chosen[speaker.id] = pieces
+            drawn += speaker.seen is None
+    return chosen
+
+
+def _seen_speakers(
+    speakers: Sequence[Speaker], settings: SplitSettings, draw: Draw, rejected: list[tuple[str, str]]
+) -> dict[str, list[Utterance]]:
+    already = {identity for identity, _ in rejected}
+    order = draw.speakers(s for s in speakers if s.id not in already)
+    chosen: dict[str, list[Utterance]] = {}
+    for speaker, pieces in _with_pieces(order, _cut_for_training, settings):
+        if len(chosen) == settings.training_speakers:
+            break
+        if isinstance(pieces, Exception):
+            rejected.append((speaker.id, str(pieces)))
+        else:
+            chosen[speaker.id] = pieces
+    return chosen
+
+
+Pieces = list[Utterance] | AudioError | TooLittleSpeech
+
+
+def _with_pieces(
+    speakers: Sequence[Speaker], cut: Callable[[Speaker, SplitSettings], list[Utterance]], settings: SplitSettings
+) -> Iterator[tuple[Speaker, Pieces]]:
+    """Each speaker with their recordings, cut where these are too few, or with why that cannot be done."""
+
+    def pieces(speaker: Speaker) -> Pieces:
+        try:
+            return list(speaker.utterances) if len(speaker.utterances) >= ENOUGH else cut(speaker, settings)
+        except (AudioError, TooLittleSpeech) as error:
+            return error
+
+    pool = ThreadPoolExecutor()  # threads, because decoding leaves the interpreter free
+    try:
+        yield from zip(speakers, pool.map(pieces, speakers), strict=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _cut_all(speaker: Speaker, settings: SplitSettings) -> list[Utterance]:
+    """An unseen speaker's recordings in `ENOUGH` pieces or more."""
+    each = -(-ENOUGH // len(speaker.utterances))
+    lengths = settings.minimum_seconds, settings.segment_seconds
+    return [piece for utterance in speaker.utterances for piece in cut_evenly(utterance, each, *lengths)]
+
+
+def _cut_for_training(speaker: Speaker, settings: SplitSettings) -> list[Utterance]:
+    """Of each recording the larger first part to train on, the rest in pieces that are held out."""
+    each = -(-LEAST_HELD_OUT // len(speaker.utterances))
+    most = max(each, settings.held_out_utterances // len(speaker.utterances))
+    pieces = []
+    for utterance in speaker.utterances:
+        if utterance.held_out is not None:
+            raise TooLittleSpeech(
+                f"{len(speaker.utterances)} recordings in roles that the corpus fixes; {ENOUGH} are needed."
+            )
+        first, *rest = cut_off_end(
+            utterance, LARGEST_SHARE_HELD_OUT, each, most, settings.minimum_seconds, settings.segment_seconds
+        )
+        pieces += [replace(first, held_out=False), *(replace(piece, held_out=True) for piece in rest)]
+    return pieces
+
+
+def _divide(
+    utterances: list[Utterance], sentences: set[str], settings: SplitSettings, draw: Draw
+) -> tuple[list[Utterance], list[Utterance]]:
+    """One seen speaker's training and held-out utterances."""
+    drawn = sorted(utterances, key=lambda u: draw.key(u.id))
+    kept_out = [u for u in drawn if u.held_out or (u.held_out is None and sentence_of(u) in sentences)]
+    if len(kept_out) == len(drawn):  # all that this speaker says is held out for others: better train on some of it
+        kept_out = kept_out[: wanted_held_out(len(utterances), settings.held_out_utterances)]
+    away = {u.id for u in kept_out}
+    training = [u for u in drawn if u.id not in away and not u.held_out]
+    training = training[: settings.training_utterances]
+    return (
+        [replace(u, held_out=False) for u in sorted(training, key=lambda u: u.id)],
+        [replace(u, held_out=True) for u in sorted(kept_out, key=lambda u: u.id)],
+    )
+
+
+def _collect(
+    corpus: Corpus,
+    training: list[Utterance],
+    held_out: list[Utterance],
+    unseen: list[Utterance],
+    rejected: list[tuple[str, str]],
+) -> Split:
+    by_speaker: dict[str, list[Utterance]] = {}
+    for utterance in [*training, *held_out, *unseen]:
+        by_speaker.setdefault(utterance.speaker, []).append(utterance)
+    strangers = {u.speaker for u in unseen}
+    speakers = {
+        s.id: Speaker(s.id, tuple(by_speaker[s.id]), s.sex, s.id not in strangers)
+        for s in corpus.speakers
+        if s.id in by_speaker
+    }
+    return Split(tuple(training), tuple(held_out), tuple(unseen), speakers, tuple(rejected))

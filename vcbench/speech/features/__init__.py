@@ -1,0 +1,1 @@
+"""Features of utterances: mel spectrogram, pitch, phones, and the store that keeps them."""

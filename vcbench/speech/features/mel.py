@@ -1,0 +1,111 @@
+"""Mel spectrograms as MelGAN computes them (Kumar et al. 2019, the published Audio2Mel), and the way back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torchaudio.functional import melscale_fbanks
+
+from vcbench.speech.audio import AudioError
+from vcbench.speech.features.settings import MelSettings
+
+INVERSION_STEPS = 30  # of the non-negative least squares; more change Griffin-Lim's result inaudibly
+
+
+def padding(settings: MelSettings) -> int:
+    """Samples that are reflected at each end, so that `samples // hop` frames fit with no frame centred on an edge."""
+    return (settings.fft_size - settings.hop) // 2
+
+
+def filterbank(settings: MelSettings, device: torch.device | str = "cpu") -> Tensor:
+    """(n_mels, fft_size // 2 + 1) float32: triangular filters on Slaney's mel scale, each of unit area (per Hz)."""
+    return _filterbank(settings, torch.device(device))
+
+
+@lru_cache(maxsize=8)
+def _filterbank(settings: MelSettings, device: torch.device) -> Tensor:
+    filters = melscale_fbanks(
+        n_freqs=settings.fft_size // 2 + 1,
+        f_min=settings.low,
+        f_max=settings.high,
+        n_mels=settings.n_mels,
+        sample_rate=settings.sampling_rate,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return filters.T.contiguous().to(device)
+
+
+@lru_cache(maxsize=8)
+def _pseudo_inverse(settings: MelSettings, device: torch.device) -> Tensor:
+    # In float64: the lowest filters are narrower than a bin, which makes the bank ill-conditioned.
+    return torch.linalg.pinv(_filterbank(settings, torch.device("cpu")).double()).float().to(device)
+
+
+def magnitude_spectrogram(wave: Tensor, settings: MelSettings) -> Tensor:
+    """Magnitudes of the short-time Fourier transform, on the mel spectrogram's frames.
+
+    Frame i is centred on sample (i + 0.5) * hop.
+
+    Args:
+        wave: (samples,) or (batch, samples) float.
+
+    Returns:
+        (fft_size // 2 + 1, frames) or (batch, fft_size // 2 + 1, frames), with frames = samples // hop.
+
+    Raises:
+        AudioError: the wave is too short to be reflected at its ends.
+    """
+    edge = padding(settings)
+    if wave.shape[-1] <= edge:
+        raise AudioError(
+            f"The recording has {wave.shape[-1]} samples ({wave.shape[-1] / settings.sampling_rate:.3f} s); a mel "
+            f"spectrogram needs at least {edge + 1} samples ({(edge + 1) / settings.sampling_rate:.3f} s)."
+        )
+    batch = wave.reshape(-1, 1, wave.shape[-1])
+    padded = torch.nn.functional.pad(batch, (edge, edge), mode="reflect")[:, 0]
+    window = torch.hann_window(settings.fft_size, dtype=wave.dtype, device=wave.device)
+    spectrum = torch.stft(
+        padded, settings.fft_size, settings.hop, window=window, center=False, return_complex=True
+    ).abs()
+    return spectrum.reshape(*wave.shape[:-1], *spectrum.shape[1:])
+
+
+def mel_spectrogram(wave: Tensor, settings: MelSettings) -> Tensor:
+    """log10 of mel magnitudes, floored at `settings.floor`.
+
+    Args:
+        wave: (samples,) or (batch, samples) float, at `settings.sampling_rate`.
+
+    Returns:
+        (n_mels, frames) or (batch, n_mels, frames), with frames = samples // hop.
+
+    Raises:
+        AudioError: the wave is too short to be reflected at its ends.
+    """
+    magnitude = magnitude_spectrogram(wave, settings)
+    mel = filterbank(settings, wave.device).to(magnitude) @ magnitude
+    return mel.clamp(min=settings.floor).log10()
+
+
+def linear_magnitude(mel: Tensor, settings: MelSettings, steps: int = INVERSION_STEPS) -> Tensor:
+    """The magnitude spectrogram whose mel spectrogram comes closest: non-negative least squares.
+
+    Starts from the filterbank's pseudo-inverse, clamped, and goes on with multiplicative updates (Lee and Seung 2001),
+    which keep every value non-negative and never raise the error. Every frame is solved for itself.
+
+    Args:
+        mel: (..., n_mels, frames) log10 mel magnitudes.
+
+    Returns:
+        (..., fft_size // 2 + 1, frames) magnitudes.
+    """
+    filters = filterbank(settings, mel.device).to(mel)
+    target = 10.0**mel
+    magnitude = (_pseudo_inverse(settings, mel.device).to(mel) @ target).clamp(min=settings.floor)
+    numerator = filters.T @ target
+    for _ in range(steps):
+        magnitude = magnitude * numerator / (filters.T @ (filters @ magnitude)).clamp(min=1e-12)
+    return magnitude

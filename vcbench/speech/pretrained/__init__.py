@@ -1,0 +1,1 @@
+"""Pretrained models: where their weights are and how they are loaded."""

@@ -1,0 +1,196 @@
+"""Speech recognition by Whisper (Radford et al. 2023), in two engines, greedy and reproducible.
+
+Every recording is transcribed for itself: log-mel spectrogram, encoder, then the likeliest token at each step, without
+timestamps, without the text before it, and with those symbols suppressed that openai-whisper suppresses. There is no
+voice activity detection and no second attempt at a higher temperature. Recordings of more than 30 s are transcribed in
+windows of 30 s.
+
+Whisper's encoder was trained on windows of 30 s, and takes as long for three seconds of speech as for thirty. A shorter
+window, for recordings that fit in it, is an option of faster-whisper. Seconds for 3 s of speech on one core (tiny.en),
+and its WER over 89 recordings of VCTK and LibriSpeech, 5 s on average, as they are and resynthesised from mels blurred a
+little and a lot:
+
+    window, precision   seconds   WER: clean   blurred   much blurred
+    30 s, float32          0.89
+    30 s, int8             0.70         6.0%     24.6%          81.1%
+    20 s, int8             0.33         5.5%     26.4%          73.8%
+    15 s, int8             0.26         5.8%     26.9%          74.4%
+
+Paired 95% intervals of 15 s against 30 s: -1.6 to +1.0, +0.6 to +4.4 and -18 to +0.1 points. In 10 s the recogniser
+falls into loops (WER about 20% of clean speech). The window stands in the table's foot: figures of different windows
+are not to be compared.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from vcbench.base.errors import ModelUnavailable, UserError
+from vcbench.speech.pretrained import weights
+from vcbench.speech.pretrained.whisper_engines import Decoder, FasterWhisper, OpenAIWhisper
+
+ENGINES = ("faster-whisper", "openai-whisper")
+
+
+PRECISIONS = ("float32", "float16", "int8")
+
+
+RATE = 16_000  # Hz
+
+
+FULL_WINDOW = 30.0  # seconds that Whisper's encoder was trained on
+
+
+SHORTEST_WINDOW = 15.0  # seconds
+
+
+COMPRESSIBLE = 2.4  # above it openai-whisper takes a text for a loop
+
+
+SHORTEST_LOOP = 6  # words that are one phrase over and over: "that was so, that was so", "no no no no no no"
+
+
+FASTEST = 7.0  # words a second; auctioneers reach it
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was heard.
+
+    Attributes:
+        compression_ratio: bytes of the text by its bytes compressed, as openai-whisper computes it.
+        loops: whether the recogniser repeats itself: the text compresses too well, has six words or more that are one phrase
+            over and over, or more words than can be said in the time.
+    """
+
+    text: str
+    compression_ratio: float
+    loops: bool
+
+
+class Transcriber:
+    """Whisper by name.
+
+    Args:
+        engine: "faster-whisper" (CTranslate2), or "openai-whisper" (PyTorch), which also reads the former's weights.
+        model: "tiny.en" ... "large-v3".
+        device: "cpu" or "cuda".
+        path: the folder that holds the model; by default where this machine keeps it.
+        beam: 1 is greedy.
+        window: seconds that the encoder reads; what is shorter is filled up with silence. Less than 30 is quicker, and
+            only faster-whisper can do it; what then does not fit, or looks like a loop, is heard in 30 s.
+        precision: of the arithmetic; "int8" is faster-whisper's alone, "float16" needs a GPU.
+
+    Raises:
+        ModelUnavailable: the model or the engine is not on this machine.
+        UserError: an engine, model or setting that does not exist.
+    """
+
+    def __init__(
+        self,
+        engine: str = "faster-whisper",
+        model: str = "tiny.en",
+        device: str = "cpu",
+        path: Path | str | None = None,
+        beam: int = 1,
+        window: float = FULL_WINDOW,
+        precision: str = "float32",
+    ) -> None:
+        check_settings(engine, model, beam, window, precision)
+        folder = find_model(engine, model, path)
+        self.window = window
+        build = FasterWhisper if engine == "faster-whisper" else OpenAIWhisper
+        self._decode: Decoder = build(folder, model, device, beam, precision)
+
+    def transcribe(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
+        """One transcript for each wave (samples,) at 16 kHz; no wave changes another's."""
+        short = [row for row, wave in enumerate(waves) if self.window < FULL_WINDOW and len(wave) <= self.window * RATE]
+        heard = dict(zip(short, self._transcribe([waves[row] for row in short], self.window), strict=True))
+        rest = [row for row in range(len(waves)) if row not in heard or heard[row].loops]
+        heard |= zip(rest, self._transcribe([waves[row] for row in rest], FULL_WINDOW), strict=True)
+        return [heard[row] for row in range(len(waves))]
+
+    def _transcribe(self, waves: Sequence[np.ndarray], window: float) -> list[Transcript]:
+        size = round(window * RATE)
+        pieces = [[wave[begin : begin + size] for begin in range(0, max(len(wave), 1), size)] for wave in waves]
+        mels = [self._mel(piece, size) for own in pieces for piece in own]
+        texts = iter(self._decode(mels))
+        return [
+            transcript(" ".join(next(texts).strip() for _ in own).strip(), len(wave) / RATE)
+            for own, wave in zip(pieces, waves, strict=True)
+        ]
+
+    def _mel(self, wave: np.ndarray, size: int) -> Tensor:
+        """(n_mels, frames) of a wave filled up with silence, as Whisper was trained."""
+        from whisper import log_mel_spectrogram, pad_or_trim
+
+        return log_mel_spectrogram(pad_or_trim(wave.astype(np.float32, copy=False), size), self._decode.n_mels)
+
+
+def transcript(text: str, seconds: float) -> Transcript:
+    """A transcript with what tells whether the recogniser was caught in a loop."""
+    encoded = text.encode()
+    ratio = len(encoded) / len(zlib.compress(encoded))
+    words = re.findall(r"[\w']+", text.lower())
+    too_fast = len(words) > FASTEST * max(seconds, 1.0)
+    return Transcript(text, ratio, ratio > COMPRESSIBLE or too_fast or _repeats(words))
+
+
+def _repeats(words: Sequence[str]) -> bool:
+    for length in range(1, len(words) // 2 + 1):
+        same = 0  # words running that equal the one a phrase before
+        for before, after in zip(words, words[length:], strict=False):
+            same = same + 1 if before == after else 0
+            if same >= max(length, SHORTEST_LOOP - length):
+                return True
+    return False
+
+
+def check_settings(engine: str, model: str, beam: int, window: float, precision: str) -> None:
+    """Raise UserError for what cannot be."""
+    if engine not in ENGINES:
+        raise UserError(f"There is no speech recognition engine {engine!r}. Available: {', '.join(ENGINES)}.")
+    weights.get(f"{engine}/{model}")
+    if beam < 1:
+        raise UserError(f"beam is {beam}; it must be 1 (greedy) or more.")
+    if precision not in PRECISIONS:
+        raise UserError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
+    if engine == "openai-whisper" and (window != FULL_WINDOW or precision == "int8"):
+        raise UserError(
+            'The engine "openai-whisper" has window = 30.0 and precision "float32" or "float16"; received '
+            f"{window} and {precision!r}. Use these, or the engine faster-whisper."
+        )
+    if not SHORTEST_WINDOW <= window <= FULL_WINDOW:
+        raise UserError(f"window is {window} s; allowed are {SHORTEST_WINDOW:g} to {FULL_WINDOW:g}.")
+
+
+def find_model(engine: str, model: str, path: Path | str | None = None) -> Path:
+    """The folder of a model's weights.
+
+    Raises:
+        ModelUnavailable: the model or the engine is not on this machine.
+        WeightsError: there is no such model, or `path` does not hold it.
+    """
+    if engine == "faster-whisper" and find_spec("faster_whisper") is None:
+        raise ModelUnavailable("The engine faster-whisper is not installed. Get it with: pip install faster-whisper")
+    return weights.find(_name(engine, model, path), path)
+
+
+def model_revision(engine: str, model: str, path: Path | str | None = None) -> str:
+    """Which weights an engine reads, for a table's foot."""
+    return weights.revision(_name(engine, model, path), path)
+
+
+def _name(engine: str, model: str, path: Path | str | None) -> str:
+    """The model's name in the table of weights: openai-whisper's own file, or else faster-whisper's, if that is here."""
+    own, other = f"{engine}/{model}", f"faster-whisper/{model}"
+    weights.get(own)
+    return other if path is None and weights.look(own) is None and weights.look(other) is not None else own
