@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from vcbench.metric import Column, Metric, Score
+from vcbench.api.metric import Metric
+from vcbench.api.scores import Column, Score
 
 if TYPE_CHECKING:
-    from vcbench.metric import RunView
+    from vcbench.api.metric import RunView
+
 
 FACTORS = {"conversion_factor": "conversion_seconds", "vocoder_factor": "vocoder_seconds"}
 

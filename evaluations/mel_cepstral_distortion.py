@@ -28,7 +28,9 @@ import numpy as np
 import pyworld
 from scipy.spatial.distance import cdist
 
-from vcbench.metric import AudioMetric, Column, Conversion
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric
+from vcbench.api.scores import Column
 from vcbench.speech import audio
 
 ORDER = 24  # coefficients, without c0

@@ -27,8 +27,10 @@ import torch
 from torch import Tensor, nn
 
 from evaluations.utmos import load_utmos
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric
+from vcbench.api.scores import Column
 from vcbench.base.errors import ModelUnavailable
-from vcbench.metric import AudioMetric, Column, Conversion
 from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 

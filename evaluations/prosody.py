@@ -22,7 +22,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vcbench.metric import AudioMetric, Column, Conversion
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric
+from vcbench.api.scores import Column
 from vcbench.speech import audio
 from vcbench.speech.features.pitch import pitch
 

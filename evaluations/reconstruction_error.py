@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from vcbench.metric import Column, Score, SystemMetric
+from vcbench.api.metric import SystemMetric
+from vcbench.api.scores import Column, Score
+from vcbench.api.system import NeuralSystem
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.system import NeuralSystem
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vcbench.metric import RunView
+    from vcbench.api.metric import RunView
 
 
 BATCH = 8  # utterances; the batch does not affect the result

@@ -24,11 +24,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from vcbench.metric import Column, Score, SystemMetric
-from vcbench.system import NeuralSystem, noise_generator, pad
+from vcbench.api.batch import noise_generator, pad
+from vcbench.api.metric import SystemMetric
+from vcbench.api.scores import Column, Score
+from vcbench.api.system import NeuralSystem
 
 if TYPE_CHECKING:
-    from vcbench.metric import RunView
+    from vcbench.api.metric import RunView
     from vcbench.speech.utterance import Utterance
 
 

@@ -28,8 +28,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric, RunView, Verification
+from vcbench.api.scores import Column, Score
 from vcbench.base.files import hash_json
-from vcbench.metric import AudioMetric, Column, Conversion, RunView, Score, Verification
 from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.speaker_encoders import RATE, Ecapa, Ge2e

@@ -26,7 +26,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jiwer
 import torch
 
-from vcbench.metric import AudioMetric, Column, Conversion
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric
+from vcbench.api.scores import Column
 from vcbench.speech import audio
 from vcbench.speech.pretrained.whisper import (
     FULL_WINDOW,

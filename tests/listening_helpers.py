@@ -12,8 +12,8 @@ import pandas as pd
 import soundfile
 from scipy import signal
 
+from vcbench.api.conversion import Conversion
 from vcbench.listening.results import Bundle, canonical, checksum
-from vcbench.metric import Conversion
 from vcbench.speech.utterance import Speaker, Utterance
 
 RATE = 22050

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from vcbench import config
+from vcbench.api.scores import Score, scores_to_frame
 from vcbench.base.state import write_parquet, write_state
-from vcbench.metric import Score
 from vcbench.run import Run
 from vcbench.run_folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
-from vcbench.scoring import scores_to_frame
 from vcbench.speech.corpora import load_corpus
 
 REFERENCES = ["source", "target"]

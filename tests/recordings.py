@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from vcbench.api.conversion import Conversion
 from vcbench.base.files import hash_file
-from vcbench.metric import Conversion
 from vcbench.speech import audio
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance

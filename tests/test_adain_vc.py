@@ -21,8 +21,8 @@ from systems.adain_vc.original import (
 )
 from systems.adain_vc.system import AdaINConfig, AdaINVC
 from systems.again_vc.system import AgainConfig, AgainVC
+from vcbench.api.batch import Batch
 from vcbench.speech.features.settings import MelSettings
-from vcbench.system import Batch
 
 SMALL = OriginalConfig(channels=6, bank=4, bank_channels=3, content_channels=4, speaker_channels=5, dense_blocks=2)
 

@@ -12,8 +12,9 @@ from systems.again_vc.official import convert_official, import_official, rename
 from systems.again_vc.published import PublishedAgainVC
 from systems.again_vc.system import AgainConfig, AgainVC
 from systems.layers.autoencoder import activate
+from vcbench.api.batch import Batch
+from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings
-from vcbench.system import Batch, CheckpointError
 
 FIXTURE = "fixtures/again_vc_official_small.safetensors"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from vcbench import config
+from vcbench.api.registry import RegistryError
 from vcbench.base.settings import ConfigError
 from vcbench.command import select
-from vcbench.registry import RegistryError
 
 
 @pytest.mark.parametrize("preset", config.presets())

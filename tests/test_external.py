@@ -12,9 +12,9 @@ import pytest
 import soundfile
 
 from vcbench import cli, config, pipeline
+from vcbench.api.registry import load
 from vcbench.external import import_table
 from vcbench.external_table import TableError, read_table, recordings
-from vcbench.registry import load
 from vcbench.run import Run
 from vcbench.speech import audio
 from vcbench.speech.ingest import CLIPPED, LOW_RATE, copy_audio

@@ -13,9 +13,10 @@ from systems.ae_flow.system import AEFlow
 from systems.flowvc.system import FlowVC
 from systems.mel_flow.system import ConversionError, MelFlow
 from systems.nd_flow.system import NDFlow
+from vcbench.api.batch import Batch, collate
+from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.system import Batch, TrainingSettings, collate
 from vcbench.training import train
 
 SYSTEMS = [FlowVC, AEFlow, NDFlow]

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from systems.again_vc.published import PublishedAgainVC
 from systems.again_vc.system import AgainConfig, AgainVC
 from vcbench import cli
+from vcbench.api.checkpoint import CheckpointError
 from vcbench.base.errors import UserError
 from vcbench.speech.utterance import Corpus
-from vcbench.system import CheckpointError
 
 
 def invoke(*arguments: str | Path) -> Any:

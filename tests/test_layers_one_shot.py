@@ -13,9 +13,10 @@ from systems.adain_vc.original import OriginalConfig
 from systems.adain_vc.system import AdaINConfig, AdaINVC
 from systems.again_vc.system import AgainConfig, AgainVC
 from systems.layers.one_shot import OneShotSystem, extend
+from vcbench.api.batch import Batch
+from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.system import Batch, CheckpointError
 
 MEL = MelSettings(n_mels=10)
 

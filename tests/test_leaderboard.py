@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from vcbench import leaderboard
+from vcbench.api.scores import Column
 from vcbench.leaderboard import Leaderboard
 from vcbench.leaderboard_formats import escape_tex, latex, long_table, markdown
-from vcbench.metric import Column
 from vcbench.sheets import number, ordinal, sheets
 
 COLUMNS = {
@@ -29,12 +29,18 @@ COLUMNS = {
     "mel": Column("Mel error (log10)", False, 3),
     "parameters": Column("Parameters", None, 0),
 }
+
+
 NOTES = [
     (("similarity",), "similarity: encoder GE2E, revision 0.1.4"),
     (("wer",), "wer: tiny.en, normaliser 20250625"),
     ((), "No listener was asked."),
 ]
+
+
 MISSING = {"ecapa": "weights_100% are not here; run `vcbench doctor`"}
+
+
 SYSTEMS, REFERENCES = ["good_one", "near", "poor"], ["source"]
 
 

@@ -26,6 +26,7 @@ from scipy import signal
 from typer.testing import CliRunner
 
 from tests.listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
+from vcbench.api.conversion import Conversion
 from vcbench.cli import app
 from vcbench.listening.analysis_plan import AnalysisPlan
 from vcbench.listening.anchors import anchor, low_pass
@@ -36,7 +37,6 @@ from vcbench.listening.kinds import KINDS, ListeningError
 from vcbench.listening.options import Options, pair
 from vcbench.listening.texts import languages, texts
 from vcbench.listening.webmushra import dump
-from vcbench.metric import Conversion
 from vcbench.speech.audio import AudioError
 
 SMALL = Options(items=2, listeners=2, per_item=2, training=1)

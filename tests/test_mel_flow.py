@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from systems.mel_flow.condition import ConditionEncoder, phone_positions
 from systems.mel_flow.settings import MelFlowConfig
 from systems.mel_flow.speaker import SpeakerEncoder, unit
-from vcbench.system import Batch, TrainingSettings
+from vcbench.api.batch import Batch
+from vcbench.api.settings import TrainingSettings
 
 SWITCHES = ("use_phones", "use_pitch", "use_voicing", "use_speaker")
 

@@ -20,8 +20,8 @@ from evaluations.naturalness import (
     load_distillmos,
 )
 from tests.recordings import conversion
+from vcbench.api.conversion import Conversion
 from vcbench.base.errors import ModelUnavailable
-from vcbench.metric import Conversion
 from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.table import WeightsError

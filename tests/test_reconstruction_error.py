@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from evaluations.reconstruction_error import ReconstructionError
 from tests.recordings import FakeRun
+from vcbench.api.settings import SystemConfig, TrainingSettings
+from vcbench.api.system import NeuralSystem
 from vcbench.scoring import evaluate
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings
 
 
 class Louder(NeuralSystem):

@@ -17,9 +17,9 @@ from PIL import Image
 
 from tests.made_up_run import TEXT, made_up_run
 from vcbench import command, pipeline, report, report_plots
+from vcbench.api.scores import Column
 from vcbench.base.state import write_parquet, write_state
 from vcbench.leaderboard import Leaderboard
-from vcbench.metric import Column
 from vcbench.report_comparisons import matrices
 from vcbench.report_listening import LEVELS, RANGE, choose, spectrogram
 from vcbench.run import Run, RunError

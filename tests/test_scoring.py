@@ -14,12 +14,15 @@ import torch
 
 from tests.recordings import FakeRun, conversion
 from vcbench import scoring
-from vcbench.metric import AudioMetric, Column, Conversion, Score, SystemMetric
-from vcbench.scoring import ScoringError, evaluate, score_recordings, score_systems, scores_to_frame
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric, SystemMetric
+from vcbench.api.scores import FIELDS, Column, Score, scores_to_frame
+from vcbench.api.settings import SystemConfig, TrainingSettings
+from vcbench.api.system import NeuralSystem
+from vcbench.scoring import ScoringError, evaluate, score_recordings, score_systems
 from vcbench.speech import audio
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Corpus
-from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings
 
 
 class Peak(AudioMetric):
@@ -169,9 +172,9 @@ def test_a_damaged_cache_file_is_scored_anew(run: FakeRun, caplog: pytest.LogCap
 
 def test_the_frame_has_a_row_per_score_and_details_as_json() -> None:
     frame = scores_to_frame([Score("s", "peak", "t0", "all", 0.5, 2.0, "p1", "p2", {"text": "é"})])
-    assert list(frame.columns) == list(scoring.FIELDS)
+    assert list(frame.columns) == list(FIELDS)
     assert json.loads(frame["detail"][0]) == {"text": "é"}
-    assert list(scores_to_frame([]).columns) == list(scoring.FIELDS)
+    assert list(scores_to_frame([]).columns) == list(FIELDS)
 
 
 class Size(SystemMetric):

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from evaluations.speaker_probe import Classifier, SpeakerProbe, accuracy, prepare
 from tests.recordings import FakeRun
+from vcbench.api.batch import noise_generator
+from vcbench.api.settings import SystemConfig, TrainingSettings
+from vcbench.api.system import NeuralSystem
 from vcbench.scoring import evaluate
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Utterance
-from vcbench.system import NeuralSystem, SystemConfig, TrainingSettings, noise_generator
 
 SPEAKERS, CHANNELS = 8, 12
 

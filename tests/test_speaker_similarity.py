@@ -19,8 +19,9 @@ from evaluations.speaker_similarity import (
     verification_cosines,
 )
 from tests.recordings import FakeRun, conversion
+from vcbench.api.scores import scores_to_frame
 from vcbench.base.errors import ModelUnavailable
-from vcbench.scoring import evaluate, scores_to_frame
+from vcbench.scoring import evaluate
 from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.speaker_encoders import Ecapa, Ge2e

@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vcbench.api.batch import Batch
+from vcbench.api.checkpoint import CheckpointError
+from vcbench.api.settings import SystemConfig, TrainingSettings
+from vcbench.api.system import NeuralSystem
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.settings import MelSettings
-from vcbench.system import Batch, CheckpointError, NeuralSystem, SystemConfig, TrainingSettings
 from vcbench.training import CropSampler, TrainingDiverged, learning_rate, train
 
 

@@ -13,6 +13,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from vcbench import config as configuration
+from vcbench.api.batch import Batch
+from vcbench.api.settings import TrainingSettings
+from vcbench.api.system import NeuralSystem
 from vcbench.base.jobs import torch_threads
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.config import RunConfig
@@ -21,7 +24,6 @@ from vcbench.speech.features.settings import INVENTORY
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.speech.vocoders import load_vocoder
-from vcbench.system import Batch, NeuralSystem, TrainingSettings
 
 WARM_UP = 3  # steps
 

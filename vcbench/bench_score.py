@@ -18,12 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from vcbench import config, pipeline, registry
+from vcbench import config, pipeline
+from vcbench.api import registry
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric
+from vcbench.api.scores import ALL
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.config import RunConfig
-from vcbench.leaderboard import ALL
-from vcbench.metric import AudioMetric, Conversion
 from vcbench.run import Run
 from vcbench.scoring import CHUNK
 from vcbench.speech import audio

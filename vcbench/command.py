@@ -11,7 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from vcbench import config as configuration
-from vcbench import external, leaderboard, pipeline, registry
+from vcbench import external, leaderboard, pipeline
+from vcbench.api import registry
+from vcbench.api.checkpoint import read_checkpoint
+from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.console import bars, print_missing, stage
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.machine import cache_root
@@ -23,7 +26,6 @@ from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.speech.vocoders import load_vocoder
 from vcbench.speech.vocoders.vocoder import Vocoder, VocoderSettings
-from vcbench.system import NeuralSystem, VoiceConverter, read_checkpoint
 
 
 def select(preset: str, files: list[Path] | None, assignments: list[str] | None, systems: str) -> RunConfig:

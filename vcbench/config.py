@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from vcbench import registry
+from vcbench.api import registry
+from vcbench.api.metric import Metric
+from vcbench.api.settings import SystemConfig
 from vcbench.base.errors import did_you_mean
 from vcbench.base.settings import ConfigError, Strict, lay_over, merge, plain_json, validate
-from vcbench.metric import Metric
 from vcbench.speech.corpora import MODULES
 from vcbench.speech.corpora.split import SplitSettings
 from vcbench.speech.features.settings import MelSettings, PitchSettings
 from vcbench.speech.vocoders.vocoder import VocoderSettings
-from vcbench.system import SystemConfig
 from vcbench.trials import TrialSettings
 
 ReferenceRow = Literal["source", "oracle", "target", "world"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from vcbench import registry
+from vcbench.api import registry
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.machine import cache_root, device_name, pick_device, versions
 from vcbench.speech.corpora import MODULES

@@ -14,14 +14,15 @@ from typing import Any, Literal
 import pandas as pd
 from torch import Tensor
 
-from vcbench import config, registry
+from vcbench import config
+from vcbench.api import registry
+from vcbench.api.metric import AudioMetric
+from vcbench.api.scores import ALL
 from vcbench.base.files import hash_file, hash_json
 from vcbench.base.state import write_parquet, write_state
 from vcbench.config import RunConfig
 from vcbench.conversion import COSTS, conversion_key
 from vcbench.external_table import Recording, TableError, enrolment, read_table, recordings
-from vcbench.leaderboard import ALL
-from vcbench.metric import AudioMetric
 from vcbench.run import Run
 from vcbench.run_folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
 from vcbench.speech import audio

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from vcbench.api.scores import ALL, Column
 from vcbench.base.state import read_state
-from vcbench.leaderboard import ALL, Leaderboard
-from vcbench.metric import Column
+from vcbench.leaderboard import Leaderboard
 from vcbench.run import Run
 
 FEWEST = 3  # systems; through two points goes a line

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from vcbench.api.scores import ALL, Column
 from vcbench.base.files import write_json, write_text
-from vcbench.metric import Column
 from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 
 if TYPE_CHECKING:
     from vcbench.leaderboard_terminal import TerminalBoard
     from vcbench.run import Run
-
-
-ALL = "all"  # the condition that pools the others, and that of what has none
 
 
 COMPARISON_FIELDS = ["condition", "column", "first", "second", "difference", "low", "high", "p", "p_holm", "better"]

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from vcbench.leaderboard import ALL, Leaderboard
+from vcbench.api.scores import ALL
+from vcbench.leaderboard import Leaderboard
 from vcbench.sheets import NO_BREAK_SPACE, Cell, Heading, Sheet, footnotes, part, plain_notes, sheets, superscript
 
 LATEX_COLUMNS = 5  # with their intervals, what a page is wide

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from vcbench import leaderboard
+from vcbench.api.scores import Column, scores_to_frame
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.files import hash_json
 from vcbench.base.jobs import Job, Progress, Report, run_jobs
@@ -21,11 +22,10 @@ from vcbench.base.state import find_parquet, find_state, read_state, write_parqu
 from vcbench.conversion import conversion_key, convert_row, is_converted
 from vcbench.heard import with_heard
 from vcbench.manifest import write_manifest
-from vcbench.metric import Column
 from vcbench.run import Run, RunError
 from vcbench.run_folder import SCORES, TRIALS, Prepared, StoredSpeaker, StoredSplit, StoredUtterance, read_scores
 from vcbench.sanity import broken_order
-from vcbench.scoring import evaluate, metric_key, scores_to_frame
+from vcbench.scoring import evaluate, metric_key
 from vcbench.speech.conditions import vary
 from vcbench.speech.corpora.check import check_corpus
 from vcbench.speech.corpora.split import split

@@ -16,17 +16,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vcbench import report_plots
+from vcbench.api.scores import ALL, scores_to_frame
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.files import write_text
 from vcbench.base.state import find_state
-from vcbench.leaderboard import ALL, Leaderboard
+from vcbench.leaderboard import Leaderboard
 from vcbench.report_comparisons import matrices
 from vcbench.report_facts import assignments, facts, without_roots
 from vcbench.report_listening import listening
 from vcbench.run import Run, plain
 from vcbench.run_folder import read_scores
 from vcbench.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
-from vcbench.scoring import scores_to_frame
 from vcbench.sheets import footnotes, plain_notes, sheets
 
 LISTED = 200  # most failures or rejected recordings that the page lists; the rest are in the run's files

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from vcbench.leaderboard import ALL, Leaderboard
-from vcbench.metric import Column
+from vcbench.api.scores import ALL, Column
+from vcbench.leaderboard import Leaderboard
 from vcbench.sheets import NOT_MEASURED, number
 
 MINUS = "\u2212"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vcbench import registry
-from vcbench.leaderboard import ALL
+from vcbench.api import registry
+from vcbench.api.scores import ALL
 from vcbench.run import Run
 
 

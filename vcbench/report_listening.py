@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from vcbench.metric import Column
+from vcbench.api.scores import Column
 from vcbench.sanity import FLOOR
 from vcbench.sheets import number
 from vcbench.speech import audio

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vcbench.metric import Column
+from vcbench.api.scores import Column
 
 # CSS variable: colours on a light and on a dark page. Plots are drawn in the first, which the variable then replaces.
 COLOURS = {
@@ -32,10 +32,20 @@ COLOURS = {
     "series-6": ("#0e7490", "#67d8ee"),
     "series-7": ("#be185d", "#ff8fb8"),
 }
+
+
 INK, MUTED, LINE = (COLOURS[name][0] for name in ("ink", "muted", "line"))
+
+
 SERIES = [light for name, (light, _) in COLOURS.items() if name.startswith("series")]
+
+
 MARKERS = "osD^vPX*"  # in addition to colours, for readers who cannot tell them apart
+
+
 WIDTH = 4.0  # inches: fits a phone
+
+
 STYLE: Any = {
     "axes.edgecolor": LINE, "axes.labelcolor": MUTED, "text.color": INK, "xtick.labelcolor": MUTED, "xtick.color": LINE,
     "ytick.labelcolor": INK, "ytick.color": LINE, "grid.color": LINE, "grid.linewidth": 0.6, "axes.spines.right": False,

@@ -13,20 +13,22 @@ import tomli_w
 import torch
 
 from vcbench import config as configuration
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import Metric
+from vcbench.api.settings import SystemConfig
+from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file, hash_json, write_text
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.base.settings import read_toml
 from vcbench.base.state import read_state
 from vcbench.config import RunConfig
-from vcbench.metric import Conversion, Metric
 from vcbench.run_folder import Prepared, RunFolder, StoredUtterance, read_outcomes, read_trials
 from vcbench.run_metrics import build_metrics
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Corpus, Speaker, Utterance
-from vcbench.system import NeuralSystem, SystemConfig, VoiceConverter
 
 WHERE_ONLY = ("device", "workers", "name")  # keys that decide where a run computes, not what
 

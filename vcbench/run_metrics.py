@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vcbench import config, registry
+from vcbench import config
+from vcbench.api import registry
+from vcbench.api.metric import Metric
 from vcbench.base.settings import ConfigError
-from vcbench.metric import Metric
 
 
 def build_metrics(settings: Mapping[str, dict[str, Any]]) -> dict[str, Metric]:

@@ -8,7 +8,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from vcbench.leaderboard import ALL, Leaderboard
+from vcbench.api.scores import ALL
+from vcbench.leaderboard import Leaderboard
 from vcbench.speech.utterance import Speaker, Utterance
 
 SIMILARITY = "similarity_"  # prefix of the columns whose order is known

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pandas as pd
-
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric, Metric, RunView, SystemMetric
+from vcbench.api.scores import Score
+from vcbench.api.source import source_key
+from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_json
 from vcbench.base.state import find_state, write_state
-from vcbench.metric import AudioMetric, Conversion, Metric, RunView, Score, SystemMetric
-from vcbench.source import source_key
 from vcbench.speech.utterance import Utterance
-from vcbench.system import NeuralSystem
 
 CHUNK = 32  # recordings measured between two writes of the cache
-
-
-FIELDS = ("system", "column", "trial", "condition", "value", "weight", "source_speaker", "target_speaker", "detail")
 
 
 Measured = list[tuple[str, float, float, dict[str, Any]]]  # column, value, weight, detail
@@ -114,12 +110,6 @@ def _measure_system(metric: SystemMetric, run: RunView, row: str) -> list[Score]
         measured: Measured = [(score.column, score.value, score.weight, score.detail)]
         _refuse_no_score(metric, f"{metric.name}, {row}, {score.trial}", measured)
     return scores
-
-
-def scores_to_frame(scores: Sequence[Score]) -> pd.DataFrame:
-    """One row per score; `detail` as JSON text."""
-    rows = [asdict(score) | {"detail": json.dumps(score.detail, ensure_ascii=False)} for score in scores]
-    return pd.DataFrame(rows, columns=list(FIELDS))
 
 
 def _measure_all(metric: AudioMetric, run: RunView, waiting: Mapping[Path, Conversion]) -> dict[Path, Measured]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from vcbench.leaderboard import ALL, Leaderboard
-from vcbench.metric import Column
+from vcbench.api.scores import ALL, Column
+from vcbench.leaderboard import Leaderboard
 from vcbench.stats.scores import DRAWS, LEVEL
 
 NOT_MEASURED = "\u2013"

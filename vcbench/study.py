@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vcbench import config, registry
+from vcbench import config
+from vcbench.api import registry
+from vcbench.api.scores import Column
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.files import hash_json
 from vcbench.base.settings import ConfigError, lay_over, merge, plain_json, validate
@@ -16,7 +18,6 @@ from vcbench.config import RunConfig
 from vcbench.listening.design import check
 from vcbench.listening.kinds import find_kind
 from vcbench.listening.options import Options
-from vcbench.metric import Column
 from vcbench.study_file import CellEntry, Claim, StudyFile, read
 
 CONDITION_SIGN = "@"  # between a column's name and the one condition that it is limited to

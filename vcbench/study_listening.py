@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from vcbench.api.conversion import Conversion
 from vcbench.listening.bundle import build, recordings
 from vcbench.listening.design import plan
 from vcbench.listening.key import SUFFIX
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
 from vcbench.listening.selection import of_condition
-from vcbench.metric import Conversion
 from vcbench.run import Run
 from vcbench.study import Study
 

@@ -13,18 +13,19 @@ from rich.console import Console
 
 from vcbench import config as configuration
 from vcbench import pipeline, trainings
+from vcbench.api.scores import scores_to_frame
+from vcbench.api.system import NeuralSystem
 from vcbench.base.console import print_missing, stage
 from vcbench.base.files import write_json
 from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.base.machine import device_name, git_commit, today, versions
 from vcbench.config import RunConfig
 from vcbench.run import Run
-from vcbench.scoring import evaluate, scores_to_frame
+from vcbench.scoring import evaluate
 from vcbench.study import Study
 from vcbench.study_listening import build_tests, check_trials
 from vcbench.study_results import Results
 from vcbench.study_speed import Speed, measure_speed
-from vcbench.system import NeuralSystem
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vcbench.api.batch import collate
+from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric
+from vcbench.api.scores import Column
+from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.files import hash_file, hash_json
-from vcbench.metric import AudioMetric, Column, Conversion
 from vcbench.speech import audio
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.system import NeuralSystem, VoiceConverter, collate
 
 TOLERANCE = 1e-3  # of log10 magnitudes: how much a batch neighbour may change by rounding
 
@@ -66,7 +69,7 @@ def check_metric(metric_class: type[Any], **options: Any) -> None:
     columns = getattr(metric, "columns", {})
     _require(bool(columns), "a metric needs `columns`, a dict with at least one Column.")
     for key, column in columns.items():
-        _require(isinstance(column, Column), f"columns[{key!r}] is {column!r}; it must be a vcbench.metric.Column.")
+        _require(isinstance(column, Column), f"columns[{key!r}] is {column!r}; it must be a vcbench.api.metric.Column.")
     hash_json(metric.settings())  # part of a cache key, so it must be JSON
     _require(callable(getattr(metric, "evaluate", None)), "a metric needs evaluate(run) -> list[Score].")
     metric.check()

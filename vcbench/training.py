@@ -15,14 +15,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from vcbench.api.batch import Batch
+from vcbench.api.checkpoint import CheckpointError
+from vcbench.api.settings import TrainingSettings
 from vcbench.base.files import write_bytes, write_text
 from vcbench.speech.conditions import vary
 from vcbench.speech.features.pitch import normalise_log_f0
 from vcbench.speech.utterance import Utterance
-from vcbench.system import Batch, CheckpointError, TrainingSettings
 
 if TYPE_CHECKING:
-    from vcbench.system import NeuralSystem
+    from vcbench.api.system import NeuralSystem
 
 
 HELD_OUT_BATCHES = 4  # batches of held-out crops, the same ones at every evaluation

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from vcbench import training
+from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_file, hash_json, write_text
 from vcbench.base.jobs import Job, Report
 from vcbench.base.state import find_state, read_state, write_state
 from vcbench.bench import step_operations
 from vcbench.run import Run
-from vcbench.system import NeuralSystem
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from pydantic import model_validator
 from systems.adain_vc.original import OriginalAutoencoder, OriginalConfig
 from systems.layers.autoencoder import Activation, Autoencoder, AutoencoderConfig
 from systems.layers.one_shot import OneShotSystem
+from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
-from vcbench.system import TrainingSettings
 
 RECIPES = {
     "2-enc": TrainingSettings(steps=100_000, amsgrad=True, weight_decay=1e-4),

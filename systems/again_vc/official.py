@@ -13,8 +13,8 @@ from torch import Tensor
 
 from systems.again_vc.system import AgainConfig, AgainVC
 from systems.layers.autoencoder import Activation
+from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings
-from vcbench.system import CheckpointError
 
 # Patterns in the published code's state dict, and their replacements here.
 NAMES = (

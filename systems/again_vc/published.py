@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from systems.layers.autoencoder import AutoencoderConfig, activate
-from vcbench.system import Batch
+from vcbench.api.batch import Batch
 
 EPSILON = 1e-5  # added to a variance
 

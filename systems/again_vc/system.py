@@ -5,8 +5,8 @@ from __future__ import annotations
 from systems.again_vc.published import PublishedAgainVC
 from systems.layers.autoencoder import Autoencoder, AutoencoderConfig
 from systems.layers.one_shot import OneShotSystem
+from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
-from vcbench.system import TrainingSettings
 
 
 class AgainConfig(AutoencoderConfig):

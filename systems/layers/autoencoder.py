@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from systems.layers.adain import Statistics, adapt, instance_norm, masked, mean_absolute_error, swap_halves
 from systems.layers.conv import BatchNorm, Convolution
 from systems.layers.recurrence import Recurrence
-from vcbench.system import SystemConfig
+from vcbench.api.settings import SystemConfig
 
 Activation = Literal["none", "relu", "elu", "tanh", "sigmoid"]
 

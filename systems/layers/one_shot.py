@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from systems.layers.conv import reflect_index
+from vcbench.api.batch import Batch, pad
+from vcbench.api.system import NeuralSystem
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.system import Batch, NeuralSystem, pad
 
 
 class OneShotModel(Protocol):

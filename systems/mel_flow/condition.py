@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from systems.layers.flow import squeeze
 from systems.mel_flow.settings import MelFlowConfig
-from vcbench.system import Batch
+from vcbench.api.batch import Batch
 
 POSITIONS = 3  # channels of `phone_positions`
 

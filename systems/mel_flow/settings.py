@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from vcbench.system import SystemConfig, TrainingSettings
+from vcbench.api.settings import SystemConfig, TrainingSettings
 
 
 def _inventory_size() -> int:

@@ -12,9 +12,10 @@ from systems.layers.flow import Flow, negative_log_likelihood, squeeze, unsqueez
 from systems.mel_flow.condition import ConditionEncoder
 from systems.mel_flow.settings import MelFlowConfig
 from systems.mel_flow.speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
+from vcbench.api.batch import Batch, collate, noise_generator
+from vcbench.api.system import NeuralSystem
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.system import Batch, NeuralSystem, collate, noise_generator
 
 Projected = list[list[Tensor]]  # what Flow.project returns
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from vcbench.api.conversion import Conversion
 from vcbench.listening.kinds import MAXIMUM_SECONDS, MAXIMUM_SIGNALS, Kind, ListeningError
 from vcbench.listening.options import Options
-from vcbench.metric import Conversion
 from vcbench.speech import audio
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from functools import lru_cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
+from vcbench.api.registry import FILE_MODULE
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file
-from vcbench.registry import FILE_MODULE
 
 OWN = "vcbench"  # its classes have a `version` of their own, raised when results change
 

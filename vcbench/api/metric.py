@@ -3,97 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from vcbench.api.conversion import Conversion
+from vcbench.api.scores import Column, Score
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
 
+    from vcbench.api.system import NeuralSystem, VoiceConverter
     from vcbench.speech.corpora.split import Split
     from vcbench.speech.features.store import FeatureStore
-    from vcbench.speech.utterance import Speaker, Utterance
-    from vcbench.system import NeuralSystem, VoiceConverter
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the leaderboard.
-
-    Attributes:
-        title: as printed, with its unit.
-        higher_is_better: ``None`` where neither direction is better.
-        decimals: digits printed after the point.
-        percent: whether the value, a fraction, is printed times 100.
-        main: whether it stands in the main tables; the others stand in a table of their own, after them.
-        exact: a count, the same whenever it is taken: it has no interval because it needs none.
-        needs: what a recording must have to get a value, where some may not; said where none has.
-        detail: what the report shows of the details of its scores: ``transcript`` (a key of that name, text) or ``bands``
-            (a key of that name, an error for each mel band); empty if nothing.
-    """
-
-    title: str
-    higher_is_better: bool | None
-    decimals: int = 2
-    percent: bool = False
-    main: bool = True
-    exact: bool = False
-    needs: str = ""
-    detail: Literal["", "transcript", "bands"] = ""
-
-
-@dataclass(frozen=True)
-class Score:
-    """One measured value. A weighted mean over rows is the column's value.
-
-    Attributes:
-        system: the row of the leaderboard it belongs to.
-        column: key in the metric's `columns`.
-        trial: the trial's id; for what is not measured per trial, the utterance's id or another unit.
-        condition: e.g. ``seen->unseen``; for reconstruction ``seen`` or ``unseen``; ``all`` where there is none.
-        value: NaN is not allowed: a value that could not be measured is an error, or no row and a failure.
-        weight: e.g. the number of reference words, so that the mean of WER is the pooled WER.
-        source_speaker, target_speaker: clusters of the bootstrap; empty where there are none.
-        detail: what led to the value (a transcript, counts); anything JSON holds.
-    """
-
-    system: str
-    column: str
-    trial: str
-    condition: str
-    value: float
-    weight: float = 1.0
-    source_speaker: str = ""
-    target_speaker: str = ""
-    detail: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """A converted (or reference) recording, ready to be scored.
-
-    Attributes:
-        system: the leaderboard's row: a system, or ``source``, ``oracle``, ``target``, ``world``.
-        path: the FLAC file at the run's sampling rate.
-        audio_hash: SHA-256 of that file.
-        source: the trial's source utterance.
-        spoken: the utterance whose words are spoken: the source, or for ``target`` and ``oracle`` the target's own.
-        target: the target speaker with the reference recordings that the system was given.
-        enrolment: recordings of the target for speaker similarity; never one that the system was given.
-        reference: the target's own recording of the source's words, where the corpus is parallel.
-    """
-
-    system: str
-    trial: str
-    condition: str
-    path: Path
-    audio_hash: str
-    source: Utterance
-    spoken: Utterance
-    target: Speaker
-    enrolment: tuple[Utterance, ...]
-    reference: Utterance | None = None
 
 
 class RunView(Protocol):

@@ -1,0 +1,73 @@
+"""Scores, and the leaderboard columns that they fill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+ALL = "all"  # the condition that pools the others, and that of what has none
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the leaderboard.
+
+    Attributes:
+        title: as printed, with its unit.
+        higher_is_better: ``None`` where neither direction is better.
+        decimals: digits printed after the point.
+        percent: whether the value, a fraction, is printed times 100.
+        main: whether it stands in the main tables; the others stand in a table of their own, after them.
+        exact: a count, the same whenever it is taken: it has no interval because it needs none.
+        needs: what a recording must have to get a value, where some may not; said where none has.
+        detail: what the report shows of the details of its scores: ``transcript`` (a key of that name, text) or ``bands``
+            (a key of that name, an error for each mel band); empty if nothing.
+    """
+
+    title: str
+    higher_is_better: bool | None
+    decimals: int = 2
+    percent: bool = False
+    main: bool = True
+    exact: bool = False
+    needs: str = ""
+    detail: Literal["", "transcript", "bands"] = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured value. A weighted mean over rows is the column's value.
+
+    Attributes:
+        system: the row of the leaderboard it belongs to.
+        column: key in the metric's `columns`.
+        trial: the trial's id; for what is not measured per trial, the utterance's id or another unit.
+        condition: e.g. ``seen->unseen``; for reconstruction ``seen`` or ``unseen``; ``all`` where there is none.
+        value: NaN is not allowed: a value that could not be measured is an error, or no row and a failure.
+        weight: e.g. the number of reference words, so that the mean of WER is the pooled WER.
+        source_speaker, target_speaker: clusters of the bootstrap; empty where there are none.
+        detail: what led to the value (a transcript, counts); anything JSON holds.
+    """
+
+    system: str
+    column: str
+    trial: str
+    condition: str
+    value: float
+    weight: float = 1.0
+    source_speaker: str = ""
+    target_speaker: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+FIELDS = ("system", "column", "trial", "condition", "value", "weight", "source_speaker", "target_speaker", "detail")
+
+
+def scores_to_frame(scores: Sequence[Score]) -> pd.DataFrame:
+    """One row per score; `detail` as JSON text."""
+    rows = [asdict(score) | {"detail": json.dumps(score.detail, ensure_ascii=False)} for score in scores]
+    return pd.DataFrame(rows, columns=list(FIELDS))
