@@ -8,6 +8,7 @@ from systems.again_vc.system import AgainConfig, AgainVC
 from vcbench import bench, config
 from vcbench.config import RunConfig
 from vcbench.speech.features.settings import MelSettings
+from vcbench.training.cost import step_operations
 
 
 def small(**changed: int) -> AgainVC:
@@ -16,15 +17,15 @@ def small(**changed: int) -> AgainVC:
 
 
 def test_operations_of_a_step_grow_with_batch_and_frames() -> None:
-    once = bench.step_operations(small())
-    assert bench.step_operations(small(batch_size=8)) == pytest.approx(2 * once)
-    assert bench.step_operations(small(frames=64)) == pytest.approx(2 * once, rel=0.1)
+    once = step_operations(small())
+    assert step_operations(small(batch_size=8)) == pytest.approx(2 * once)
+    assert step_operations(small(frames=64)) == pytest.approx(2 * once, rel=0.1)
 
 
 def test_counting_leaves_the_system_as_it_was() -> None:
     system = small()
     before = {name: value.clone() for name, value in system.state_dict().items()}
-    bench.step_operations(system)
+    step_operations(system)
     assert all((value == before[name]).all() for name, value in system.state_dict().items())
 
 

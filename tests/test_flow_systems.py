@@ -17,7 +17,7 @@ from vcbench.api.batch import Batch, collate
 from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.training import train
+from vcbench.training.loop import train
 
 SYSTEMS = [FlowVC, AEFlow, NDFlow]
 

@@ -5,28 +5,22 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from vcbench import config as configuration
-from vcbench.api.batch import Batch
-from vcbench.api.settings import TrainingSettings
 from vcbench.api.system import NeuralSystem
 from vcbench.base.jobs import torch_threads
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.config import RunConfig
 from vcbench.speech.corpora import load_corpus
-from vcbench.speech.features.settings import INVENTORY
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.speech.vocoders import load_vocoder
-
-WARM_UP = 3  # steps
-
+from vcbench.training.cost import WARM_UP, random_batch, step_operations
+from vcbench.training.step import Step
 
 CONVERTED = 8  # utterances
 
@@ -34,73 +28,10 @@ CONVERTED = 8  # utterances
 MATRIX = 1024  # rows and columns
 
 
-def random_batch(settings: TrainingSettings, n_mels: int, device: torch.device) -> Batch:
-    """A batch of the shapes that training sees."""
-    generator = torch.Generator().manual_seed(0)
-    size, frames = settings.batch_size, settings.frames
-    batch = Batch(
-        mel=torch.randn(size, n_mels, frames, generator=generator) - 2,
-        mask=torch.ones(size, 1, frames),
-        log_f0=torch.randn(size, 1, frames, generator=generator),
-        voiced=(torch.rand(size, 1, frames, generator=generator) > 0.4).float(),
-        phones=torch.randint(1, len(INVENTORY), (size, frames), generator=generator),
-        speaker=torch.zeros(size, dtype=torch.long),
-    )
-    if settings.reference_frames:
-        batch.reference = torch.randn(size, n_mels, settings.reference_frames, generator=generator) - 2
-        batch.reference_mask = torch.ones(size, 1, settings.reference_frames)
-    for name, value in vars(batch).items():
-        if value is not None:
-            setattr(batch, name, value.to(device))
-    return batch
-
-
-def step_operations(system: NeuralSystem) -> float:
-    """Floating-point operations of one training step, forward and backward, counted on a batch of two."""
-    recipe = system.config.training
-    small = recipe.model_copy(update={"batch_size": min(2, recipe.batch_size)})
-    copy = deepcopy(system).train()
-    batch = random_batch(small, system.mel_settings.n_mels, system.device)
-    with torch.random.fork_rng():
-        with torch.no_grad():
-            copy.initialise(batch.mel.mean((0, 2)), batch.mel.std((0, 2)), batch)
-        with FlopCounterMode(display=False) as counter:
-            copy.loss(batch)["total"].backward()
-    return counter.get_total_flops() * recipe.batch_size / small.batch_size
-
-
 def matrix_peak(device: torch.device) -> float:
     """Floating-point operations a second of a product of large float32 matrices: what the machine can do at most."""
     matrix = torch.randn(MATRIX, MATRIX, device=device)
     return 2 * MATRIX**3 / _seconds(lambda: matrix @ matrix, 5, device)
-
-
-class Step:
-    """One training step of a model that has `loss`, again and again on the same batch."""
-
-    def __init__(self, model: Any, recipe: TrainingSettings, batch: Batch) -> None:
-        self.model = model.train()
-        self.recipe, self.batch = recipe, batch
-        self.optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate, amsgrad=recipe.amsgrad, fused=True)
-        self.seconds: list[float] = []
-
-    def __call__(self) -> None:
-        device = self.batch.mel.device.type
-        started = time.perf_counter()
-        with torch.autocast(device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-            loss = self.model.loss(self.batch)["total"]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self.optimizer.step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        self.seconds.append(time.perf_counter() - started)
-
-    @property
-    def median(self) -> float:
-        """Seconds, without the first steps."""
-        return statistics.median(self.seconds[WARM_UP:])
 
 
 def train(config: RunConfig, threads: int, steps: int) -> list[tuple[str, ...]]:

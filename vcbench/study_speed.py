@@ -15,8 +15,9 @@ import torch
 from vcbench.api.system import NeuralSystem
 from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.base.machine import device_name
-from vcbench.bench import WARM_UP, Step, random_batch
 from vcbench.run import Run
+from vcbench.training.cost import WARM_UP, random_batch
+from vcbench.training.step import Step
 
 ROUNDS = 3  # the fastest counts: background load only slows a round down
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from vcbench import training
 from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_file, hash_json, write_text
 from vcbench.base.jobs import Job, Report
 from vcbench.base.state import find_state, read_state, write_state
-from vcbench.bench import step_operations
 from vcbench.run import Run
+from vcbench.training.cost import step_operations
+from vcbench.training.loop import train
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def train_system(folder: Path, row: str, progress: Report) -> None:
     def report(step: int, losses: dict[str, float]) -> None:
         progress(step, steps, f"loss {losses['total']:.3f}")
 
-    training.train(system, parts.training, parts.held_out, run.files.system(row), run.config.seed, report)
+    train(system, parts.training, parts.held_out, run.files.system(row), run.config.seed, report)
     system.save(run.files.checkpoint(row))
     log = [json.loads(line) for line in run.files.training_log(row).read_text().splitlines()]
     costs = {

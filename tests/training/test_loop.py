@@ -16,7 +16,8 @@ from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.settings import MelSettings
-from vcbench.training import CropSampler, TrainingDiverged, learning_rate, train
+from vcbench.training.crops import CropSampler
+from vcbench.training.loop import TrainingDiverged, learning_rate, train
 
 
 class ToyConfig(SystemConfig):

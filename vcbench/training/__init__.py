@@ -1,0 +1,1 @@
+"""Training of neural systems; it knows nothing of runs."""
