@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vcbench import config
 from vcbench.api.scores import Score, scores_to_frame
 from vcbench.base.state import write_parquet, write_state
-from vcbench.run import Run
-from vcbench.run_folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
+from vcbench.run import config
+from vcbench.run.folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
+from vcbench.run.run import Run
 from vcbench.speech.corpora import load_corpus
 
 REFERENCES = ["source", "target"]

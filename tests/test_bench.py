@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from systems.again_vc.system import AgainConfig, AgainVC
-from vcbench import bench, config
-from vcbench.config import RunConfig
+from vcbench import bench
+from vcbench.run import config
+from vcbench.run.config import RunConfig
 from vcbench.speech.features.settings import MelSettings
 from vcbench.training.cost import step_operations
 

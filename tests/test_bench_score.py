@@ -8,9 +8,10 @@ import pytest
 import soundfile
 import torch
 
-from vcbench import bench_score, config
-from vcbench.config import RunConfig
-from vcbench.run import Run
+from vcbench import bench_score
+from vcbench.run import config
+from vcbench.run.config import RunConfig
+from vcbench.run.run import Run
 
 SMALL = bench_score.LARGE_V3 | {
     "n_audio_state": 64, "n_audio_head": 1, "n_audio_layer": 1, "n_text_state": 64, "n_text_head": 1, "n_text_layer": 1,

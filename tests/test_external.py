@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 import soundfile
 
-from vcbench import cli, config, pipeline
+from vcbench import cli, pipeline
 from vcbench.api.registry import load
 from vcbench.external import import_table
 from vcbench.external_table import TableError, read_table, recordings
-from vcbench.run import Run
+from vcbench.run import config
+from vcbench.run.run import Run
 from vcbench.speech import audio
 from vcbench.speech.ingest import CLIPPED, LOW_RATE, copy_audio
 from vcbench.speech.utterance import Corpus

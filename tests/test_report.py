@@ -22,7 +22,7 @@ from vcbench.base.state import write_parquet, write_state
 from vcbench.leaderboard import Leaderboard
 from vcbench.report_comparisons import matrices
 from vcbench.report_listening import LEVELS, RANGE, choose, spectrogram
-from vcbench.run import Run, RunError
+from vcbench.run.run import Run, RunError
 from vcbench.sheets import sheets
 from vcbench.speech import audio
 

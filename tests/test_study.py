@@ -12,11 +12,12 @@ import pytest
 import tomli_w
 from typer.testing import CliRunner
 
-from vcbench import cli, config, pipeline, study, study_run, study_speed, trainings
+from vcbench import cli, pipeline, study, study_run, study_speed, trainings
 from vcbench.api.scores import FIELDS
 from vcbench.base.settings import ConfigError
 from vcbench.listening.key import open_key
-from vcbench.run import Run
+from vcbench.run import config
+from vcbench.run.run import Run
 from vcbench.stats.scores import t_interval
 from vcbench.study_file import names
 from vcbench.study_results import Results

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from vcbench import config as configuration
 from vcbench.api.system import NeuralSystem
 from vcbench.base.jobs import torch_threads
 from vcbench.base.machine import cache_root, pick_device
-from vcbench.config import RunConfig
+from vcbench.run import config as configuration
+from vcbench.run.config import RunConfig
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance

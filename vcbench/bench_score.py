@@ -18,15 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from vcbench import config, pipeline
 from vcbench.api import registry
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import ALL
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.jobs import Job, Progress, run_jobs
-from vcbench.config import RunConfig
-from vcbench.run import Run
+from vcbench.run import config
+from vcbench.run.config import RunConfig
+from vcbench.run.run import Run, threads
 from vcbench.scoring import CHUNK
 from vcbench.speech import audio
 from vcbench.speech.corpora import load_corpus
@@ -81,7 +81,7 @@ def score(
             for metric, options in ready.items()
         ]
         started = perf_counter()
-        costs: dict[str, Cost] = run_jobs(jobs, run.workers, pipeline.threads(run), progress)
+        costs: dict[str, Cost] = run_jobs(jobs, run.workers, threads(run), progress)
         wall = perf_counter() - started
     rows = [
         (registry.row_name(metric), f"{cost.loading:.1f}", *_figures(cost.scoring, conversions, seconds))

@@ -101,9 +101,10 @@ def run(
     it was interrupted. With --name, --corpus or --set the same command runs anything else.
     """
     from vcbench import command
+    from vcbench.run.selection import open_run
 
     started = time.perf_counter()
-    opened = command.open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs)
+    opened = open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs)
     board = command.run_all(opened, strict, console)
     command.print_board(board, opened, console, time.perf_counter() - started)
 
@@ -124,12 +125,11 @@ def prepare(
 ) -> None:
     """Check a corpus, compute and cache its features, and say what is in it."""
     from vcbench import command
+    from vcbench.run.selection import open_run
 
     if download:
         command.download_corpus(corpus, corpus_root)
-    opened = command.open_run(
-        preset, config, assignments, systems, name or _corpus_run(corpus), corpus, corpus_root, runs
-    )
+    opened = open_run(preset, config, assignments, systems, name or _corpus_run(corpus), corpus, corpus_root, runs)
     command.prepare_corpus(opened, console)
 
 
@@ -224,12 +224,13 @@ def study(
     same command goes on from where it was interrupted. It writes table.md, table.csv, table.tex, plot.svg, plot.png and
     study.json, and where the study asks listeners too a folder `listening` with their tests.
     """
-    from vcbench import command, study_command
+    from vcbench import study_command
+    from vcbench.run.selection import corpus_overlay
 
     if name is None:
         console.print(study_command.describe())
         return
-    overlay = command.corpus_overlay(assignments, corpus, corpus_root)
+    overlay = corpus_overlay(assignments, corpus, corpus_root)
     study_command.run(name, preset, config, overlay, seeds, workers, runs, out, console)
 
 

@@ -24,9 +24,10 @@ def bench_train(
     steps: Annotated[int, typer.Option(help="Steps that are timed, after 3 that are not.")] = 10,
 ) -> None:
     """Training steps per second of each system at the preset's sizes, side by side with published code where there is some."""
-    from vcbench import bench, command
+    from vcbench import bench
+    from vcbench.run.selection import select
 
-    rows = bench.train(command.select(preset, config, assignments, systems), threads, steps)
+    rows = bench.train(select(preset, config, assignments, systems), threads, steps)
     _print(rows, "system", "parameters", "batch", "s/step", "steps/s", "GFLOP/s (of peak)", "published code")
 
 
@@ -40,9 +41,10 @@ def bench_convert(
     repeats: Annotated[int, typer.Option(min=1, help="Conversions that are timed, after one that is not.")] = 5,
 ) -> None:
     """Real-time factor of each system's conversion and of the vocoder at the preset's sizes."""
-    from vcbench import bench, command
+    from vcbench import bench
+    from vcbench.run.selection import select
 
-    rows = bench.convert(command.select(preset, config, assignments, systems), threads, repeats)
+    rows = bench.convert(select(preset, config, assignments, systems), threads, repeats)
     _print(rows, "system", "seconds of speech", "one by one", f"batch of {bench.CONVERTED}", "vocoder")
 
 
@@ -67,8 +69,8 @@ def bench_score(
     `--set workers=1` times each alone. A metric that the preset lacks: `--set metrics.prosody={}`.
     """
     from vcbench import bench_score as bench
-    from vcbench import config as configuration
     from vcbench.base.console import bars
+    from vcbench.run import config as configuration
 
     settings = configuration.parse(configuration.resolve(preset, config, assignments))
     with bars(console) as progress:

@@ -36,7 +36,7 @@ def listen_build(
     """Write a blinded listening test: its page, level-matched clips, sheets, webMUSHRA files; and the key outside."""
     from vcbench.listening.bundle import build
     from vcbench.listening.options import Options, pair
-    from vcbench.run import Run
+    from vcbench.run.run import Run
 
     options = Options(
         items=items,

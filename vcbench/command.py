@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vcbench import config as configuration
 from vcbench import external, leaderboard, pipeline
 from vcbench.api import registry
 from vcbench.api.checkpoint import read_checkpoint
@@ -18,62 +16,14 @@ from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.console import bars, print_missing, stage
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.machine import cache_root
-from vcbench.config import RunConfig
 from vcbench.conversion import convert_waves
-from vcbench.run import Run
+from vcbench.run import config as configuration
+from vcbench.run.run import Run
 from vcbench.speech import audio
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.speech.vocoders import load_vocoder
 from vcbench.speech.vocoders.vocoder import Vocoder, VocoderSettings
-
-
-def select(preset: str, files: list[Path] | None, assignments: list[str] | None, systems: str) -> RunConfig:
-    """A preset with its overlays, and of its systems those that were asked for."""
-    values = configuration.resolve(preset, files, assignments)
-    chosen: dict[str, Any] = {}
-    for name in [part.strip() for part in systems.split(",") if part.strip()]:
-        if name == "all":
-            chosen |= values["systems"]
-        elif name in values["systems"]:
-            chosen[name] = values["systems"][name]
-        elif ".py:" in name:
-            registry.load("systems", name)
-            chosen[registry.row_name(name)] = {"system": str(Path(name).expanduser().resolve())}
-        else:
-            registry.load("systems", name)
-            chosen[name] = {}
-    if not chosen:
-        raise UserError("--systems names no system; use all, or names with commas. `vcbench systems` lists them.")
-    return configuration.parse(values | {"systems": chosen})
-
-
-def open_run(
-    preset: str,
-    files: list[Path] | None,
-    assignments: list[str] | None,
-    systems: str,
-    name: str | None,
-    corpus: str | None,
-    corpus_root: Path | None,
-    runs: Path,
-) -> Run:
-    """Resolve the settings, check them, and make or reopen the run's folder."""
-    overlay = corpus_overlay(assignments, corpus, corpus_root)
-    if name or corpus:
-        overlay.append(f"name={json.dumps(name or f'{preset}-{corpus}')}")
-    config = select(preset, files, overlay, systems)
-    return Run.create(runs / config.name, config)
-
-
-def corpus_overlay(assignments: list[str] | None, corpus: str | None, corpus_root: Path | None) -> list[str]:
-    """The user's assignments, and the corpus as further ones."""
-    overlay = list(assignments or [])
-    if corpus:
-        overlay.append(f"corpus.name={json.dumps(corpus)}")
-    if corpus_root:
-        overlay.append(f"corpus.root={json.dumps(str(corpus_root.expanduser().resolve()))}")
-    return overlay
 
 
 def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard:

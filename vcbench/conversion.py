@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vcbench import config, reference_rows
 from vcbench.api.source import source_key
 from vcbench.api.system import NeuralSystem
 from vcbench.base.errors import UserError
@@ -20,12 +19,13 @@ from vcbench.base.files import hash_file, hash_json
 from vcbench.base.jobs import Report
 from vcbench.base.settings import plain_json
 from vcbench.base.state import find_state, write_parquet, write_state
-from vcbench.run import Run
-from vcbench.run_folder import RunFolder, find_outcomes
+from vcbench.run import config, reference_rows
+from vcbench.run.folder import RunFolder, find_outcomes
+from vcbench.run.run import Run
+from vcbench.run.trials import trials_hash
 from vcbench.speech import audio
 from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.speech.vocoders import load_vocoder
-from vcbench.trials import trials_hash
 
 VERSION = 1  # raise it when the same checkpoint gives another recording
 

@@ -14,17 +14,17 @@ from typing import Any, Literal
 import pandas as pd
 from torch import Tensor
 
-from vcbench import config
 from vcbench.api import registry
 from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import ALL
 from vcbench.base.files import hash_file, hash_json
 from vcbench.base.state import write_parquet, write_state
-from vcbench.config import RunConfig
 from vcbench.conversion import COSTS, conversion_key
 from vcbench.external_table import Recording, TableError, enrolment, read_table, recordings
-from vcbench.run import Run
-from vcbench.run_folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
+from vcbench.run import config
+from vcbench.run.config import RunConfig
+from vcbench.run.folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
+from vcbench.run.run import Run
 from vcbench.speech import audio
 from vcbench.speech.ingest import CLIPPED, LOW_RATE, copy_audio
 from vcbench.speech.utterance import Speaker, Utterance
@@ -72,7 +72,7 @@ def import_table(path: Path, out: Path, values: dict[str, Any]) -> Run:
     """Make `out` a run's folder with everything that a table lists, ready for the reference rows and the metrics.
 
     Args:
-        values: of a preset, as `vcbench.config.resolve` gives them.
+        values: of a preset, as `vcbench.run.config.resolve` gives them.
 
     Raises:
         TableError: the table cannot be read, or none of its trials can be scored.

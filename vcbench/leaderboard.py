@@ -15,7 +15,7 @@ from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 
 if TYPE_CHECKING:
     from vcbench.leaderboard_terminal import TerminalBoard
-    from vcbench.run import Run
+    from vcbench.run.run import Run
 
 
 COMPARISON_FIELDS = ["condition", "column", "first", "second", "difference", "low", "high", "p", "p_holm", "better"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from vcbench.base.files import hash_file, hash_json
 from vcbench.base.machine import device_name, git_commit, today, versions
 from vcbench.base.state import find_state, write_state
-from vcbench.trials import trials_hash
+from vcbench.run.trials import trials_hash
 
 if TYPE_CHECKING:
-    from vcbench.run import Run
+    from vcbench.run.run import Run
 
 
 def write_manifest(run: Run, wall_times: dict[str, float]) -> None:

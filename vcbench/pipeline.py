@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from vcbench import leaderboard
 from vcbench.api.scores import Column, scores_to_frame
@@ -22,8 +21,9 @@ from vcbench.base.state import find_parquet, find_state, read_state, write_parqu
 from vcbench.conversion import conversion_key, convert_row, is_converted
 from vcbench.heard import with_heard
 from vcbench.manifest import write_manifest
-from vcbench.run import Run, RunError
-from vcbench.run_folder import SCORES, TRIALS, Prepared, StoredSpeaker, StoredSplit, StoredUtterance, read_scores
+from vcbench.run.folder import SCORES, TRIALS, Prepared, StoredSpeaker, StoredSplit, StoredUtterance, read_scores
+from vcbench.run.run import Run, RunError, threads
+from vcbench.run.trials import build_trials
 from vcbench.sanity import broken_order
 from vcbench.scoring import evaluate, metric_key
 from vcbench.speech.conditions import vary
@@ -32,7 +32,6 @@ from vcbench.speech.corpora.split import split
 from vcbench.speech.features.prepare import prepare_features
 from vcbench.speech.utterance import Utterance
 from vcbench.trainings import training_jobs
-from vcbench.trials import build_trials
 
 
 def prepare(run: Run, progress: Progress) -> None:
@@ -125,11 +124,6 @@ def check_metrics(run: Run, strict: bool) -> dict[str, str]:
 def train_rows(run: Run, rows: Sequence[str], progress: Progress) -> None:
     """Train what is not trained; several systems at once on a CPU, a thread each."""
     run_jobs(training_jobs(run, rows), run.workers, threads(run), progress)
-
-
-def threads(run: Run) -> int:
-    """One thread a job on a CPU: then a result does not depend on how many cores there are."""
-    return 1 if run.device.type == "cpu" or run.workers > 1 else torch.get_num_threads()
 
 
 def train_and_convert(run: Run, progress: Progress) -> None:

@@ -24,8 +24,9 @@ from vcbench.leaderboard import Leaderboard
 from vcbench.report_comparisons import matrices
 from vcbench.report_facts import assignments, facts, without_roots
 from vcbench.report_listening import listening
-from vcbench.run import Run, plain
-from vcbench.run_folder import read_scores
+from vcbench.run.config import plain
+from vcbench.run.folder import read_scores
+from vcbench.run.run import Run
 from vcbench.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
 from vcbench.sheets import footnotes, plain_notes, sheets
 

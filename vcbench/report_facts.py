@@ -9,7 +9,7 @@ from typing import Any
 
 from vcbench.api import registry
 from vcbench.api.scores import ALL
-from vcbench.run import Run
+from vcbench.run.run import Run
 
 
 def facts(run: Run, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ from vcbench.speech import audio
 from vcbench.speech.features.mel import mel_spectrogram
 
 if TYPE_CHECKING:
-    from vcbench.run import Run
+    from vcbench.run.run import Run
 
 
 TRIALS = 6

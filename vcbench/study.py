@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vcbench import config
 from vcbench.api import registry
 from vcbench.api.scores import Column
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.files import hash_json
 from vcbench.base.settings import ConfigError, lay_over, merge, plain_json, validate
-from vcbench.config import RunConfig
 from vcbench.listening.design import check
 from vcbench.listening.kinds import find_kind
 from vcbench.listening.options import Options
+from vcbench.run import config
+from vcbench.run.config import RunConfig
 from vcbench.study_file import CellEntry, Claim, StudyFile, read
 
 CONDITION_SIGN = "@"  # between a column's name and the one condition that it is limited to

@@ -15,7 +15,7 @@ from vcbench.listening.key import SUFFIX
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
 from vcbench.listening.selection import of_condition
-from vcbench.run import Run
+from vcbench.run.run import Run
 from vcbench.study import Study
 
 FOLDER = "listening"  # in the study's output

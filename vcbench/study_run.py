@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from vcbench import config as configuration
 from vcbench import pipeline, trainings
 from vcbench.api.scores import scores_to_frame
 from vcbench.api.system import NeuralSystem
@@ -19,8 +18,9 @@ from vcbench.base.console import print_missing, stage
 from vcbench.base.files import write_json
 from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.base.machine import device_name, git_commit, today, versions
-from vcbench.config import RunConfig
-from vcbench.run import Run
+from vcbench.run import config as configuration
+from vcbench.run.config import RunConfig
+from vcbench.run.run import Run, threads
 from vcbench.scoring import evaluate
 from vcbench.study import Study
 from vcbench.study_listening import build_tests, check_trials
@@ -107,7 +107,7 @@ def _run_all(study: Study, views: Sequence[Run], list_jobs: Callable[[Run], list
         for view in views
         for job in list_jobs(view)
     ]
-    run_jobs(jobs, views[0].workers, pipeline.threads(views[0]), progress)
+    run_jobs(jobs, views[0].workers, threads(views[0]), progress)
 
 
 def _speed(study: Study, shared: Sequence[Run], out: Path, progress: Progress) -> Speed | None:
@@ -123,7 +123,7 @@ def _speed(study: Study, shared: Sequence[Run], out: Path, progress: Progress) -
         if issubclass(configuration.system_class(cell.row, cell.settings), NeuralSystem)
     ]
     several = trained[: shared[0].workers]
-    return measure_speed(several, pipeline.threads(shared[0]), progress) if len(several) > 1 else None
+    return measure_speed(several, threads(shared[0]), progress) if len(several) > 1 else None
 
 
 def _score(study: Study, views: Sequence[Run], missing: dict[str, str], progress: Progress) -> pd.DataFrame:
@@ -140,7 +140,7 @@ def _score(study: Study, views: Sequence[Run], missing: dict[str, str], progress
             for name, (view, metric) in jobs.items()
         ],
         views[0].workers,
-        pipeline.threads(views[0]),
+        threads(views[0]),
         progress,
     )
     tables = [made[name].assign(seed=view.config.seed) for name, (view, _) in jobs.items()]

@@ -15,7 +15,7 @@ import torch
 from vcbench.api.system import NeuralSystem
 from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.base.machine import device_name
-from vcbench.run import Run
+from vcbench.run.run import Run
 from vcbench.training.cost import WARM_UP, random_batch
 from vcbench.training.step import Step
 

@@ -15,7 +15,7 @@ from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_file, hash_json, write_text
 from vcbench.base.jobs import Job, Report
 from vcbench.base.state import find_state, read_state, write_state
-from vcbench.run import Run
+from vcbench.run.run import Run
 from vcbench.training.cost import step_operations
 from vcbench.training.loop import train
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from vcbench import command, pipeline
-from vcbench.run import Run
-from vcbench.run_folder import Prepared, StoredSplit
+from vcbench import pipeline
+from vcbench.run.folder import Prepared, StoredSplit
+from vcbench.run.run import Run
+from vcbench.run.selection import open_run
 from vcbench.speech.conditions import GAIN, SIGNAL_TO_NOISE, _add_noise, _colour, apply, vary
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.features.store import FeatureStore
@@ -88,7 +89,7 @@ def test_every_feature_is_of_the_varied_recording_and_kept_apart(utterances: lis
 
 
 def opened(folder: Path, *assignments: str, system: str = "again_vc") -> Run:
-    return command.open_run("tiny", None, list(assignments), system, folder.name, None, None, folder.parent)
+    return open_run("tiny", None, list(assignments), system, folder.name, None, None, folder.parent)
 
 
 def test_a_run_prepares_what_its_systems_will_hear(tmp_path: Path) -> None:

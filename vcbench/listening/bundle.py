@@ -25,7 +25,7 @@ from vcbench.listening.selection import by_row
 from vcbench.speech import audio
 
 if TYPE_CHECKING:
-    from vcbench.run import Run
+    from vcbench.run.run import Run
 
 
 FORMAT = 2

@@ -16,11 +16,18 @@ from vcbench.listening.sheets import Slot, allot, refuse_impossible, williams
 from vcbench.listening.texts import texts
 
 if TYPE_CHECKING:
-    from vcbench.run import Run
+    from vcbench.run.run import Run
+
 
 HIDDEN, ANCHOR_35, ANCHOR_70 = "hidden_reference", "anchor35", "anchor70"  # on a MUSHRA page beside rows of the run
+
+
 TARGET, SOURCE, NOISE = "gold:target", "gold:source", "gold:noise"  # clips whose right answer is known
+
+
 MAXIMUM_TRAINING_PAGES = 6
+
+
 Purpose = Literal["rated", "training", "trap", "gold"]
 
 

@@ -12,7 +12,7 @@ from vcbench.listening.analysis_report import records
 from vcbench.listening.analysis_run import Analysis
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.paragraph import DECIMALS
-from vcbench.run import Run
+from vcbench.run.run import Run
 
 TITLES = {
     "mos": "Naturalness, heard (1-5)",

@@ -15,7 +15,7 @@ from vcbench.listening.options import Options
 from vcbench.speech import audio
 
 if TYPE_CHECKING:
-    from vcbench.run import Run
+    from vcbench.run.run import Run
 
 
 def by_row(conversions: Sequence[Conversion]) -> dict[str, dict[str, Conversion]]:

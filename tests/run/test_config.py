@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from vcbench import config
 from vcbench.api.registry import RegistryError
 from vcbench.base.settings import ConfigError
-from vcbench.command import select
+from vcbench.run import config
+from vcbench.run.selection import select
 
 
 @pytest.mark.parametrize("preset", config.presets())

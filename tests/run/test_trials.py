@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from vcbench.run.trials import CONDITIONS, TrialError, TrialSettings, build_trials, trials_hash
 from vcbench.speech.corpora.split import Split
-from vcbench.trials import CONDITIONS, TrialError, TrialSettings, build_trials, trials_hash
 
 
 def test_same_seed_same_list_and_hash(small_split: Split) -> None:

@@ -7,7 +7,7 @@ import pytest
 import pyworld
 import torch
 
-from vcbench.reference_rows import ROWS
+from vcbench.run.reference_rows import ROWS
 from vcbench.speech.utterance import Corpus
 from vcbench.speech.world import _formant_ratio, _stretch, convert_with_world
 

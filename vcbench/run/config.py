@@ -1,4 +1,4 @@
-"""A run's configuration: TOML in, checked strictly, resolved TOML out."""
+"""The settings of a run: presets, their checks, and the classes that they name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from vcbench.api.metric import Metric
 from vcbench.api.settings import SystemConfig
 from vcbench.base.errors import did_you_mean
 from vcbench.base.settings import ConfigError, Strict, lay_over, merge, plain_json, validate
+from vcbench.run.trials import TrialSettings
 from vcbench.speech.corpora import MODULES
 from vcbench.speech.corpora.split import SplitSettings
 from vcbench.speech.features.settings import MelSettings, PitchSettings
 from vcbench.speech.vocoders.vocoder import VocoderSettings
-from vcbench.trials import TrialSettings
 
 ReferenceRow = Literal["source", "oracle", "target", "world"]
 
@@ -66,7 +66,7 @@ class RunConfig(Strict):
 def presets() -> list[str]:
     return sorted(
         path.name.removesuffix(".toml")
-        for path in resources.files("vcbench.presets").iterdir()
+        for path in resources.files("vcbench.run.presets").iterdir()
         if path.name.endswith(".toml")
     )
 
@@ -75,7 +75,7 @@ def resolve(preset: str, files: list[Path] | None = None, assignments: list[str]
     """A preset, with files laid over it in order, then ``key.key=value`` assignments (values as in TOML, or bare text)."""
     if preset not in presets():
         raise ConfigError(f"There is no preset {preset!r}.{did_you_mean(preset, presets())}")
-    values = tomllib.loads((resources.files("vcbench.presets") / f"{preset}.toml").read_text())
+    values = tomllib.loads((resources.files("vcbench.run.presets") / f"{preset}.toml").read_text())
     return lay_over(values, files, assignments)
 
 
@@ -140,3 +140,14 @@ def build_metric(name: str, options: dict[str, Any]) -> Metric:
         return metric_class(**options)
     except (TypeError, ValidationError, ValueError) as error:
         raise ConfigError(f"metrics.{registry.row_name(name)}: {error}") from error
+
+
+def plain(config: RunConfig) -> dict[str, Any]:
+    """The configuration as TOML can hold it: no None."""
+    return _without_none(config.model_dump(mode="json"))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""The reference rows: unconverted speech, real target speech, the vocoder alone and plain signal processing."""
+"""Reference rows of the leaderboard: recordings and simple conversions that no system made."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ import pandas as pd
 import tomli_w
 import torch
 
-from vcbench import config as configuration
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import Metric
 from vcbench.api.settings import SystemConfig
@@ -22,13 +21,20 @@ from vcbench.base.files import hash_file, hash_json, write_text
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.base.settings import read_toml
 from vcbench.base.state import read_state
-from vcbench.config import RunConfig
-from vcbench.run_folder import Prepared, RunFolder, StoredUtterance, read_outcomes, read_trials
-from vcbench.run_metrics import build_metrics
+from vcbench.run import config as configuration
+from vcbench.run.config import RunConfig, plain
+from vcbench.run.folder import Prepared, RunFolder, StoredUtterance, read_outcomes, read_trials
+from vcbench.run.metrics import build_metrics
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Corpus, Speaker, Utterance
+
+
+def threads(run: Run) -> int:
+    """One thread a job on a CPU: then a result does not depend on how many cores there are."""
+    return 1 if run.device.type == "cpu" or run.workers > 1 else torch.get_num_threads()
+
 
 WHERE_ONLY = ("device", "workers", "name")  # keys that decide where a run computes, not what
 
@@ -262,17 +268,6 @@ class Run:
                 costs = read_state(path, "`vcbench run` makes it again.")["costs"]
                 found |= {name: cost for name, cost in costs.items() if cost}
         return found
-
-
-def plain(config: RunConfig) -> dict[str, Any]:
-    """The configuration as TOML can hold it: no None."""
-    return _without_none(config.model_dump(mode="json"))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
-    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _extend(old: RunConfig, new: RunConfig, folder: Path) -> RunConfig:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vcbench import config
 from vcbench.api import registry
 from vcbench.api.metric import Metric
 from vcbench.base.settings import ConfigError
+from vcbench.run import config
 
 
 def build_metrics(settings: Mapping[str, dict[str, Any]]) -> dict[str, Metric]:

@@ -1,0 +1,61 @@
+"""From the options of a command to a run: preset, files, assignments, systems, corpus."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vcbench.api import registry
+from vcbench.base.errors import UserError
+from vcbench.run import config as configuration
+from vcbench.run.config import RunConfig
+from vcbench.run.run import Run
+
+
+def select(preset: str, files: list[Path] | None, assignments: list[str] | None, systems: str) -> RunConfig:
+    """A preset with its overlays, and of its systems those that were asked for."""
+    values = configuration.resolve(preset, files, assignments)
+    chosen: dict[str, Any] = {}
+    for name in [part.strip() for part in systems.split(",") if part.strip()]:
+        if name == "all":
+            chosen |= values["systems"]
+        elif name in values["systems"]:
+            chosen[name] = values["systems"][name]
+        elif ".py:" in name:
+            registry.load("systems", name)
+            chosen[registry.row_name(name)] = {"system": str(Path(name).expanduser().resolve())}
+        else:
+            registry.load("systems", name)
+            chosen[name] = {}
+    if not chosen:
+        raise UserError("--systems names no system; use all, or names with commas. `vcbench systems` lists them.")
+    return configuration.parse(values | {"systems": chosen})
+
+
+def open_run(
+    preset: str,
+    files: list[Path] | None,
+    assignments: list[str] | None,
+    systems: str,
+    name: str | None,
+    corpus: str | None,
+    corpus_root: Path | None,
+    runs: Path,
+) -> Run:
+    """Resolve the settings, check them, and make or reopen the run's folder."""
+    overlay = corpus_overlay(assignments, corpus, corpus_root)
+    if name or corpus:
+        overlay.append(f"name={json.dumps(name or f'{preset}-{corpus}')}")
+    config = select(preset, files, overlay, systems)
+    return Run.create(runs / config.name, config)
+
+
+def corpus_overlay(assignments: list[str] | None, corpus: str | None, corpus_root: Path | None) -> list[str]:
+    """The user's assignments, and the corpus as further ones."""
+    overlay = list(assignments or [])
+    if corpus:
+        overlay.append(f"corpus.name={json.dumps(corpus)}")
+    if corpus_root:
+        overlay.append(f"corpus.root={json.dumps(str(corpus_root.expanduser().resolve()))}")
+    return overlay
