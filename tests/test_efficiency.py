@@ -8,7 +8,7 @@ import pytest
 
 from evaluations.efficiency import Efficiency, figures
 from tests.recordings import FakeRun
-from vcbench.scoring import evaluate
+from vcbench.stages.score_cache import evaluate
 
 
 def test_factors_are_seconds_per_second_of_speech() -> None:

@@ -23,10 +23,10 @@ from evaluations.mel_cepstral_distortion import (
     mel_constant,
 )
 from tests.recordings import FakeRun, conversion
-from vcbench.scoring import evaluate
 from vcbench.speech import audio
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.utterance import Corpus
+from vcbench.stages.score_cache import evaluate
 
 RATE = 22_050
 

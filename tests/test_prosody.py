@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from evaluations.prosody import ENOUGH, Prosody, compare
 from tests.recordings import FakeRun, conversion
-from vcbench.scoring import evaluate
 from vcbench.speech.utterance import Corpus
 from vcbench.speech.world import convert_with_world
+from vcbench.stages.score_cache import evaluate
 
 
 def contour(seed: int, frames: int = 200) -> tuple[np.ndarray, np.ndarray]:

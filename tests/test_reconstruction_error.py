@@ -13,10 +13,10 @@ from evaluations.reconstruction_error import ReconstructionError
 from tests.recordings import FakeRun
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem
-from vcbench.scoring import evaluate
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
+from vcbench.stages.score_cache import evaluate
 
 
 class Louder(NeuralSystem):

@@ -13,10 +13,10 @@ from tests.recordings import FakeRun
 from vcbench.api.batch import noise_generator
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem
-from vcbench.scoring import evaluate
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Utterance
+from vcbench.stages.score_cache import evaluate
 
 SPEAKERS, CHANNELS = 8, 12
 

@@ -21,11 +21,11 @@ from evaluations.speaker_similarity import (
 from tests.recordings import FakeRun, conversion
 from vcbench.api.scores import scores_to_frame
 from vcbench.base.errors import ModelUnavailable
-from vcbench.scoring import evaluate
 from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.speaker_encoders import Ecapa, Ge2e
 from vcbench.speech.utterance import Corpus, Speaker
+from vcbench.stages.score_cache import evaluate
 
 here = pytest.mark.skipif(weights.look("ge2e") is None, reason="resemblyzer is not installed")
 

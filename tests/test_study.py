@@ -12,12 +12,16 @@ import pytest
 import tomli_w
 from typer.testing import CliRunner
 
-from vcbench import cli, pipeline, study, study_run, study_speed, trainings
+from vcbench import cli, study, study_run, study_speed
 from vcbench.api.scores import FIELDS
 from vcbench.base.settings import ConfigError
 from vcbench.listening.key import open_key
 from vcbench.run import config
 from vcbench.run.run import Run
+from vcbench.stages import train
+from vcbench.stages import train as trainings
+from vcbench.stages.prepare import prepare
+from vcbench.stages.train import take_weights, train_rows, training_jobs
 from vcbench.stats.scores import t_interval
 from vcbench.study_file import names
 from vcbench.study_results import Results
@@ -312,7 +316,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def done(toy: str, runs: Path) -> Path:
     """The toy study run by its command, killed after two of its four trainings, and started again."""
-    trained, train_system = [], trainings.train_system
+    trained, train_system = [], train.train_system
 
     def dying(**arguments: Any) -> None:
         if len(trained) == 2:
@@ -384,9 +388,7 @@ def test_another_study_reads_what_this_one_trained(done: Path, runs: Path, tmp_p
     other = resolved(tmp_path, TOY | {"cells": cells, "claims": []})
     shared = study_run.shared_folder(other, runs)
     views = [study_run.open_seed(other, seed, shared) for seed in (0, 1)]
-    jobs = [
-        job.arguments["row"] for view in views for job in trainings.training_jobs(view, [c.row for c in other.cells])
-    ]
+    jobs = [job.arguments["row"] for view in views for job in training_jobs(view, [c.row for c in other.cells])]
     assert jobs == [other.cells[1].row] * 2
 
 
@@ -461,12 +463,12 @@ def test_cells_that_convert_otherwise_are_trained_once(tmp_path: Path) -> None:
     }
     toy = resolved(tmp_path, values, "workers=1")
     run = study_run.open_seed(toy, 0, tmp_path / "runs")
-    pipeline.prepare(run, lambda *_: None)
-    jobs = trainings.training_jobs(run, run.systems)
-    assert [job.function for job in jobs] == [trainings.train_system, trainings.take_weights]
+    prepare(run, lambda *_: None)
+    jobs = training_jobs(run, run.systems)
+    assert [job.function for job in jobs] == [train.train_system, take_weights]
     assert jobs[1].after == jobs[0].name
-    pipeline.train_rows(run, run.systems, lambda *_: None)
+    train_rows(run, run.systems, lambda *_: None)
     first, second = (run.load_system(row) for row in run.systems)
     assert (first.skip_encoding, second.skip_encoding) == (True, False)
     assert all((value == second.state_dict()[name]).all() for name, value in first.state_dict().items())
-    assert trainings.training_jobs(run, run.systems) == []
+    assert training_jobs(run, run.systems) == []

@@ -17,10 +17,10 @@ from evaluations import word_error_rate
 from evaluations.word_error_rate import WordErrorRate, error_counts
 from tests.recordings import FakeRun, conversion
 from vcbench.base.errors import ModelUnavailable, UserError
-from vcbench.scoring import evaluate
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.whisper import RATE, Transcript, transcript
 from vcbench.speech.utterance import Corpus
+from vcbench.stages.score_cache import evaluate
 
 here = pytest.mark.skipif(weights.look("faster-whisper/tiny.en") is None, reason="Whisper tiny.en is not installed")
 

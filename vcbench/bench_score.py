@@ -27,11 +27,11 @@ from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.run import config
 from vcbench.run.config import RunConfig
 from vcbench.run.run import Run, threads
-from vcbench.scoring import CHUNK
 from vcbench.speech import audio
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance
+from vcbench.stages.score_cache import CHUNK
 
 Metrics = Mapping[str, dict[str, Any]]
 

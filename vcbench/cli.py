@@ -163,10 +163,10 @@ def convert(
 
     By a system of a run (--run, --system), with the run's vocoder; or by a checkpoint alone, with Griffin-Lim.
     """
-    from vcbench import command
+    from vcbench.stages.convert_files import convert_files, open_converter
 
-    converter = command.open_converter(folder, system, checkpoint)
-    command.convert_files(converter, source, [*target, *(more_targets or [])], output)
+    converter = open_converter(folder, system, checkpoint)
+    convert_files(converter, source, [*target, *(more_targets or [])], output)
     console.print(f"Wrote {output}")
 
 
@@ -251,10 +251,10 @@ def import_checkpoint(
 
     Use the result with `vcbench convert SOURCE.wav --checkpoint DIR/checkpoint.safetensors --target REF.wav -o OUT.wav`.
     """
-    from vcbench import command
+    from vcbench.stages.import_checkpoint import import_checkpoint
 
     settings = {"activation": activation, "alpha": alpha, "gru_over_batch": False if gru_over_time else None}
-    console.print(f"Wrote {command.import_checkpoint(system, file, output, settings)}")
+    console.print(f"Wrote {import_checkpoint(system, file, output, settings)}")
 
 
 @app.command()

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vcbench import external, leaderboard, pipeline
+from vcbench import leaderboard, pipeline
 from vcbench.api import registry
-from vcbench.api.checkpoint import read_checkpoint
-from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.console import bars, print_missing, stage
 from vcbench.base.errors import UserError, did_you_mean
-from vcbench.base.machine import cache_root
-from vcbench.conversion import convert_waves
 from vcbench.run import config as configuration
 from vcbench.run.run import Run
-from vcbench.speech import audio
-from vcbench.speech.features.store import FeatureStore
-from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.speech.vocoders import load_vocoder
-from vcbench.speech.vocoders.vocoder import Vocoder, VocoderSettings
+from vcbench.stages import external, pipeline
+from vcbench.stages.convert import convert
+from vcbench.stages.prepare import prepare
+from vcbench.stages.score import check_metrics, score
+from vcbench.stages.train import train_rows
 
 
 def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard:
     """Every stage in turn; says what each did and how long it took."""
-    missing = pipeline.check_metrics(run, strict)
+    missing = check_metrics(run, strict)
     print_missing(missing, console)
     if run.corpus.synthetic:
         console.print(
@@ -36,7 +31,7 @@ def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard
         )
     times: dict[str, float] = {}
     with stage("prepare", times, console) as progress:
-        pipeline.prepare(run, progress)
+        prepare(run, progress)
     _print_rejected(run, console)
     with stage("train and convert", times, console) as progress:
         pipeline.train_and_convert(run, progress)
@@ -45,7 +40,7 @@ def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard
 
 def _score(run: Run, missing: dict[str, str], times: dict[str, float], console: Console) -> leaderboard.Leaderboard:
     with stage("score", times, console) as progress:
-        pipeline.score(run, missing, progress)
+        score(run, missing, progress)
     return pipeline.publish(run, missing, times)
 
 
@@ -60,12 +55,12 @@ def score_table(
 ) -> tuple[Run, leaderboard.Leaderboard]:
     """Score audio that vcbench did not make; says what of it cannot be used."""
     run = external.import_table(table, out, configuration.resolve(preset, files, assignments))
-    missing = pipeline.check_metrics(run, strict)
+    missing = check_metrics(run, strict)
     print_missing(missing, console)
     _print_rejected(run, console)
     times: dict[str, float] = {}
     with stage("convert", times, console) as progress:
-        pipeline.convert(run, progress)
+        convert(run, progress)
     board = _score(run, missing, times, console)
     for failure in run.failures.itertuples():
         console.print(f"[red]{failure.system}, trial {failure.trial}:[/] {escape(failure.error)}")
@@ -101,7 +96,7 @@ def print_board(board: leaderboard.Leaderboard, run: Run, console: Console, seco
 def prepare_corpus(run: Run, console: Console) -> None:
     """The `prepare` verb: check, features, trials, and a summary of the corpus."""
     with bars(console) as progress:
-        pipeline.prepare(run, progress)
+        prepare(run, progress)
     _print_rejected(run, console)
     parts = run.split
     table = Table("part", "speakers", "utterances", "hours", title=f"{run.corpus.name}: {escape(run.corpus.licence)}")
@@ -131,60 +126,9 @@ def train_systems(folder: Path, systems: str, console: Console) -> None:
         if row not in run.systems:
             raise UserError(f"{folder} has no system {row!r}.{did_you_mean(row, run.systems)}")
     with bars(console) as progress:
-        pipeline.prepare(run, progress)
-        pipeline.train_rows(run, rows, progress)
+        prepare(run, progress)
+        train_rows(run, rows, progress)
     console.print(f"Trained: {', '.join(rows)}")
-
-
-class Converter(NamedTuple):
-    """A system that is ready to convert, with what makes features for it and waves of its mels."""
-
-    system: VoiceConverter
-    store: FeatureStore
-    vocoder: Vocoder
-
-
-def open_converter(folder: Path | None, row: str | None, checkpoint: Path | None) -> Converter:
-    """A trained system of a run; or one from a checkpoint, which knows its mel spectrograms, with Griffin-Lim."""
-    if checkpoint is not None and folder is None and row is None:
-        system = load_checkpoint(checkpoint)
-        store = FeatureStore(cache_root() / "features", system.mel_settings)
-        return Converter(system, store, load_vocoder(VocoderSettings(), system.mel_settings, "cpu"))
-    if checkpoint is not None or folder is None or row is None:
-        raise UserError("Name either --run and --system, or --checkpoint alone.")
-    run = Run.open(folder)
-    if row not in run.systems:
-        raise UserError(f"{folder} has no system {row!r}.{did_you_mean(row, run.systems)}")
-    vocoder = load_vocoder(run.config.vocoder, run.config.features.mel, run.device)
-    return Converter(run.load_system(row), run.store, vocoder)
-
-
-def load_checkpoint(path: Path) -> NeuralSystem:
-    """A system from its checkpoint alone, on the CPU."""
-    system_class = registry.load("systems", read_checkpoint(path)[0]["system"])
-    return system_class.load(path)
-
-
-def import_checkpoint(name: str, file: Path, folder: Path, settings: dict[str, Any]) -> Path:
-    """Import a checkpoint of a system's published code, by an importer (entry points ``vcbench.importers``).
-
-    Settings that are None are left to the importer.
-    """
-    importer = registry.load("importers", name.replace("_", "-"))
-    path: Path = importer(file, folder, **{key: value for key, value in settings.items() if value is not None})
-    return path
-
-
-def convert_files(converter: Converter, source: Path, targets: list[Path], output: Path) -> None:
-    """Convert one recording, and write FLAC or WAV."""
-    system, store, vocoder = converter
-    if output.suffix.lower() not in (".flac", ".wav"):
-        raise UserError(f"-o {output}: the output is FLAC or WAV; end its name in .flac or .wav.")
-    recordings = [Utterance(f"file/{path.stem}", "target", path).with_features(store) for path in targets]
-    spoken = Utterance(f"file/{source.stem}", "source", source).with_features(store)
-    costs = {"conversion_seconds": 0.0, "vocoder_seconds": 0.0}
-    wave = convert_waves(system, [spoken], [Speaker("target", tuple(recordings))], vocoder, costs)[0]
-    audio.write(output, wave.detach().cpu().numpy(), store.mel_settings.sampling_rate)
 
 
 def describe(kind: registry.Kind) -> Table:

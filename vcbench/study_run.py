@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from vcbench import pipeline, trainings
 from vcbench.api.scores import scores_to_frame
 from vcbench.api.system import NeuralSystem
 from vcbench.base.console import print_missing, stage
@@ -21,7 +20,11 @@ from vcbench.base.machine import device_name, git_commit, today, versions
 from vcbench.run import config as configuration
 from vcbench.run.config import RunConfig
 from vcbench.run.run import Run, threads
-from vcbench.scoring import evaluate
+from vcbench.stages.convert import conversion_jobs
+from vcbench.stages.prepare import prepare
+from vcbench.stages.score import check_metrics
+from vcbench.stages.score_cache import evaluate
+from vcbench.stages.train import training_jobs
 from vcbench.study import Study
 from vcbench.study_listening import build_tests, check_trials
 from vcbench.study_results import Results
@@ -55,20 +58,20 @@ def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console)
     """Prepare, train, convert if recordings are needed, build listening tests, and score; each stage skips what is done."""
     shared = [open_seed(study, seed, shared_folder(study, runs)) for seed in _seeds(study, seeds)]
     views = [Run(run.folder, _view(study, run)) for run in shared]
-    missing = pipeline.check_metrics(views[0], False)
+    missing = check_metrics(views[0], False)
     print_missing(missing, console)
     times: dict[str, float] = {}
     with stage("prepare", times, console) as progress:
         for run in shared:
-            pipeline.prepare(run, progress)
+            prepare(run, progress)
     check_trials(study, views[0])
     with stage("speed", times, console) as progress:
         speed = _speed(study, shared, out, progress)
     with stage("train", times, console) as progress:
-        _run_all(study, views, lambda view: trainings.training_jobs(view, view.systems), progress)
+        _run_all(study, views, lambda view: training_jobs(view, view.systems), progress)
     if study.needs_recordings:
         with stage("convert", times, console) as progress:
-            _run_all(study, views, pipeline.conversion_jobs, progress)
+            _run_all(study, views, conversion_jobs, progress)
     if study.listening:
         with stage("listening tests", times, console):
             build_tests(study, views[0], out)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from vcbench import pipeline
 from vcbench.run.folder import Prepared, StoredSplit
 from vcbench.run.run import Run
 from vcbench.run.selection import open_run
@@ -17,6 +16,7 @@ from vcbench.speech.conditions import GAIN, SIGNAL_TO_NOISE, _add_noise, _colour
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Utterance
+from vcbench.stages.prepare import _to_prepare, prepare
 
 RATE = 22_050
 
@@ -94,7 +94,7 @@ def opened(folder: Path, *assignments: str, system: str = "again_vc") -> Run:
 
 def test_a_run_prepares_what_its_systems_will_hear(tmp_path: Path) -> None:
     run = opened(tmp_path / "varied", "systems.again_vc.training.varied_recordings=0.5", "workers=1")
-    pipeline.prepare(run, lambda *_: None)
+    prepare(run, lambda *_: None)
     assert (run.prepared.settings["varied"], run.prepared.settings["needs"]) == (0.5, ["mel"])
     heard = vary(run.split.training, 0.5)
     assert 0 < sum(one.varied for one in heard) < len(heard)
@@ -102,8 +102,8 @@ def test_a_run_prepares_what_its_systems_will_hear(tmp_path: Path) -> None:
     unheard = [replace(one, varied=True) for one in heard if not one.varied]
     assert not any(run.store.is_cached(one, ["mel"]) for one in unheard)
     wider = run.prepared.settings | {"needs": ["mel", "phones"], "varied": 0.75}
-    assert pipeline._to_prepare(run, wider) == wider  # another study's settings: what it prepared is reused
-    assert pipeline._to_prepare(run, wider | {"seed": 1}) == run.prepared.settings
+    assert _to_prepare(run, wider) == wider  # another study's settings: what it prepared is reused
+    assert _to_prepare(run, wider | {"seed": 1}) == run.prepared.settings
 
 
 def test_the_foot_counts_phones_of_a_recogniser_where_a_system_reads_them(tmp_path: Path) -> None:

@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from tests.recordings import FakeRun, conversion
-from vcbench import scoring
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric, SystemMetric
 from vcbench.api.scores import FIELDS, Column, Score, scores_to_frame
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem
-from vcbench.scoring import ScoringError, evaluate, score_recordings, score_systems
 from vcbench.speech import audio
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Corpus
+from vcbench.stages import score_cache as scoring
+from vcbench.stages.score_cache import ScoringError, evaluate, score_recordings, score_systems
 
 
 class Peak(AudioMetric):

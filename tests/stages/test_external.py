@@ -13,13 +13,14 @@ import soundfile
 
 from vcbench import cli, pipeline
 from vcbench.api.registry import load
-from vcbench.external import import_table
-from vcbench.external_table import TableError, read_table, recordings
 from vcbench.run import config
 from vcbench.run.run import Run
 from vcbench.speech import audio
 from vcbench.speech.ingest import CLIPPED, LOW_RATE, copy_audio
 from vcbench.speech.utterance import Corpus
+from vcbench.stages.external import import_table
+from vcbench.stages.external_table import TableError, read_table, recordings
+from vcbench.stages.score import check_metrics
 
 HEADER = "system,converted,source,target"
 
@@ -185,7 +186,7 @@ def test_a_column_that_nothing_fills_says_what_it_needs(scored: tuple[Path, int,
     text = settings.read_text().replace("recognised_text = false\n", "recognised_text = true\n", 1)
     settings.write_text(text)
     run = Run.open(tmp_path / "out")
-    pipeline.publish(run, pipeline.check_metrics(run, strict=False), {})
+    pipeline.publish(run, check_metrics(run, strict=False), {})
     words = (tmp_path / "out" / "leaderboard.md").read_text()
     assert "n/a: no recording has a text: the corpus gives none." in words
     assert "an error rate to the text is one to that recogniser" in words

@@ -19,8 +19,6 @@ from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import ALL
 from vcbench.base.files import hash_file, hash_json
 from vcbench.base.state import write_parquet, write_state
-from vcbench.conversion import COSTS, conversion_key
-from vcbench.external_table import Recording, TableError, enrolment, read_table, recordings
 from vcbench.run import config
 from vcbench.run.config import RunConfig
 from vcbench.run.folder import Prepared, StoredSpeaker, StoredSplit, StoredUtterance
@@ -28,6 +26,8 @@ from vcbench.run.run import Run
 from vcbench.speech import audio
 from vcbench.speech.ingest import CLIPPED, LOW_RATE, copy_audio
 from vcbench.speech.utterance import Speaker, Utterance
+from vcbench.stages.convert import COSTS, conversion_key
+from vcbench.stages.external_table import Recording, TableError, enrolment, read_table, recordings
 
 EFFECTS = {LOW_RATE: "every model hears them without their upper band", CLIPPED: "they were scaled down"}
 

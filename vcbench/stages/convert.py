@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ from vcbench.api.source import source_key
 from vcbench.api.system import NeuralSystem
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file, hash_json
-from vcbench.base.jobs import Report
+from vcbench.base.jobs import Job, Progress, Report, run_jobs
 from vcbench.base.settings import plain_json
 from vcbench.base.state import find_state, write_parquet, write_state
 from vcbench.run import config, reference_rows
 from vcbench.run.folder import RunFolder, find_outcomes
-from vcbench.run.run import Run
+from vcbench.run.run import Run, threads
 from vcbench.run.trials import trials_hash
 from vcbench.speech import audio
 from vcbench.speech.utterance import Speaker, Utterance
@@ -183,3 +183,23 @@ def convert_waves(
 def _wait(tensors: list[Tensor]) -> None:
     if tensors and tensors[0].is_cuda:
         torch.cuda.synchronize()
+
+
+def convert(run: Run, progress: Progress) -> None:
+    """Have every system and reference row convert the trial list."""
+    run_jobs(conversion_jobs(run), run.workers, threads(run), progress)
+
+
+def conversion_jobs(run: Run, to_be_trained: Sequence[str] = ()) -> list[Job]:
+    """A job for each row whose recordings are not all there, or will not be those of its system when that is trained."""
+    return [
+        Job(
+            f"convert {row}",
+            convert_row,
+            {"folder": run.folder, "row": row},
+            cost=0.0,  # below any training's
+            after=row if row in to_be_trained else "",
+        )
+        for row in run.rows
+        if row in to_be_trained or not is_converted(run, row)
+    ]

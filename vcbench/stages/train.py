@@ -13,11 +13,17 @@ import torch
 
 from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_file, hash_json, write_text
-from vcbench.base.jobs import Job, Report
+from vcbench.base.jobs import Job, Progress, Report, run_jobs
 from vcbench.base.state import find_state, read_state, write_state
-from vcbench.run.run import Run
+from vcbench.run.run import Run, threads
 from vcbench.training.cost import step_operations
 from vcbench.training.loop import train
+
+
+def train_rows(run: Run, rows: Sequence[str], progress: Progress) -> None:
+    """Train what is not trained; several systems at once on a CPU, a thread each."""
+    run_jobs(training_jobs(run, rows), run.workers, threads(run), progress)
+
 
 logger = logging.getLogger(__name__)
 

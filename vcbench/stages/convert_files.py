@@ -1,0 +1,60 @@
+"""Converting a user's own recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from vcbench.api import registry
+from vcbench.api.checkpoint import read_checkpoint
+from vcbench.api.system import NeuralSystem, VoiceConverter
+from vcbench.base.errors import UserError, did_you_mean
+from vcbench.base.machine import cache_root
+from vcbench.run.run import Run
+from vcbench.speech import audio
+from vcbench.speech.features.store import FeatureStore
+from vcbench.speech.utterance import Speaker, Utterance
+from vcbench.speech.vocoders import load_vocoder
+from vcbench.speech.vocoders.vocoder import Vocoder, VocoderSettings
+from vcbench.stages.convert import convert_waves
+
+
+class Converter(NamedTuple):
+    """A system that is ready to convert, with what makes features for it and waves of its mels."""
+
+    system: VoiceConverter
+    store: FeatureStore
+    vocoder: Vocoder
+
+
+def open_converter(folder: Path | None, row: str | None, checkpoint: Path | None) -> Converter:
+    """A trained system of a run; or one from a checkpoint, which knows its mel spectrograms, with Griffin-Lim."""
+    if checkpoint is not None and folder is None and row is None:
+        system = load_checkpoint(checkpoint)
+        store = FeatureStore(cache_root() / "features", system.mel_settings)
+        return Converter(system, store, load_vocoder(VocoderSettings(), system.mel_settings, "cpu"))
+    if checkpoint is not None or folder is None or row is None:
+        raise UserError("Name either --run and --system, or --checkpoint alone.")
+    run = Run.open(folder)
+    if row not in run.systems:
+        raise UserError(f"{folder} has no system {row!r}.{did_you_mean(row, run.systems)}")
+    vocoder = load_vocoder(run.config.vocoder, run.config.features.mel, run.device)
+    return Converter(run.load_system(row), run.store, vocoder)
+
+
+def load_checkpoint(path: Path) -> NeuralSystem:
+    """A system from its checkpoint alone, on the CPU."""
+    system_class = registry.load("systems", read_checkpoint(path)[0]["system"])
+    return system_class.load(path)
+
+
+def convert_files(converter: Converter, source: Path, targets: list[Path], output: Path) -> None:
+    """Convert one recording, and write FLAC or WAV."""
+    system, store, vocoder = converter
+    if output.suffix.lower() not in (".flac", ".wav"):
+        raise UserError(f"-o {output}: the output is FLAC or WAV; end its name in .flac or .wav.")
+    recordings = [Utterance(f"file/{path.stem}", "target", path).with_features(store) for path in targets]
+    spoken = Utterance(f"file/{source.stem}", "source", source).with_features(store)
+    costs = {"conversion_seconds": 0.0, "vocoder_seconds": 0.0}
+    wave = convert_waves(system, [spoken], [Speaker("target", tuple(recordings))], vocoder, costs)[0]
+    audio.write(output, wave.detach().cpu().numpy(), store.mel_settings.sampling_rate)
