@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vcbench import leaderboard, pipeline
 from vcbench.api import registry
 from vcbench.base.console import bars, print_missing, stage
 from vcbench.base.errors import UserError, did_you_mean
+from vcbench.reporting import leaderboard
+from vcbench.reporting.publish import render
 from vcbench.run import config as configuration
 from vcbench.run.run import Run
 from vcbench.stages import external, pipeline
@@ -69,7 +70,7 @@ def score_table(
 
 def report(folder: Path) -> Path:
     """Write report.html of what a run's scores are now."""
-    from vcbench import report as pages  # here, because what draws takes seconds to import
+    from vcbench.reporting.report import page as pages  # here, because what draws takes seconds to import
 
     run = Run.open(folder)
     return pages.write(run, pipeline.tabulate(run, pipeline.unscored(run)))
@@ -84,7 +85,7 @@ def _print_rejected(run: Run, console: Console) -> None:
 
 
 def print_board(board: leaderboard.Leaderboard, run: Run, console: Console, seconds: float) -> None:
-    console.print(leaderboard.render(board))
+    console.print(render(board))
     failures = len(run.failures)
     if failures:
         console.print(

@@ -13,10 +13,9 @@ from rich.table import Table
 from vcbench.api.scores import Column
 from vcbench.base.files import write_text
 from vcbench.base.machine import device_name
-from vcbench.leaderboard_formats import escape_tex, markdown_table
 from vcbench.listening.key import SUFFIX
 from vcbench.listening.options import Options
-from vcbench.sheets import NO_BREAK_SPACE, NOT_MEASURED, number
+from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, escape_tex, markdown_table, number
 from vcbench.stats.scores import LEVEL
 from vcbench.study import CONDITION_SIGN, Study
 from vcbench.study_listening import FOLDER

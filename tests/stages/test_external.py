@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from vcbench import cli, pipeline
+from vcbench import cli
 from vcbench.api.registry import load
+from vcbench.reporting.publish import publish
 from vcbench.run import config
 from vcbench.run.run import Run
 from vcbench.speech import audio
@@ -186,7 +187,7 @@ def test_a_column_that_nothing_fills_says_what_it_needs(scored: tuple[Path, int,
     text = settings.read_text().replace("recognised_text = false\n", "recognised_text = true\n", 1)
     settings.write_text(text)
     run = Run.open(tmp_path / "out")
-    pipeline.publish(run, check_metrics(run, strict=False), {})
+    publish(run, check_metrics(run, strict=False), {})
     words = (tmp_path / "out" / "leaderboard.md").read_text()
     assert "n/a: no recording has a text: the corpus gives none." in words
     assert "an error rate to the text is one to that recogniser" in words

@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from vcbench.base.files import write_json, write_text
-from vcbench.leaderboard_formats import markdown_table
 from vcbench.listening import analysis_plots
 from vcbench.listening.analysis import ALL, Findings
 from vcbench.listening.analysis_run import Analysis
 from vcbench.listening.paragraph import DECIMALS, interval, paragraph
+from vcbench.reporting.text import markdown_table
 
 
 def write(analysis: Analysis, folder: Path) -> None:

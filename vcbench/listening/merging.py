@@ -1,17 +1,17 @@
-"""What listeners said of a run, left in its folder, so that its leaderboard and report have it (`vcbench.heard`)."""
+"""What listeners said of a run, left in its folder, so that its leaderboard and report have it (`vcbench.reporting.ratings`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from vcbench import pipeline
 from vcbench.base.state import write_state
-from vcbench.heard import read_ratings, replaced
 from vcbench.listening.analysis import points
 from vcbench.listening.analysis_report import records
 from vcbench.listening.analysis_run import Analysis
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.paragraph import DECIMALS
+from vcbench.reporting.publish import unscored, write_tables
+from vcbench.reporting.ratings import read_ratings, replaced
 from vcbench.run.run import Run
 
 TITLES = {
@@ -60,7 +60,7 @@ def merge(analysis: Analysis, run: Run) -> None:
         "scores": records(analysis.after.scores),
     }
     write_state(run.files.ratings, {"tests": tests})
-    pipeline.write_tables(run, pipeline.unscored(run))
+    write_tables(run, unscored(run))
 
 
 def _note(analysis: Analysis) -> str:

@@ -16,7 +16,7 @@ from scipy import stats
 
 from vcbench.api.scores import ALL, Column
 from vcbench.base.state import read_state
-from vcbench.leaderboard import Leaderboard
+from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.run.run import Run
 
 FEWEST = 3  # systems; through two points goes a line

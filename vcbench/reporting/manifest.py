@@ -1,4 +1,4 @@
-"""What a run was made with: versions, commit, date, seed, hashes, device, wall times."""
+"""The manifest of a run: settings, versions, hashes, device, times."""
 
 from __future__ import annotations
 

@@ -16,14 +16,17 @@ import pytest
 from PIL import Image
 
 from tests.made_up_run import TEXT, made_up_run
-from vcbench import command, pipeline, report, report_plots
+from vcbench import command
 from vcbench.api.scores import Column
 from vcbench.base.state import write_parquet, write_state
-from vcbench.leaderboard import Leaderboard
-from vcbench.report_comparisons import matrices
-from vcbench.report_listening import LEVELS, RANGE, choose, spectrogram
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.publish import tabulate
+from vcbench.reporting.report.comparisons import matrices
+from vcbench.reporting.report.page import render
+from vcbench.reporting.report.plots import COLOURS, cosines, intervals
+from vcbench.reporting.report.trials import LEVELS, RANGE, choose, spectrogram
+from vcbench.reporting.tables import sheets
 from vcbench.run.run import Run, RunError
-from vcbench.sheets import sheets
 from vcbench.speech import audio
 
 SYSTEMS = ["a<b&c", "two"]
@@ -60,7 +63,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def board(run: Run) -> Leaderboard:
-    return pipeline.tabulate(run, {})
+    return tabulate(run, {})
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +191,7 @@ def test_sanity_says_that_the_order_holds_or_what_breaks_it(page: str, bare: str
     assert "The order holds." in page
     assert "The order" not in bare
     broken = made_up_run(tmp_path / "broken", SYSTEMS, LEVEL | {"two": 0.95, "a<b&c": 0.1})
-    text = Reader(report.render(broken, pipeline.tabulate(broken, {}))).text
+    text = Reader(render(broken, tabulate(broken, {}))).text
     assert "The order holds" not in text
     assert text.count("two is not below real recordings of the target") == 2  # here and below the tables
     assert text.count("a<b&c is not above the unconverted source") == 2
@@ -271,13 +274,13 @@ def test_a_spectrogram_has_low_bands_at_the_bottom_and_is_as_bright_as_it_is_lou
 def test_plots_take_their_colours_from_the_page(page: str) -> None:
     drawn = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
     assert "var(--series-1)" in drawn
-    assert not [light for light, _ in report_plots.COLOURS.values() if light in drawn]
-    assert all(f"--{name}: {dark}" in page for name, (_, dark) in report_plots.COLOURS.items())
+    assert not [light for light, _ in COLOURS.values() if light in drawn]
+    assert all(f"--{name}: {dark}" in page for name, (_, dark) in COLOURS.items())
 
 
 def test_an_interval_plot_names_its_rows_and_leaves_out_those_without_a_value() -> None:
     cells = pd.DataFrame({"system": ["one", "source"], "mean": [0.5, 0.4], "low": [0.4, np.nan], "high": [0.6, np.nan]})
-    svg = report_plots.intervals(cells, Column("t", True, percent=True), ["one", "two", "source"], ["source"])
+    svg = intervals(cells, Column("t", True, percent=True), ["one", "two", "source"], ["source"])
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert "one" in texts
     assert "two" not in texts
@@ -286,7 +289,7 @@ def test_an_interval_plot_names_its_rows_and_leaves_out_those_without_a_value() 
 
 def test_cosines_that_are_all_the_same_are_drawn() -> None:
     cells = pd.DataFrame({"system": ["one"], "mean": [1.0], "low": [1.0], "high": [1.0]})
-    svg = report_plots.cosines([1.0, 1.0], [1.0], 1.0, cells, Column("t", True), ["one"], [])
+    svg = cosines([1.0, 1.0], [1.0], 1.0, cells, Column("t", True), ["one"], [])
     assert "threshold" in svg
 
 
@@ -305,5 +308,5 @@ def test_a_metric_without_scores_is_said_to_have_none(tmp_path: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_page(run: Run, board: Leaderboard, page: str) -> None:
-    assert report.render(run, board) == page
+    assert render(run, board) == page
     assert json.loads((run.folder / "manifest.json").read_text())["device"] == "CPU <one>"  # unchanged

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from vcbench.api.scores import ALL
-from vcbench.leaderboard import Leaderboard
-from vcbench.sheets import NO_BREAK_SPACE, Cell, Heading, Sheet, footnotes, part, plain_notes, sheets, superscript
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.tables import Cell, Heading, Sheet, footnotes, part, plain_notes, sheets
+from vcbench.reporting.text import escape_tex, markdown_table, superscript
 
 LATEX_COLUMNS = 5  # with their intervals, what a page is wide
 
@@ -34,25 +34,6 @@ def markdown(board: Leaderboard) -> str:
 def _markdown_cell(cell: Cell) -> str:
     mean = superscript(f"**{cell.mean}**" if cell.best else cell.mean, cell.marks)
     return " ".join(part for part in (mean, cell.rank, cell.interval, cell.extra) if part)
-
-
-def markdown_table(table: Sequence[Sequence[str]]) -> list[str]:
-    """Padded, so that the source is as readable as the page."""
-    escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in table]
-    widths = [max(len(row[index]) for row in escaped) for index in range(len(escaped[0]))]
-    lines = [
-        "| " + " | ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)) + " |" for row in escaped
-    ]
-    rule = "|" + "|".join("-" * (width + 1) + ("-" if index == 0 else ":") for index, width in enumerate(widths)) + "|"
-    return [lines[0], rule, *lines[1:]]
-
-
-TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\to$", "±": r"$\pm$", "\u00d7": r"$\times$", "≤": r"$\leq$",
-    "≥": r"$\geq$", "Δ": r"$\Delta$", "\u2013": "--", NO_BREAK_SPACE: "~",
-}  # fmt: skip
 
 
 def latex(board: Leaderboard) -> str:
@@ -103,10 +84,6 @@ def _latex_cell(cell: Cell) -> str:
 
 def _tex_superscript(escaped: str, marks: str) -> str:
     return rf"{escaped}\textsuperscript{{{marks}}}" if marks else escaped
-
-
-def escape_tex(text: str) -> str:
-    return "".join(TEX.get(character, character) for character in text.replace("->", "→"))
 
 
 def long_table(board: Leaderboard) -> pd.DataFrame:

@@ -10,8 +10,9 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vcbench.leaderboard import Leaderboard
-from vcbench.sheets import NO_BREAK_SPACE, Cell, Heading, Sheet, footnotes, part, plain_notes, sheets, superscript
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.tables import Cell, Heading, Sheet, footnotes, part, plain_notes, sheets
+from vcbench.reporting.text import NO_BREAK_SPACE, superscript
 
 
 class TerminalBoard:

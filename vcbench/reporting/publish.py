@@ -1,20 +1,44 @@
-"""The stages, one function each: prepare, train, convert, score, publish. Each leaves files and skips what is there."""
+"""Writing a run's tables and report."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from vcbench import leaderboard
 from vcbench.api.scores import Column, scores_to_frame
+from vcbench.base.files import write_json, write_text
 from vcbench.base.state import read_state
-from vcbench.heard import with_heard
-from vcbench.manifest import write_manifest
+from vcbench.reporting import leaderboard
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.manifest import write_manifest
+from vcbench.reporting.ratings import with_heard
+from vcbench.reporting.sanity import broken_order
 from vcbench.run.folder import read_scores
 from vcbench.run.run import Run, RunError
-from vcbench.sanity import broken_order
 from vcbench.stages.score import check_metrics
+
+if TYPE_CHECKING:
+    from vcbench.reporting.terminal import TerminalBoard
+
+
+def write(board: Leaderboard, folder: Path) -> None:
+    """Write leaderboard.md, .csv, .json and .tex, each whole or not at all."""
+    from vcbench.reporting.formats import latex, long_table, markdown, plain
+
+    write_text(folder / "leaderboard.md", markdown(board))
+    write_text(folder / "leaderboard.tex", latex(board))
+    write_text(folder / "leaderboard.csv", long_table(board).to_csv(index=False))
+    write_json(folder / "leaderboard.json", plain(board))
+
+
+def render(board: Leaderboard) -> TerminalBoard:
+    """What rich prints; as many columns beside each other as the terminal is wide."""
+    from vcbench.reporting.terminal import TerminalBoard
+
+    return TerminalBoard(board)
 
 
 def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> leaderboard.Leaderboard:
@@ -25,11 +49,11 @@ def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> 
 
 def write_tables(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
     """Write the leaderboard in every format, and the report."""
-    from vcbench import report  # here, because what draws takes seconds to import
+    from vcbench.reporting.report.page import write  # here, because what draws takes seconds to import
 
     board = tabulate(run, missing)
-    leaderboard.write(board, run.folder)
-    report.write(run, board)
+    write(board, run.folder)
+    write(run, board)
     return board
 
 

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 
 from vcbench.api.scores import Column
-from vcbench.sanity import FLOOR
-from vcbench.sheets import number
+from vcbench.reporting.sanity import FLOOR
+from vcbench.reporting.text import number
 from vcbench.speech import audio
 from vcbench.speech.features.mel import mel_spectrogram
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from vcbench.api.scores import ALL, Column
-from vcbench.leaderboard import Leaderboard
-from vcbench.sheets import NOT_MEASURED, number
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.text import NOT_MEASURED, number
 
 MINUS = "\u2212"
 

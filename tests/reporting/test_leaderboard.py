@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from vcbench import leaderboard
 from vcbench.api.scores import Column
-from vcbench.leaderboard import Leaderboard
-from vcbench.leaderboard_formats import escape_tex, latex, long_table, markdown
-from vcbench.sheets import number, ordinal, sheets
+from vcbench.reporting import leaderboard
+from vcbench.reporting.formats import latex, long_table, markdown
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.publish import render, write
+from vcbench.reporting.tables import sheets
+from vcbench.reporting.text import escape_tex, number, ordinal
 
 COLUMNS = {
     "similarity": Column("GE2E cosine to target", True, 2),
@@ -191,14 +193,14 @@ def test_cells_with_fewer_values_say_so(board: Leaderboard) -> None:
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_synthetic_speech_is_called_so_in_every_format(scores: pd.DataFrame, tmp_path: Path, synthetic: bool) -> None:
     made = leaderboard.build(made_up_run(synthetic=synthetic), scores, COLUMNS)
-    leaderboard.write(made, tmp_path)
+    write(made, tmp_path)
     texts = [(tmp_path / f"leaderboard.{suffix}").read_text() for suffix in ("md", "tex", "json")]
     assert [("is synthetic speech" in text) for text in [*texts, printed(made, 100)]] == [synthetic] * 4
 
 
 def printed(board: Leaderboard, width: int) -> str:
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(leaderboard.render(board))
+    console.print(render(board))
     return console.export_text()
 
 
@@ -220,7 +222,7 @@ def test_the_terminal_shows_the_main_table_uncut(board: Leaderboard, width: int)
 
 
 def test_csv_has_full_precision_and_reasons(board: Leaderboard, tmp_path: Path) -> None:
-    leaderboard.write(board, tmp_path)
+    write(board, tmp_path)
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     merged = table.merge(board.cells, on=["condition", "system", "column"], suffixes=("", "_board"))
     assert len(merged) == len(board.cells)
@@ -233,7 +235,7 @@ def test_csv_has_full_precision_and_reasons(board: Leaderboard, tmp_path: Path) 
 
 
 def test_json_is_strict_and_complete(board: Leaderboard, tmp_path: Path) -> None:
-    leaderboard.write(board, tmp_path)
+    write(board, tmp_path)
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
@@ -247,7 +249,7 @@ def test_json_is_strict_and_complete(board: Leaderboard, tmp_path: Path) -> None
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_latex_compiles(board: Leaderboard, tmp_path: Path) -> None:
-    leaderboard.write(board, tmp_path)
+    write(board, tmp_path)
     page = r"\documentclass[twocolumn]{article}\usepackage{booktabs}\begin{document}\input{leaderboard}\end{document}"
     (tmp_path / "page.tex").write_text(page)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
@@ -293,7 +295,7 @@ def test_a_system_whose_conversions_all_failed_stays_in_the_table(scores: pd.Dat
 
 def test_no_scores_at_all_still_make_a_table(scores: pd.DataFrame, tmp_path: Path) -> None:
     made = leaderboard.build(made_up_run(), scores[:0], COLUMNS, [], dict.fromkeys(COLUMNS, "nothing is here"))
-    leaderboard.write(made, tmp_path)
+    write(made, tmp_path)
     assert "n/a¹" in (tmp_path / "leaderboard.md").read_text()
     assert "nothing is here" in printed(made, 80)
     assert len(pd.read_csv(tmp_path / "leaderboard.csv")) == len(COLUMNS) * 4

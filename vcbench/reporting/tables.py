@@ -9,16 +9,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from vcbench.api.scores import ALL, Column
-from vcbench.leaderboard import Leaderboard
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, number, ordinal
 from vcbench.stats.scores import DRAWS, LEVEL
-
-NOT_MEASURED = "\u2013"
-
-
-NO_BREAK_SPACE = "\u00a0"
-
-
-SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -77,10 +70,6 @@ def footnotes(board: Leaderboard) -> list[Footnote]:
     for column, reason in board.unavailable.items():
         reasons.setdefault(reason, []).append(column)
     return noted + [Footnote(tuple(columns), f"n/a: {reason}", True) for reason, columns in reasons.items()]
-
-
-def superscript(text: str, marks: str) -> str:
-    return f"{text}{marks.translate(SUPERSCRIPTS)}"
 
 
 def plain_notes(board: Leaderboard) -> list[str]:
@@ -205,14 +194,3 @@ def _detectable_row(board: Leaderboard, condition: str, columns: Sequence[str], 
         return []
     cells = [Cell(number(medians[name], board.columns[name])) if name in medians else Cell("") for name in columns]
     return [Row("detectable", True, ("", "") if counted else (), tuple(cells))]
-
-
-def number(value: float, column: Column) -> str:
-    """A value as the column prints it, with a thousands separator from 10 000."""
-    shown = round(value * 100 if column.percent else value, column.decimals) + 0.0  # + 0.0: no -0.0
-    return f"{shown:{',' if abs(shown) >= 10_000 else ''}.{column.decimals}f}"
-
-
-def ordinal(rank: int) -> str:
-    ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
-    return f"{rank}{ending}"

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from vcbench.api.scores import ALL, Column
-from vcbench.base.files import write_json, write_text
 from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 
 if TYPE_CHECKING:
-    from vcbench.leaderboard_terminal import TerminalBoard
     from vcbench.run.run import Run
 
 
@@ -101,23 +98,6 @@ def build(
         unavailable=dict(unavailable or {}),
         notes=tuple((tuple(about), text) for about, text in notes),
     )
-
-
-def write(board: Leaderboard, folder: Path) -> None:
-    """Write leaderboard.md, .csv, .json and .tex, each whole or not at all."""
-    from vcbench.leaderboard_formats import latex, long_table, markdown, plain
-
-    write_text(folder / "leaderboard.md", markdown(board))
-    write_text(folder / "leaderboard.tex", latex(board))
-    write_text(folder / "leaderboard.csv", long_table(board).to_csv(index=False))
-    write_json(folder / "leaderboard.json", plain(board))
-
-
-def render(board: Leaderboard) -> TerminalBoard:
-    """What rich prints; as many columns beside each other as the terminal is wide."""
-    from vcbench.leaderboard_terminal import TerminalBoard
-
-    return TerminalBoard(board)
 
 
 def _column(

@@ -15,20 +15,20 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from vcbench import report_plots
 from vcbench.api.scores import ALL, scores_to_frame
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.files import write_text
 from vcbench.base.state import find_state
-from vcbench.leaderboard import Leaderboard
-from vcbench.report_comparisons import matrices
-from vcbench.report_facts import assignments, facts, without_roots
-from vcbench.report_listening import listening
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.report.comparisons import matrices
+from vcbench.reporting.report.facts import assignments, facts, without_roots
+from vcbench.reporting.report.plots import COLOURS, bands, conditions, cosines, intervals, training
+from vcbench.reporting.report.trials import listening
+from vcbench.reporting.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
+from vcbench.reporting.tables import footnotes, plain_notes, sheets
 from vcbench.run.config import plain
 from vcbench.run.folder import read_scores
 from vcbench.run.run import Run
-from vcbench.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
-from vcbench.sheets import footnotes, plain_notes, sheets
 
 LISTED = 200  # most failures or rejected recordings that the page lists; the rest are in the run's files
 
@@ -55,7 +55,7 @@ def render(run: Run, board: Leaderboard) -> str:
     failures = run.failures.assign(error=[without_roots(error, run) for error in run.failures["error"]])
     manifest = find_state(run.files.manifest) or {}
     environment = Environment(
-        loader=PackageLoader("vcbench"),
+        loader=PackageLoader("vcbench.reporting.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -63,7 +63,7 @@ def render(run: Run, board: Leaderboard) -> str:
     )
     return environment.get_template("report.html.j2").render(
         board=board,
-        colours=report_plots.COLOURS,
+        colours=COLOURS,
         facts=dict(facts(run, manifest)),
         versions=manifest.get("versions", {}),
         settings=list(assignments(plain(run.config))),
@@ -95,7 +95,7 @@ def _intervals(board: Leaderboard) -> Iterator[Plot]:
     for name, column in board.columns.items():
         cells = pooled[pooled["column"] == name]
         if column.main and len(cells):
-            svg = report_plots.intervals(cells, column, (*board.systems, *board.references), board.references)
+            svg = intervals(cells, column, (*board.systems, *board.references), board.references)
             yield Plot(column.title, svg)
 
 
@@ -121,7 +121,7 @@ def _conditions(board: Leaderboard) -> Iterator[Plot]:
         cells = board.cells[(board.cells["column"] == name) & (board.cells["condition"] != ALL)]
         names = list(dict.fromkeys(cells["condition"]))
         if column.main and len(names) > 1 and set(cells["system"]) & set(board.systems):
-            yield Plot(f"{column.title}, by condition", report_plots.conditions(cells, column, board.systems, names))
+            yield Plot(f"{column.title}, by condition", conditions(cells, column, board.systems, names))
 
 
 def _cosines(run: Run, board: Leaderboard) -> Iterator[Plot]:
@@ -138,9 +138,7 @@ def _cosines(run: Run, board: Leaderboard) -> Iterator[Plot]:
             continue  # scored on another machine: this one does not have the model
         if found is not None:
             column, rows = board.columns[key], (*board.systems, *board.references)
-            svg = report_plots.cosines(
-                found.same, found.different, found.threshold, cells, column, rows, board.references
-            )
+            svg = cosines(found.same, found.different, found.threshold, cells, column, rows, board.references)
             yield Plot(
                 f"{column.title}: calibration on this corpus",
                 svg,
@@ -159,7 +157,7 @@ def _bands(board: Leaderboard, scores: pd.DataFrame) -> Iterator[Plot]:
             str(system): np.mean([json.loads(detail)["bands"] for detail in details], axis=0)
             for system, details in own.groupby("system", sort=False)["detail"]
         }
-        yield Plot(f"{column.title}, by mel band", report_plots.bands(errors, column))
+        yield Plot(f"{column.title}, by mel band", bands(errors, column))
 
 
 def _training(run: Run) -> Iterator[Plot]:
@@ -168,4 +166,4 @@ def _training(run: Run) -> Iterator[Plot]:
         path = run.files.training_log(row)
         if path.is_file() and path.stat().st_size:
             log = pd.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
-            yield Plot(row, report_plots.training(log, row))
+            yield Plot(row, training(log, row))

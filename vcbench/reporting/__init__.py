@@ -1,0 +1,1 @@
+"""Leaderboards and the report of a run."""
