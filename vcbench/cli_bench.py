@@ -24,10 +24,10 @@ def bench_train(
     steps: Annotated[int, typer.Option(help="Steps that are timed, after 3 that are not.")] = 10,
 ) -> None:
     """Training steps per second of each system at the preset's sizes, side by side with published code where there is some."""
-    from vcbench import bench
+    from vcbench.bench.speed import train
     from vcbench.run.selection import select
 
-    rows = bench.train(select(preset, config, assignments, systems), threads, steps)
+    rows = train(select(preset, config, assignments, systems), threads, steps)
     _print(rows, "system", "parameters", "batch", "s/step", "steps/s", "GFLOP/s (of peak)", "published code")
 
 
@@ -41,11 +41,11 @@ def bench_convert(
     repeats: Annotated[int, typer.Option(min=1, help="Conversions that are timed, after one that is not.")] = 5,
 ) -> None:
     """Real-time factor of each system's conversion and of the vocoder at the preset's sizes."""
-    from vcbench import bench
+    from vcbench.bench.speed import CONVERTED, convert
     from vcbench.run.selection import select
 
-    rows = bench.convert(select(preset, config, assignments, systems), threads, repeats)
-    _print(rows, "system", "seconds of speech", "one by one", f"batch of {bench.CONVERTED}", "vocoder")
+    rows = convert(select(preset, config, assignments, systems), threads, repeats)
+    _print(rows, "system", "seconds of speech", "one by one", f"batch of {CONVERTED}", "vocoder")
 
 
 @app.command("score")
@@ -68,8 +68,8 @@ def bench_score(
     Metrics are timed as a run scores: on a CPU as many at once as there are cores, on a GPU one after another;
     `--set workers=1` times each alone. A metric that the preset lacks: `--set metrics.prosody={}`.
     """
-    from vcbench import bench_score as bench
     from vcbench.base.console import bars
+    from vcbench.bench import scoring as bench
     from vcbench.run import config as configuration
 
     settings = configuration.parse(configuration.resolve(preset, config, assignments))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from systems.again_vc.system import AgainConfig, AgainVC
-from vcbench import bench
+from vcbench.bench.speed import convert, train
 from vcbench.run import config
 from vcbench.run.config import RunConfig
 from vcbench.speech.features.settings import MelSettings
@@ -38,13 +38,13 @@ def tiny() -> RunConfig:
 
 
 def test_training_is_timed_beside_the_published_code_where_there_is_some(tiny: RunConfig) -> None:
-    rows = {row[0]: row for row in bench.train(tiny, threads=1, steps=2)}
+    rows = {row[0]: row for row in train(tiny, threads=1, steps=2)}
     assert rows["again_vc"][-1].endswith(" x")
     assert rows["flowvc"][-1] == ""
     assert all(float(row[3]) > 0 for row in rows.values())
 
 
 def test_conversion_is_timed_alone_in_a_batch_and_with_its_vocoder(tiny: RunConfig) -> None:
-    rows = bench.convert(tiny, threads=1, repeats=1)
+    rows = convert(tiny, threads=1, repeats=1)
     assert [row[0] for row in rows] == ["again_vc", "flowvc"]
     assert all(float(value) > 0 for row in rows for value in row[1:])

@@ -8,12 +8,12 @@ import pytest
 import soundfile
 import torch
 
-from vcbench import bench_score
+from vcbench.bench.scoring import LARGE_V3, recordings, score, time_metric, with_random_weights
 from vcbench.run import config
 from vcbench.run.config import RunConfig
 from vcbench.run.run import Run
 
-SMALL = bench_score.LARGE_V3 | {
+SMALL = LARGE_V3 | {
     "n_audio_state": 64, "n_audio_head": 1, "n_audio_layer": 1, "n_text_state": 64, "n_text_head": 1, "n_text_layer": 1,
 }  # fmt: skip
 
@@ -23,7 +23,7 @@ def settings(*metrics: str) -> RunConfig:
 
 
 def test_each_conversion_is_a_recording_of_its_own_with_a_source_of_its_own(tmp_path: Path) -> None:
-    made = bench_score.recordings(Run(tmp_path, settings()), 20, 0.7)
+    made = recordings(Run(tmp_path, settings()), 20, 0.7)
     heard = [soundfile.read(path)[0] for path in (*(one.path for one in made), *(one.source.path for one in made))]
     assert {len(wave) for wave in heard} == {round(0.7 * 22_050)}
     assert len({wave.tobytes() for wave in heard}) == 40
@@ -40,7 +40,7 @@ def test_a_metric_that_is_here_has_figures_and_one_that_is_not_a_reason(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     chosen = settings("prosody", "speaker_similarity_ecapa", "reconstruction_error")
     progress: list[tuple[str, int, int, str]] = []
-    (prosody, together), missing = bench_score.score(chosen, 3, 0.7, False, lambda *now: progress.append(now))
+    (prosody, together), missing = score(chosen, 3, 0.7, False, lambda *now: progress.append(now))
     assert prosody[0] == "prosody"
     taken, each, a_minute, factor = map(float, prosody[2:])
     assert taken > 0
@@ -56,10 +56,10 @@ def test_a_metric_that_is_here_has_figures_and_one_that_is_not_a_reason(
 def test_random_weights_are_read_by_the_metrics_and_the_recogniser_says_as_much_as_speech_does(tmp_path: Path) -> None:
     from whisper import DecodingOptions, decode, load_model
 
-    metrics = bench_score.with_random_weights(tmp_path, 2.9, torch.device("cpu"), SMALL)
-    made = bench_score.recordings(Run(tmp_path, settings()), 1, 0.7)
+    metrics = with_random_weights(tmp_path, 2.9, torch.device("cpu"), SMALL)
+    made = recordings(Run(tmp_path, settings()), 1, 0.7)
     for name, options in metrics.items():
-        cost = bench_score.time_metric(name, options, made, "cpu", lambda *now: None)
+        cost = time_metric(name, options, made, "cpu", lambda *now: None)
         assert min(cost) > 0
     options = DecodingOptions(language="en", temperature=0.0, without_timestamps=True, fp16=False)
     spoken = decode(load_model(str(tmp_path / "large-v3.pt"), "cpu"), torch.randn(2, 128, 3000), options)

@@ -1,0 +1,1 @@
+"""How fast training, conversion and scoring are on this machine."""
