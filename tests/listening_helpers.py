@@ -13,7 +13,8 @@ import soundfile
 from scipy import signal
 
 from vcbench.api.conversion import Conversion
-from vcbench.listening.results import Bundle, canonical, checksum
+from vcbench.listening.answers.bundle import Bundle
+from vcbench.listening.answers.session import canonical, checksum
 from vcbench.speech.utterance import Speaker, Utterance
 
 RATE = 22050

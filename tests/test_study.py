@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from vcbench import cli, study, study_run, study_speed
 from vcbench.api.scores import FIELDS
 from vcbench.base.settings import ConfigError
-from vcbench.listening.key import open_key
+from vcbench.listening.answers.key import open_key
 from vcbench.run import config
 from vcbench.run.run import Run
 from vcbench.stages import train

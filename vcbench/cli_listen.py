@@ -34,7 +34,7 @@ def listen_build(
     collector: Annotated[str | None, typer.Option(help="URL that the page sends answers to.")] = None,
 ) -> None:
     """Write a blinded listening test: its page, level-matched clips, sheets, webMUSHRA files; and the key outside."""
-    from vcbench.listening.bundle import build
+    from vcbench.listening.design.build import build
     from vcbench.listening.options import Options, pair
     from vcbench.run.run import Run
 
@@ -67,7 +67,7 @@ def listen_serve(
 ) -> None:
     """Serve a listening test and collect its answers."""
     try:
-        from vcbench.listening import server
+        from vcbench.listening.answers import server
     except ModuleNotFoundError as error:
         raise UserError(f"The collecting server needs {error.name}: pip install 'vcbench[listen]'.") from error
 

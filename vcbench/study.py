@@ -13,7 +13,7 @@ from vcbench.api.scores import Column
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.files import hash_json
 from vcbench.base.settings import ConfigError, lay_over, merge, plain_json, validate
-from vcbench.listening.design import check
+from vcbench.listening.design.design import check
 from vcbench.listening.kinds import find_kind
 from vcbench.listening.options import Options
 from vcbench.run import config

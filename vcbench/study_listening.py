@@ -9,12 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from vcbench.api.conversion import Conversion
-from vcbench.listening.bundle import build, recordings
-from vcbench.listening.design import plan
-from vcbench.listening.key import SUFFIX
-from vcbench.listening.kinds import ListeningError
+from vcbench.listening.design.build import build, recordings
+from vcbench.listening.design.design import plan
+from vcbench.listening.design.selection import of_condition
+from vcbench.listening.kinds import SUFFIX, ListeningError
 from vcbench.listening.options import Options
-from vcbench.listening.selection import of_condition
 from vcbench.run.run import Run
 from vcbench.study import Study
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from vcbench.api.scores import Column
 from vcbench.base.files import write_text
 from vcbench.base.machine import device_name
-from vcbench.listening.key import SUFFIX
+from vcbench.listening.kinds import SUFFIX
 from vcbench.listening.options import Options
 from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, escape_tex, markdown_table, number
 from vcbench.stats.scores import LEVEL

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vcbench.listening import analysis_report, analysis_run
-from vcbench.listening.key import SUFFIX, open_key
-from vcbench.listening.paragraph import paragraph
+from vcbench.listening.analysis.analyse import analyse_test
+from vcbench.listening.analysis.paragraph import paragraph
+from vcbench.listening.analysis.report import write
+from vcbench.listening.answers.key import open_key
+from vcbench.listening.kinds import SUFFIX
 
 
 def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path | None, run: Path | None) -> str:
@@ -22,16 +24,16 @@ def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path |
     """
     key = key.resolve()
     out = out or key.with_name(f"{key.name.removesuffix(SUFFIX)}.analysis")
-    analysis = analysis_run.analyse_test(open_key(key, bundle), results)
+    analysis = analyse_test(open_key(key, bundle), results)
     wrote = [f"Wrote {out / 'analysis.md'}."]
     if run is None:
-        analysis_report.write(analysis, out)
+        write(analysis, out)
     else:
-        from vcbench.listening import merging  # here, because a run takes seconds to import
+        from vcbench.listening.analysis.publish import merge, open_heard  # here, because a run takes seconds to import
 
-        heard = merging.open_heard(analysis, run)
-        analysis_report.write(analysis, out)
-        merging.merge(analysis, heard)
+        heard = open_heard(analysis, run)
+        write(analysis, out)
+        merge(analysis, heard)
         wrote.append(f"Wrote {run / 'leaderboard.md'} and {run / 'report.html'} anew.")
     screened = [
         f"Screened: listener {row.listener}, {row.rule} ({row.found})." for row in analysis.screened.itertuples()

@@ -7,6 +7,9 @@ from typing import Literal
 
 from vcbench.base.errors import UserError
 
+SUFFIX = ".key"  # by default a bundle's key lies beside it, under its name and this
+
+
 MAXIMUM_SIGNALS = 12  # on a MUSHRA page, hidden reference and anchors included (BS.1534-3)
 
 

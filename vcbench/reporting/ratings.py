@@ -1,6 +1,6 @@
 """What listeners said of a run: columns of its leaderboard, before those of what metrics predict.
 
-`vcbench listen analyse --run` leaves the means in `listening.json` (`vcbench.listening.merging`); whatever is made of
+`vcbench listen analyse --run` leaves the means in `listening.json` (`vcbench.listening.analysis.publish`); whatever is made of
 the run afterwards has them.
 """
 

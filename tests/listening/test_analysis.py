@@ -17,16 +17,16 @@ from tests.made_up_run import made_up_run
 from vcbench import command
 from vcbench.base.errors import UserError
 from vcbench.cli import app
-from vcbench.listening.analysis import agreement, analyse, bimodality, points, side_bias
-from vcbench.listening.analysis_plan import AnalysisPlan, CategoryScreening, MushraScreening
-from vcbench.listening.bundle import build
-from vcbench.listening.comparisons import difference, friedman, signed_ranks
-from vcbench.listening.design import ANCHOR_35, ANCHOR_70, HIDDEN
-from vcbench.listening.key import open_key
-from vcbench.listening.medians import median_interval
-from vcbench.listening.mixed_model import fit
+from vcbench.listening.analysis.comparisons import difference, friedman, signed_ranks
+from vcbench.listening.analysis.medians import median_interval
+from vcbench.listening.analysis.mixed_model import fit
+from vcbench.listening.analysis.screening import screen
+from vcbench.listening.analysis.statistics import agreement, analyse, bimodality, points, side_bias
+from vcbench.listening.answers.key import open_key
+from vcbench.listening.design.build import build
+from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
+from vcbench.listening.design.plan import AnalysisPlan, CategoryScreening, MushraScreening
 from vcbench.listening.options import Options
-from vcbench.listening.screening import screen
 from vcbench.speech import audio
 from vcbench.stats.scores import weighted_mean_interval
 

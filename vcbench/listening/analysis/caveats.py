@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vcbench.listening.analysis import ALL, TWO_MODES, Findings, points
-from vcbench.listening.design import ANCHOR_35, ANCHOR_70, HIDDEN
-from vcbench.listening.key import Key
+from vcbench.listening.analysis.statistics import ALL, TWO_MODES, Findings, points
+from vcbench.listening.answers.key import Key
+from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
 
 # Differences that a test should be able to see: half a category, 10 points, 60% against 40%.
 WORTH = {"mos": 0.5, "similarity-mos": 0.5, "mushra": 10.0, "preference": 0.2}
+
+
 CROWDED = 80  # on MUSHRA's scale: where most ratings are above it, systems are hard to tell apart (BS.1534-3)
 
 
@@ -19,7 +21,7 @@ def doubts(key: Key, table: pd.DataFrame, findings: Findings, screened: int) -> 
     """Sentences on what is too little, was changed, or looks odd.
 
     Args:
-        table: of `vcbench.listening.reading.Reading`, of the listeners that count.
+        table: of `vcbench.listening.answers.reading.Reading`, of the listeners that count.
         findings: of these listeners.
         screened: how many were left out.
     """

@@ -12,12 +12,12 @@ import pytest
 import yaml
 
 from tests.listening_helpers import make_run, make_session, signed
-from vcbench.listening.bundle import build
-from vcbench.listening.foreign import number, whole
-from vcbench.listening.key import Key, open_key
+from vcbench.listening.answers.key import Key, open_key
+from vcbench.listening.answers.reading import read
+from vcbench.listening.answers.webmushra import number, whole
+from vcbench.listening.design.build import build
 from vcbench.listening.kinds import KINDS, ListeningError
 from vcbench.listening.options import Options
-from vcbench.listening.reading import read
 
 TESTS = {
     "mos": Options(items=2, listeners=2, per_item=2, rows=("flowvc", "again_vc"), traps=1, gold=1),

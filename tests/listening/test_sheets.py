@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from vcbench.listening.design.williams import Slot, allot, williams
 from vcbench.listening.kinds import ListeningError
-from vcbench.listening.sheets import Slot, allot, williams
 
 
 @given(st.integers(1, 20))

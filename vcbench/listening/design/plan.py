@@ -6,7 +6,7 @@ import tomli_w
 from pydantic import Field
 
 from vcbench.base.settings import Strict
-from vcbench.listening.design import Design
+from vcbench.listening.design.design import Design
 from vcbench.listening.options import Options
 
 

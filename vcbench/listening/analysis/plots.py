@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vcbench.base.files import whole_file
-from vcbench.listening.analysis import ALL, points
-from vcbench.listening.analysis_run import Analysis
+from vcbench.listening.analysis.analyse import Analysis
+from vcbench.listening.analysis.statistics import ALL, points
 
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "vcbench", "text.parse_math": False, "font.size": 9}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vcbench.listening.analysis_plan import AnalysisPlan
+from vcbench.listening.design.plan import AnalysisPlan
 from vcbench.listening.kinds import KINDS
 from vcbench.stats.bootstrap import Bootstrap, clusters, resample
 from vcbench.stats.scores import holm, weighted_mean_interval

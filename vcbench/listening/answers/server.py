@@ -18,16 +18,23 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from vcbench.listening.answers.bundle import Bundle
+from vcbench.listening.answers.session import MAXIMUM_BYTES, Result, read_result
 from vcbench.listening.kinds import ListeningError
-from vcbench.listening.results import MAXIMUM_BYTES, Bundle, Result, read_result
 
 ANSWERS = "answers"  # where the page posts to
+
+
 COLLECTOR = "collector.js"  # the one file that is not handed out as it lies there: it says where answers go
+
+
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'self'",
 }
+
+
 UNFINISHED = ".unfinished-"  # prefix of a file that is being written
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from vcbench.listening import mixed_model
-from vcbench.listening.analysis import Findings, analyse, points, side_bias
-from vcbench.listening.doubts import doubts
-from vcbench.listening.key import Key
+from vcbench.listening.analysis import mixed_model
+from vcbench.listening.analysis.caveats import doubts
+from vcbench.listening.analysis.screening import screen
+from vcbench.listening.analysis.statistics import Findings, analyse, points, side_bias
+from vcbench.listening.answers.key import Key
+from vcbench.listening.answers.reading import Reading, read
 from vcbench.listening.kinds import ListeningError
-from vcbench.listening.reading import Reading, read
-from vcbench.listening.screening import screen
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Analysis:
     """A listening test, analysed.
 
     Attributes:
-        screened: of `vcbench.listening.screening.screen`.
+        screened: of `vcbench.listening.analysis.screening.screen`.
         before, after: of all listeners, and of those that passed the screening.
         model: of the latter; ``None`` for a preference, and where ratings do not determine it.
         side: of a preference, how often A was chosen (`vcbench.listening.analysis.side_bias`); else ``None``.

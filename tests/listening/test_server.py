@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 
 from tests.listening_helpers import make_run, make_session, signed
-from vcbench.listening.bundle import build
+from vcbench.listening.answers.bundle import Bundle
+from vcbench.listening.answers.server import Collection, make_app
+from vcbench.listening.answers.session import MAXIMUM_BYTES, read_result
+from vcbench.listening.design.build import build
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
-from vcbench.listening.results import MAXIMUM_BYTES, Bundle, read_result
 
 uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn and starlette: the extra `listen`")
-
-from vcbench.listening.server import Collection, make_app  # noqa: E402
 
 
 @pytest.fixture(scope="module")

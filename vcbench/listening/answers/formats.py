@@ -10,14 +10,20 @@ from typing import Any
 
 import pandas as pd
 
-from vcbench.listening import foreign
-from vcbench.listening.key import Key
+from vcbench.listening.answers.key import Key
+from vcbench.listening.answers.session import Result, read_result
+from vcbench.listening.answers.webmushra import PHP_TYPES, Response, answers, from_php, from_pymushra, number
 from vcbench.listening.kinds import ListeningError
-from vcbench.listening.results import Result, read_result
 
 PLAIN = ["listener", "item", "system", "rating"]
+
+
 CELL = ["listener", "page", "clip"]
+
+
 GIVEN = [*CELL, "session", "position", "rating", "heard", "plays", "shown", "rated", "seconds", "source", "plain"]
+
+
 FORMATS = (
     "a session of our own page (JSON), a CSV file of webMUSHRA (mushra, paired_comparison, lms, lss), pymushra's TinyDB (JSON) "
     f"or CSV file, or a plain table with the columns {', '.join(PLAIN)}"
@@ -62,7 +68,7 @@ def _read_json(path: Path, key: Key) -> Iterable[dict[str, Any]]:
     if key.content["id"] not in document:
         raise ListeningError(f"it has answers of {', '.join(document)}; this is {key.content['id']}.")
     trials = document[key.content["id"]].values()
-    return _foreign((foreign.from_pymushra(record) for trial in trials for record in _records(trial)), key)
+    return _foreign((from_pymushra(record) for trial in trials for record in _records(trial)), key)
 
 
 def _records(trial: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -98,13 +104,13 @@ def _read_csv(path: Path, key: Key) -> Iterable[dict[str, Any]]:
     if set(PLAIN) <= set(table.columns):
         return _plain(table, key)
     if {"wm_testId", "wm_type", "wm_id"} <= set(table.columns):
-        return _foreign((foreign.from_pymushra(record) for record in table.to_dict("records")), key)
-    if "session_test_id" in table.columns and not foreign.PHP_TYPES.keys().isdisjoint(table.columns):
-        return _foreign(foreign.from_php(table), key)
+        return _foreign((from_pymushra(record) for record in table.to_dict("records")), key)
+    if "session_test_id" in table.columns and not PHP_TYPES.keys().isdisjoint(table.columns):
+        return _foreign(from_php(table), key)
     raise ListeningError(f"its columns are {', '.join(table.columns)}. Allowed is {FORMATS}.")
 
 
-def _foreign(responses: Iterable[foreign.Response], key: Key) -> Iterator[dict[str, Any]]:
+def _foreign(responses: Iterable[Response], key: Key) -> Iterator[dict[str, Any]]:
     for response in responses:
         if response.test != key.content["id"]:
             raise ListeningError(f"it has answers of {response.test}; this is {key.content['id']}.")
@@ -113,8 +119,8 @@ def _foreign(responses: Iterable[foreign.Response], key: Key) -> Iterator[dict[s
             raise ListeningError(f"page {response.page!r} is none of {key.content['id']}.")
         if page["purpose"] == "training":
             continue
-        time = foreign.number(response.milliseconds)
-        for placed in foreign.answers(response, key):
+        time = number(response.milliseconds)
+        for placed in answers(response, key):
             yield {
                 "listener": response.listener, "session": response.session, "page": response.page, "clip": placed.clip,
                 "position": placed.position, "rating": placed.rating, "seconds": time / 1000, "plain": False,
@@ -143,5 +149,5 @@ def _plain(table: pd.DataFrame, key: Key) -> Iterator[dict[str, Any]]:
         own = key.content["clips"][clip]["page"]
         yield {
             "listener": listener, "session": "", "page": own, "clip": clip, "position": float("nan"),
-            "rating": foreign.number(rating), "plain": True,
+            "rating": number(rating), "plain": True,
         }  # fmt: skip

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import signal
 
-from vcbench.listening.anchors import anchor
-from vcbench.listening.clips import faded, level, padded, read_clip
-from vcbench.listening.design import ANCHOR_35, ANCHOR_70, HIDDEN, NOISE, SOURCE, TARGET, Design
-from vcbench.listening.selection import by_row
+from vcbench.listening.design.anchors import anchor
+from vcbench.listening.design.clips import faded, level, padded, read_clip
+from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN, NOISE, SOURCE, TARGET, Design
+from vcbench.listening.design.selection import by_row
 
 if TYPE_CHECKING:
     from vcbench.run.run import Run

@@ -13,12 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from vcbench.base.files import hash_file
-from vcbench.listening.analysis_plan import AnalysisPlan
-from vcbench.listening.design import ANCHOR_35, ANCHOR_70, HIDDEN
-from vcbench.listening.kinds import KINDS, Kind, ListeningError
-from vcbench.listening.results import Bundle
-
-SUFFIX = ".key"  # by default a bundle's key lies beside it, under its name and this
+from vcbench.listening.answers.bundle import Bundle
+from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
+from vcbench.listening.design.plan import AnalysisPlan
+from vcbench.listening.kinds import KINDS, SUFFIX, Kind, ListeningError
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from vcbench.listening.analysis_plan import AnalysisPlan, CategoryScreening, MushraScreening
-from vcbench.listening.design import ANCHOR_70, HIDDEN
+from vcbench.listening.design.design import ANCHOR_70, HIDDEN
+from vcbench.listening.design.plan import AnalysisPlan, CategoryScreening, MushraScreening
 
 FIELDS = ["listener", "rule", "found"]
 
@@ -19,8 +19,8 @@ def screen(table: pd.DataFrame, plan: AnalysisPlan, gold: Mapping[str, Any]) -> 
     A clip that was not rated breaks no rule; neither does what a format does not tell.
 
     Args:
-        table: of `vcbench.listening.reading.Reading`.
-        gold: of `vcbench.listening.key.Key`.
+        table: of `vcbench.listening.answers.reading.Reading`.
+        gold: of `vcbench.listening.answers.key.Key`.
     """
     rated = table[table["rating"].notna()]
     broken: list[tuple[str, str, str]] = []

@@ -28,15 +28,15 @@ from typer.testing import CliRunner
 from tests.listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
 from vcbench.api.conversion import Conversion
 from vcbench.cli import app
-from vcbench.listening.analysis_plan import AnalysisPlan
-from vcbench.listening.anchors import anchor, low_pass
-from vcbench.listening.bundle import build, code
-from vcbench.listening.clips import faded, level, loudness, true_peak
-from vcbench.listening.design import plan
+from vcbench.listening.design.anchors import anchor, low_pass
+from vcbench.listening.design.build import build, code
+from vcbench.listening.design.clips import faded, level, loudness, true_peak
+from vcbench.listening.design.design import plan
+from vcbench.listening.design.plan import AnalysisPlan
+from vcbench.listening.design.webmushra import dump
 from vcbench.listening.kinds import KINDS, ListeningError
 from vcbench.listening.options import Options, pair
 from vcbench.listening.texts import languages, texts
-from vcbench.listening.webmushra import dump
 from vcbench.speech.audio import AudioError
 
 SMALL = Options(items=2, listeners=2, per_item=2, training=1)
@@ -467,7 +467,7 @@ def test_too_many_signals_for_mushra_are_refused(run: FinishedRun) -> None:
 
 def test_items_too_long_for_mushra_are_left_out(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "vcbench.listening.selection.MAXIMUM_SECONDS", 1.33
+        "vcbench.listening.design.selection.MAXIMUM_SECONDS", 1.33
     )  # passed by the last row of the fourth trial
     kept = plan(run, "mushra", Options(items=3, listeners=3, per_item=2, training=0))
     assert {page.trial for page in kept.pages} == {"t0000", "t0001", "t0002"}

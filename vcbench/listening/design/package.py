@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from vcbench.base.files import hash_file, write_json
-from vcbench.listening.clips import write_clip
+from vcbench.listening.design.clips import write_clip
+from vcbench.listening.design.webmushra import Writer, dump
 from vcbench.listening.options import Options
 from vcbench.listening.texts import languages, texts
-from vcbench.listening.webmushra import Writer, dump
 
 
 def write_package(

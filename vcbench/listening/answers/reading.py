@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from vcbench.listening.formats import CELL, GIVEN, files_of, read_file
-from vcbench.listening.key import Key
+from vcbench.listening.answers.formats import CELL, GIVEN, files_of, read_file
+from vcbench.listening.answers.key import Key
 from vcbench.listening.kinds import ListeningError
 
 

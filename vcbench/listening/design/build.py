@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vcbench.base.files import write_json
-from vcbench.listening import analysis_plan
-from vcbench.listening.design import HIDDEN, Design, Sheet, plan
-from vcbench.listening.key import SUFFIX
-from vcbench.listening.kinds import KINDS, ListeningError
+from vcbench.listening.design.design import HIDDEN, Design, Sheet, plan
+from vcbench.listening.design.package import write_package
+from vcbench.listening.design.plan import dump, make_plan
+from vcbench.listening.design.render import OPENING, REFERENCE, Place, render
+from vcbench.listening.design.selection import by_row
+from vcbench.listening.kinds import KINDS, SUFFIX, ListeningError
 from vcbench.listening.options import Options
-from vcbench.listening.package import write_package
-from vcbench.listening.render import OPENING, REFERENCE, Place, render
-from vcbench.listening.selection import by_row
 from vcbench.speech import audio
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def build(
     waves, loudness = render(run, design, rate)
     codes = {place: code("s", salt, str(place.page), place.role) for place in waves}
     identity = code(f"vcbench_{design.kind.replace('-', '_')}", salt)
-    analysis = analysis_plan.dump(analysis_plan.make_plan(design, identity, options))
+    analysis = dump(make_plan(design, identity, options))
     manifest = {
         "format": FORMAT,
         "id": identity,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vcbench.listening.analysis import ALL, LEVELS
-from vcbench.listening.analysis_run import Analysis
+from vcbench.listening.analysis.analyse import Analysis
+from vcbench.listening.analysis.statistics import ALL, LEVELS
 
 ASKED = {
     "mos": "Naturalness was rated from 1 to 5 (absolute category rating, ITU-T P.800)",
@@ -22,6 +22,8 @@ ASKED = {
     ),
     "preference": "Of two clips, listeners chose the one whose voice is closer to a recording of the target",
 }
+
+
 DECIMALS = {"mos": 2, "similarity-mos": 2, "mushra": 1, "preference": 3}
 
 

@@ -15,14 +15,18 @@ from typing import Any
 import pytest
 
 from tests.listening_helpers import make_run
-from vcbench.listening import analysis_run
-from vcbench.listening.bundle import build
-from vcbench.listening.key import Key, open_key
+from vcbench.listening.analysis.analyse import analyse_test
+from vcbench.listening.answers.bundle import Bundle
+from vcbench.listening.answers.key import Key, open_key
+from vcbench.listening.answers.session import Result, checksum, read_result
+from vcbench.listening.design.build import build
 from vcbench.listening.options import Options
-from vcbench.listening.results import Bundle, Result, checksum, read_result
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+
+
 uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn and starlette: the extra `listen`")
+
 
 TESTS = ["mos", "similarity-mos", "preference", "mushra"]
 
@@ -83,7 +87,7 @@ class Server:
     """The collecting server in a thread of this process."""
 
     def __init__(self, bundle: Bundle, results: Path) -> None:
-        from vcbench.listening.server import make_app
+        from vcbench.listening.answers.server import make_app
 
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -206,7 +210,7 @@ def check(key: Key, path: Path) -> Result:
     """A complete session, which the analysis takes as it is."""
     result = read_result(path.read_bytes())
     key.bundle.check(result)
-    analysis = analysis_run.analyse_test(key, [path])
+    analysis = analyse_test(key, [path])
     given = {answer.clip: answer.rating for answer in result.answers}
     assert dict(zip(analysis.counted["clip"], analysis.counted["rating"], strict=True)) == given
     assert analysis.after.listeners == 1
@@ -219,6 +223,8 @@ def check(key: Key, path: Path) -> Result:
 
 
 CONTROLS = "[...document.querySelectorAll('main input')].map(one => [one.checked, one.value, one.disabled])"
+
+
 NAMES = """[...document.querySelectorAll("button, input, progress")].map((control) =>
   control.ariaLabel || control.labels?.[0]?.innerText || control.innerText
   || document.getElementById(control.getAttribute("aria-labelledby"))?.innerText)"""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from vcbench.base.state import write_state
-from vcbench.listening.analysis import points
-from vcbench.listening.analysis_report import records
-from vcbench.listening.analysis_run import Analysis
+from vcbench.listening.analysis.analyse import Analysis
+from vcbench.listening.analysis.paragraph import DECIMALS
+from vcbench.listening.analysis.report import records
+from vcbench.listening.analysis.statistics import points
 from vcbench.listening.kinds import ListeningError
-from vcbench.listening.paragraph import DECIMALS
 from vcbench.reporting.publish import unscored, write_tables
 from vcbench.reporting.ratings import read_ratings, replaced
 from vcbench.run.run import Run

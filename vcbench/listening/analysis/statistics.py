@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vcbench.listening.analysis_plan import AnalysisPlan
-from vcbench.listening.comparisons import Friedman, compare, friedman
-from vcbench.listening.medians import median_interval
+from vcbench.listening.analysis.comparisons import Friedman, compare, friedman
+from vcbench.listening.analysis.medians import median_interval
+from vcbench.listening.design.plan import AnalysisPlan
 from vcbench.stats.bootstrap import clusters
 from vcbench.stats.scores import weighted_mean_interval
 
@@ -67,7 +67,7 @@ def analyse(
     """Describe and compare.
 
     Args:
-        table: of `vcbench.listening.reading.Reading`, of the listeners that count.
+        table: of `vcbench.listening.answers.reading.Reading`, of the listeners that count.
         rows: everything rated, in the order of tables.
         systems: those that are compared, with the rows of the primary contrast.
         draws: of the bootstrap; by default the plan's.

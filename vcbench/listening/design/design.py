@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from vcbench.listening.design.selection import by_row, choose_rows, pick, same_words
+from vcbench.listening.design.williams import Slot, allot, refuse_impossible, williams
 from vcbench.listening.kinds import KINDS, Kind, ListeningError, find_kind
 from vcbench.listening.options import Options
-from vcbench.listening.selection import by_row, choose_rows, pick, same_words
-from vcbench.listening.sheets import Slot, allot, refuse_impossible, williams
 from vcbench.listening.texts import texts
 
 if TYPE_CHECKING:

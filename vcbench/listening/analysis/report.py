@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from vcbench.base.files import write_json, write_text
-from vcbench.listening import analysis_plots
-from vcbench.listening.analysis import ALL, Findings
-from vcbench.listening.analysis_run import Analysis
-from vcbench.listening.paragraph import DECIMALS, interval, paragraph
+from vcbench.listening.analysis import plots
+from vcbench.listening.analysis.analyse import Analysis
+from vcbench.listening.analysis.paragraph import DECIMALS, interval, paragraph
+from vcbench.listening.analysis.statistics import ALL, Findings
 from vcbench.reporting.text import markdown_table
 
 
@@ -35,7 +35,7 @@ def write(analysis: Analysis, folder: Path) -> None:
     write_text(folder / "paragraph.txt", f"{paragraph(analysis)}\n")
     write_text(folder / "analysis.md", markdown(analysis))
     write_json(folder / "analysis.json", plain(analysis))
-    analysis_plots.write(analysis, folder)
+    plots.write(analysis, folder)
 
 
 def plain(analysis: Analysis) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Analysis of a listening test's answers."""

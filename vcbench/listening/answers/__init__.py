@@ -1,0 +1,1 @@
+"""Collecting and reading what listeners answered."""
