@@ -9,10 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vcbench import study, study_file
-from vcbench.study_plots import write_plots
-from vcbench.study_run import run_study, shared_folder, write_record
-from vcbench.study_tables import foot, header, render, write_tables
+from vcbench.studies import study
+from vcbench.studies.file import names, read
+from vcbench.studies.plots import write_plots
+from vcbench.studies.record import write_record
+from vcbench.studies.run import run_study, shared_folder
+from vcbench.studies.tables import foot, header, render, write_tables
 
 
 def describe() -> Table:
@@ -20,8 +22,8 @@ def describe() -> Table:
     table.add_column("study", no_wrap=True)
     table.add_column("title")
     table.add_column("source")
-    for name in study_file.names():
-        file = study_file.read(name)
+    for name in names():
+        file = read(name)
         table.add_row(name, file.title, file.source)
     return table
 

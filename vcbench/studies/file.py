@@ -88,7 +88,7 @@ class StudyFile(Strict):
 
 def names() -> list[str]:
     """The studies that come with vcbench."""
-    entries = (path.name for path in resources.files("vcbench.studies").iterdir())
+    entries = (path.name for path in resources.files("vcbench.studies.definitions").iterdir())
     return sorted(name.removesuffix(".toml") for name in entries if name.endswith(".toml"))
 
 
@@ -109,4 +109,4 @@ def read(name: str) -> StudyFile:
 def _shipped(name: str) -> dict[str, Any]:
     if name not in names():
         raise ConfigError(f"There is no study {name!r}.{did_you_mean(name, names())}")
-    return tomllib.loads((resources.files("vcbench.studies") / f"{name}.toml").read_text())
+    return tomllib.loads((resources.files("vcbench.studies.definitions") / f"{name}.toml").read_text())

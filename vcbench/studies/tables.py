@@ -17,10 +17,10 @@ from vcbench.listening.kinds import SUFFIX
 from vcbench.listening.options import Options
 from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, escape_tex, markdown_table, number
 from vcbench.stats.scores import LEVEL
-from vcbench.study import CONDITION_SIGN, Study
-from vcbench.study_listening import FOLDER
-from vcbench.study_results import Answer, Results
-from vcbench.study_run import Finished
+from vcbench.studies.listening import FOLDER
+from vcbench.studies.results import Answer, Results
+from vcbench.studies.run import Finished
+from vcbench.studies.study import CONDITION_SIGN, Study
 
 CLAIM_TITLES = ("claim", "source", "here", "difference")
 

@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 
 from vcbench.base.files import whole_file
 from vcbench.stats.scores import Interval
-from vcbench.study import Cell
-from vcbench.study_file import Draw
-from vcbench.study_results import Results
-from vcbench.study_tables import column_title
+from vcbench.studies.file import Draw
+from vcbench.studies.results import Results
+from vcbench.studies.study import Cell
+from vcbench.studies.tables import column_title
 
 matplotlib.use("Agg")
 

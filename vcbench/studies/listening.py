@@ -15,7 +15,7 @@ from vcbench.listening.design.selection import of_condition
 from vcbench.listening.kinds import SUFFIX, ListeningError
 from vcbench.listening.options import Options
 from vcbench.run.run import Run
-from vcbench.study import Study
+from vcbench.studies.study import Study
 
 FOLDER = "listening"  # in the study's output
 

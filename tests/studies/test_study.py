@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 from typer.testing import CliRunner
 
-from vcbench import cli, study, study_run, study_speed
+from vcbench import cli
 from vcbench.api.scores import FIELDS
 from vcbench.base.settings import ConfigError
 from vcbench.listening.answers.key import open_key
@@ -23,9 +23,12 @@ from vcbench.stages import train as trainings
 from vcbench.stages.prepare import prepare
 from vcbench.stages.train import take_weights, train_rows, training_jobs
 from vcbench.stats.scores import t_interval
-from vcbench.study_file import names
-from vcbench.study_results import Results
-from vcbench.study_speed import measure_speed
+from vcbench.studies import speed as study_speed
+from vcbench.studies import study
+from vcbench.studies.file import names
+from vcbench.studies.results import Results
+from vcbench.studies.run import open_seed, shared_folder
+from vcbench.studies.speed import measure_speed
 
 TOY: dict[str, Any] = {
     "title": "A toy",
@@ -386,8 +389,8 @@ def test_a_study_that_is_done_trains_and_measures_nothing(
 def test_another_study_reads_what_this_one_trained(done: Path, runs: Path, tmp_path: Path) -> None:
     cells = [TOY["cells"][1] | {"label": "as before"}, {"label": "new", "settings": {"activation": "relu"}}]
     other = resolved(tmp_path, TOY | {"cells": cells, "claims": []})
-    shared = study_run.shared_folder(other, runs)
-    views = [study_run.open_seed(other, seed, shared) for seed in (0, 1)]
+    shared = shared_folder(other, runs)
+    views = [open_seed(other, seed, shared) for seed in (0, 1)]
     jobs = [job.arguments["row"] for view in views for job in training_jobs(view, [c.row for c in other.cells])]
     assert jobs == [other.cells[1].row] * 2
 
@@ -399,7 +402,7 @@ def test_listening_tests_are_built_once_and_their_keys_name_cells(done: Path, ru
     first = invoke(*arguments)
     assert first.exit_code == 0, first.output
     found = study.resolve(toy, "tiny")
-    run = Run(study_run.shared_folder(found, runs) / "seed-0", found.config)
+    run = Run(shared_folder(found, runs) / "seed-0", found.config)
     keys = {test: open_key(tmp_path / "out" / "listening" / f"{test}.key") for test in LISTENING}
     assert [keys[test].rows for test in LISTENING] == [["none", "sigmoid", "oracle"], ["none", "sigmoid"]]
     hashes = {(found.rows[one.system], one.trial): one.audio_hash for one in run.conversions}
@@ -438,7 +441,7 @@ def test_several_at_once_are_timed_against_one_after_another(
 ) -> None:
     monkeypatch.setattr(study_speed, "SECONDS", 0.2)
     found = study.resolve(toy, "tiny")
-    run = study_run.open_seed(found, 0, study_run.shared_folder(found, runs))
+    run = open_seed(found, 0, shared_folder(found, runs))
     speed = measure_speed([(run, cell.row) for cell in found.cells], 1, lambda *_: None)
     assert (speed.models, speed.steps >= 3) == (2, True)
     assert min(speed.one_after_another, speed.at_once) > 0
@@ -462,7 +465,7 @@ def test_cells_that_convert_otherwise_are_trained_once(tmp_path: Path) -> None:
         "draw": [],
     }
     toy = resolved(tmp_path, values, "workers=1")
-    run = study_run.open_seed(toy, 0, tmp_path / "runs")
+    run = open_seed(toy, 0, tmp_path / "runs")
     prepare(run, lambda *_: None)
     jobs = training_jobs(run, run.systems)
     assert [job.function for job in jobs] == [train.train_system, take_weights]

@@ -18,7 +18,7 @@ from vcbench.listening.kinds import find_kind
 from vcbench.listening.options import Options
 from vcbench.run import config
 from vcbench.run.config import RunConfig
-from vcbench.study_file import CellEntry, Claim, StudyFile, read
+from vcbench.studies.file import CellEntry, Claim, StudyFile, read
 
 CONDITION_SIGN = "@"  # between a column's name and the one condition that it is limited to
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from vcbench.stats.scores import NONE, Interval, compare_pairs, t_interval, weighted_mean_interval
-from vcbench.study import CONDITION_SIGN, LESS_SIGN, Study
-from vcbench.study_file import Claim
+from vcbench.studies.file import Claim
+from vcbench.studies.study import CONDITION_SIGN, LESS_SIGN, Study
 
 Verdict = Literal["holds", "does not hold", "cannot be told"]
 
