@@ -1,6 +1,6 @@
 """`python -m vcbench`."""
 
-from vcbench.cli import main
+from vcbench.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from tests.listening_helpers import RATE, make_session, signed, speechlike
 from tests.made_up_run import made_up_run
-from vcbench import command
 from vcbench.base.errors import UserError
-from vcbench.cli import app
+from vcbench.cli.app import app
+from vcbench.cli.verbs import report
 from vcbench.listening.analysis.comparisons import difference, friedman, signed_ranks
 from vcbench.listening.analysis.medians import median_interval
 from vcbench.listening.analysis.mixed_model import fit
@@ -357,7 +357,7 @@ def _check_merged(study: Path, means: pd.Series) -> None:
     assert "5 listeners, 1 more screened, 4 items of seen->seen, unseen->unseen" in footnote
     assert footnote.endswith(said)
     (study / "run" / "report.html").unlink()
-    page = command.report(study / "run").read_text()
+    page = report(study / "run").read_text()
     assert page.count(f">{HEARD}") >= 4  # tables of all and of two conditions, and the plot of intervals
     assert said.replace("<x>", "&lt;x&gt;") in page
 
@@ -368,7 +368,7 @@ def test_answers_to_other_recordings_stay_out_of_the_tables(study: Path, tmp_pat
     assert analyse_study(tmp_path / "study").exit_code == 0
     outcomes = pd.read_parquet(run / "converted" / "flowvc" / "conversions.parquet")
     outcomes.assign(audio_hash="1").to_parquet(run / "converted" / "flowvc" / "conversions.parquet")
-    command.report(run)
+    report(run)
     page = (run / "report.html").read_text()
     assert "n/a: listeners heard other recordings of flowvc than the run has now." in page
     refused = analyse_study(tmp_path / "study")

@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 
 from tests.listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
 from vcbench.api.conversion import Conversion
-from vcbench.cli import app
+from vcbench.cli.app import app
 from vcbench.listening.design.anchors import anchor, low_pass
 from vcbench.listening.design.build import build, code
 from vcbench.listening.design.clips import faded, level, loudness, true_peak

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 from tests.made_up_run import TEXT, made_up_run
-from vcbench import command
 from vcbench.api.scores import Column
 from vcbench.base.state import write_parquet, write_state
+from vcbench.cli.verbs import report
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.publish import tabulate
 from vcbench.reporting.report.comparisons import matrices
@@ -69,7 +69,7 @@ def board(run: Run) -> Leaderboard:
 @pytest.fixture(scope="module")
 def page(run: Run) -> str:
     """As the command line writes it."""
-    return command.report(run.folder).read_text()
+    return report(run.folder).read_text()
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
     table = pd.read_parquet(run.folder / "scores" / "Made.parquet")
     table = table[table["column"] == "wer"].assign(column="count", detail="{}", condition="seen->seen")
     write_parquet(run.files.scores("Made"), table)
-    return command.report(run.folder).read_text()
+    return report(run.folder).read_text()
 
 
 class Reader(HTMLParser):
@@ -295,15 +295,15 @@ def test_cosines_that_are_all_the_same_are_drawn() -> None:
 
 def test_a_run_that_is_not_converted_has_no_report(run: Run, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"has no conversions of a<b&c, two, source, target yet"):
-        command.report(Run.create(tmp_path / "new", run.config).folder)
+        report(Run.create(tmp_path / "new", run.config).folder)
     with pytest.raises(RunError, match="is not a run"):
-        command.report(tmp_path)
+        report(tmp_path)
 
 
 def test_a_metric_without_scores_is_said_to_have_none(tmp_path: Path) -> None:
     run = made_up_run(tmp_path / "unscored", ["one"], {"one": 0.5})
     (run.folder / "scores" / "Made.parquet").unlink()
-    text = Reader(command.report(run.folder).read_text()).text
+    text = Reader(report(run.folder).read_text()).text
     assert "n/a: not scored yet" in text
 
 

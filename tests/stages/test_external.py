@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from vcbench import cli
 from vcbench.api.registry import load
+from vcbench.cli.app import EXIT_FAILURES, main
 from vcbench.reporting.publish import publish
 from vcbench.run import config
 from vcbench.run.run import Run
@@ -123,13 +123,13 @@ def run(arguments: list[str]) -> tuple[int, str]:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
         patch.setattr(sys, "argv", ["vcbench", *arguments])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main()
     return int(stop.value.code or 0), printed.getvalue()
 
 
 def test_missing_and_broken_files_are_listed_counted_and_no_success(scored: tuple[Path, int, str]) -> None:
     folder, code, printed = scored
-    assert code == cli.EXIT_FAILURES
+    assert code == EXIT_FAILURES
     assert "as_source0.wav" in printed
     assert "as_target1.wav" in printed
     table = pd.read_csv(folder / "leaderboard.csv")

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from systems.again_vc.published import PublishedAgainVC
 from systems.again_vc.system import AgainConfig, AgainVC
-from vcbench import cli
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.base.errors import UserError
+from vcbench.cli.app import app
 from vcbench.speech.utterance import Corpus
 
 
 def invoke(*arguments: str | Path) -> Any:
-    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

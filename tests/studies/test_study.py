@@ -12,9 +12,9 @@ import pytest
 import tomli_w
 from typer.testing import CliRunner
 
-from vcbench import cli
 from vcbench.api.scores import FIELDS
 from vcbench.base.settings import ConfigError
+from vcbench.cli.app import app
 from vcbench.listening.answers.key import open_key
 from vcbench.run import config
 from vcbench.run.run import Run
@@ -340,7 +340,7 @@ def done(toy: str, runs: Path) -> Path:
 
 def invoke(toy: str, runs: Path, *more: str) -> Any:
     arguments = ["study", toy, "--preset", "tiny", "--seeds", "2", "--workers", "1", "--runs", str(runs), *more]
-    return CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
 
 
 def test_a_study_leaves_its_tables_and_plots(done: Path) -> None:
@@ -449,7 +449,7 @@ def test_several_at_once_are_timed_against_one_after_another(
 
 
 def test_studies_are_listed() -> None:
-    listed = CliRunner().invoke(cli.app, ["study"], env={"COLUMNS": "200"})
+    listed = CliRunner().invoke(app, ["study"], env={"COLUMNS": "200"})
     assert listed.exit_code == 0
     assert all(name in listed.output for name in names())
 

@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from vcbench import __version__, cli_bench, cli_listen
+from vcbench import __version__
 from vcbench.base.errors import ModelUnavailable, UserError
-from vcbench.cli_options import (
+from vcbench.cli import bench, listen
+from vcbench.cli.options import (
     Assignments,
     ConfigFiles,
     CorpusName,
@@ -36,10 +37,10 @@ app = typer.Typer(
 )
 
 
-app.add_typer(cli_listen.app, name="listen")
+app.add_typer(listen.app, name="listen")
 
 
-app.add_typer(cli_bench.app, name="bench")
+app.add_typer(bench.app, name="bench")
 
 
 errors = Console(stderr=True)
@@ -100,13 +101,13 @@ def run(
     Every stage leaves its files in the run's folder. Started again, the command skips what is done and goes on from where
     it was interrupted. With --name, --corpus or --set the same command runs anything else.
     """
-    from vcbench import command
+    from vcbench.cli.verbs import print_board, run_all
     from vcbench.run.selection import open_run
 
     started = time.perf_counter()
     opened = open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs)
-    board = command.run_all(opened, strict, console)
-    command.print_board(board, opened, console, time.perf_counter() - started)
+    board = run_all(opened, strict, console)
+    print_board(board, opened, console, time.perf_counter() - started)
 
 
 @app.command()
@@ -124,13 +125,13 @@ def prepare(
     runs: Root = Path("runs"),
 ) -> None:
     """Check a corpus, compute and cache its features, and say what is in it."""
-    from vcbench import command
+    from vcbench.cli.verbs import download_corpus, prepare_corpus
     from vcbench.run.selection import open_run
 
     if download:
-        command.download_corpus(corpus, corpus_root)
+        download_corpus(corpus, corpus_root)
     opened = open_run(preset, config, assignments, systems, name or _corpus_run(corpus), corpus, corpus_root, runs)
-    command.prepare_corpus(opened, console)
+    prepare_corpus(opened, console)
 
 
 def _corpus_run(corpus: str | None) -> str | None:
@@ -140,9 +141,9 @@ def _corpus_run(corpus: str | None) -> str | None:
 @app.command()
 def train(folder: RunFolder, systems: Systems = "all") -> None:
     """Train the systems of a prepared run."""
-    from vcbench import command
+    from vcbench.cli.verbs import train_systems
 
-    command.train_systems(folder, systems, console)
+    train_systems(folder, systems, console)
 
 
 @app.command()
@@ -187,11 +188,11 @@ def score(
     target_speaker, and enrolment (other recordings of the target, separated by ";", that similarity is measured against).
     Any sampling rate; WAV, FLAC, Ogg, MP3, Opus, AIFF or AU. Missing and broken recordings are listed, and make the exit code 3.
     """
-    from vcbench import command
+    from vcbench.cli.verbs import print_board, score_table
 
     started = time.perf_counter()
-    scored, board = command.score_table(table, out, preset, config, assignments, strict, console)
-    command.print_board(board, scored, console, time.perf_counter() - started)
+    scored, board = score_table(table, out, preset, config, assignments, strict, console)
+    print_board(board, scored, console, time.perf_counter() - started)
     unusable = len(scored.failures) + len(scored.prepared.rejected)
     if unusable and not allow_failures:
         raise typer.Exit(EXIT_FAILURES)
@@ -200,9 +201,9 @@ def score(
 @app.command()
 def report(folder: RunFolder) -> None:
     """Write the report of a scored run anew: tables, plots, comparisons, and recordings to listen to, on one HTML page."""
-    from vcbench import command
+    from vcbench.cli.verbs import report
 
-    console.print(f"Wrote {command.report(folder)}")
+    console.print(f"Wrote {report(folder)}")
 
 
 @app.command()
@@ -224,14 +225,14 @@ def study(
     same command goes on from where it was interrupted. It writes table.md, table.csv, table.tex, plot.svg, plot.png and
     study.json, and where the study asks listeners too a folder `listening` with their tests.
     """
-    from vcbench import study_command
+    from vcbench.cli.study import describe, run
     from vcbench.run.selection import corpus_overlay
 
     if name is None:
-        console.print(study_command.describe())
+        console.print(describe())
         return
     overlay = corpus_overlay(assignments, corpus, corpus_root)
-    study_command.run(name, preset, config, overlay, seeds, workers, runs, out, console)
+    run(name, preset, config, overlay, seeds, workers, runs, out, console)
 
 
 @app.command("import")
@@ -260,23 +261,23 @@ def import_checkpoint(
 @app.command()
 def systems() -> None:
     """List the installed systems."""
-    from vcbench import command
+    from vcbench.cli.verbs import describe
 
-    console.print(command.describe("systems"))
+    console.print(describe("systems"))
 
 
 @app.command()
 def metrics() -> None:
     """List the installed metrics and their columns."""
-    from vcbench import command
+    from vcbench.cli.verbs import describe
 
-    console.print(command.describe("metrics"))
+    console.print(describe("metrics"))
 
 
 @app.command()
 def doctor() -> None:
     """Print device, versions, which weights and corpora are here, and what each missing one costs."""
-    from vcbench import doctor as examination
+    from vcbench.cli import doctor as examination
 
     for table in examination.examine():
         console.print(table)

@@ -16,10 +16,10 @@ import torch
 
 from systems.again_vc.published import PublishedAgainVC
 from systems.again_vc.system import AgainConfig
-from vcbench import cli
+from vcbench.cli.app import main
 from vcbench.speech.utterance import Corpus
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 README = (ROOT / "README.md").read_text()
@@ -64,7 +64,7 @@ def run(folder: Path, arguments: list[str]) -> str:
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["vcbench", *arguments])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main()
     assert not stop.value.code, f"{arguments}\n{printed.getvalue()}"
     return printed.getvalue()
 

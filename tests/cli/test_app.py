@@ -7,8 +7,9 @@ import errno
 import pytest
 from typer.testing import CliRunner
 
-from vcbench import cli, command
 from vcbench.base.errors import UserError
+from vcbench.cli import verbs as command
+from vcbench.cli.app import app, main
 
 VERBS = ["run", "prepare", "train", "convert", "systems", "metrics", "doctor", "study", "import"]
 
@@ -18,7 +19,7 @@ VERBS += ["listen build", "bench train", "bench convert", "bench score", "score"
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_says_what_a_verb_does(verb: str) -> None:
-    shown = CliRunner().invoke(cli.app, [*verb.split(), "--help"])
+    shown = CliRunner().invoke(app, [*verb.split(), "--help"])
     assert shown.exit_code == 0
     assert len(shown.output) > 200
 
@@ -40,13 +41,13 @@ def test_what_a_user_can_mend_is_a_message_and_a_code(
     monkeypatch.setattr(command, "describe", fail)
     monkeypatch.setattr("sys.argv", ["vcbench", "systems"])
     with pytest.raises(SystemExit) as exit_code:
-        cli.main()
+        main()
     assert exit_code.value.code == code
     assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_lists_name_every_system_and_metric() -> None:
-    listed = CliRunner().invoke(cli.app, ["systems"]).output + CliRunner().invoke(cli.app, ["metrics"]).output
+    listed = CliRunner().invoke(app, ["systems"]).output + CliRunner().invoke(app, ["metrics"]).output
     names = ["flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc", "word_error_rate", "speaker_similarity_ecapa"]
     for name in (*names, "naturalness_dnsmos", "naturalness_utmos"):
         assert name in listed

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from vcbench.cli_options import Assignments, ConfigFiles, Preset, Systems, console
+from vcbench.cli.options import Assignments, ConfigFiles, Preset, Systems, console
 
 app = typer.Typer(help="How fast the parts are on this machine.", no_args_is_help=True)
 
