@@ -15,8 +15,6 @@ Cost for 3 s of speech on one core: DistillMOS 0.22 s, DNSMOS 1.5 s.
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,9 +22,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from evaluations.utmos import load_utmos
+from evaluations.networks.distillmos import DistillMos, load_distillmos
+from evaluations.networks.utmos import load_utmos
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import Column
@@ -35,15 +34,6 @@ from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 
 RATE = 16_000  # Hz, for all models
-
-
-HOP = 160  # samples per frame of DistillMOS
-
-
-WINDOW = 122_880  # samples per window of DistillMOS
-
-
-REACH = 16  # frames: more than the convolutions' reach to either side; even
 
 
 Measured = list[list[tuple[str, float, float, dict[str, Any]]]]
@@ -87,44 +77,6 @@ class DistilledNaturalness(OneOpinion):
 
     def network(self) -> nn.Module:
         return DistillMos(load_distillmos())
-
-
-def load_distillmos() -> Any:
-    """The package's model, in evaluation mode."""
-    from distillmos import ConvTransformerSQAModel
-
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints where it found its weights
-        return ConvTransformerSQAModel().eval()
-
-
-class DistillMos(nn.Module):
-    """DistillMOS, with the same values at lower cost: the silence that pads a short recording is not convolved.
-
-    In silence the convolutions give a constant, except for the last frames of the window; both are computed once.
-    """
-
-    silence: Tensor  # (1, features, 1)
-    end: Tensor  # (1, features, REACH)
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-        with torch.inference_mode():
-            silence = model.cnn(torch.zeros(1, 4 * REACH * HOP))
-        self.register_buffer("silence", silence[..., REACH : REACH + 1])
-        self.register_buffer("end", silence[..., -REACH:])
-
-    def forward(self, wave: Tensor) -> Tensor:
-        """(samples,) at 16 kHz -> a scalar from 1 to 5."""
-        frames = -(-len(wave) // HOP)
-        used = 2 * REACH + frames + frames % 2  # two reaches beyond the recording: one is kept, one cut off
-        if used > WINDOW // HOP - 2 * REACH:
-            return self.model(wave[None])[0, 0]
-        scaled = wave / (wave.abs().max() + 1e-8)
-        start = self.model.cnn(nn.functional.pad(scaled, (0, used * HOP - len(wave)))[None])[..., : -REACH // 2]
-        middle = self.silence.expand(-1, -1, WINDOW // HOP // 2 - start.shape[-1] - self.end.shape[-1])
-        features = torch.cat([start, middle, self.end], -1)
-        return 1 + 4 * self.model.transformer_pool_attn(features.transpose(1, 2))[0]
 
 
 class DnsMos(AudioMetric):

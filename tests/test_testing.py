@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from systems.again_vc.system import AgainConfig, AgainVC
-from systems.layers.one_shot import OneShotSystem
+from systems.controls import CopySource, CopyTarget
 from systems.nd_flow.system import NDFlow
+from systems.shared.one_shot import OneShotSystem
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
 from vcbench.api.registry import load, names
 from vcbench.api.scores import Column
-from vcbench.sanity import CopySource, CopyTarget
 from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.testing import check_metric, check_system
 

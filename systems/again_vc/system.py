@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from systems.again_vc.published import PublishedAgainVC
-from systems.layers.autoencoder import Autoencoder, AutoencoderConfig
-from systems.layers.one_shot import OneShotSystem
+from systems.again_vc.reference_model import PublishedAgainVC
+from systems.shared.autoencoder import Autoencoder, AutoencoderConfig
+from systems.shared.one_shot import OneShotSystem
 from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
 

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import torch
 
-from systems.again_vc.published import PublishedAgainVC
+from systems.again_vc.reference_model import PublishedAgainVC
 from systems.again_vc.system import AgainConfig
 from vcbench.cli.app import main
 from vcbench.speech.utterance import Corpus

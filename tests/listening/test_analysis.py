@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from tests.listening_helpers import RATE, make_session, signed, speechlike
-from tests.made_up_run import made_up_run
+from tests.support.listening_helpers import RATE, make_session, signed, speechlike
+from tests.support.made_up_run import made_up_run
 from vcbench.base.errors import UserError
 from vcbench.cli.app import app
 from vcbench.cli.verbs import report

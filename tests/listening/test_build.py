@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from scipy import signal
 from typer.testing import CliRunner
 
-from tests.listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
+from tests.support.listening_helpers import CONDITIONS, RATE, ROWS, SYSTEMS, FinishedRun, make_run, speechlike
 from vcbench.api.conversion import Conversion
 from vcbench.cli.app import app
 from vcbench.listening.design.anchors import anchor, low_pass

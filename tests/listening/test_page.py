@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.listening_helpers import make_run
+from tests.support.listening_helpers import make_run
 from vcbench.listening.analysis.analyse import analyse_test
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.key import Key, open_key

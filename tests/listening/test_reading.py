@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.listening_helpers import make_run, make_session, signed
+from tests.support.listening_helpers import make_run, make_session, signed
 from vcbench.listening.answers.key import Key, open_key
 from vcbench.listening.answers.reading import read
 from vcbench.listening.answers.webmushra import number, whole

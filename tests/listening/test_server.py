@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.listening_helpers import make_run, make_session, signed
+from tests.support.listening_helpers import make_run, make_session, signed
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.server import Collection, make_app
 from vcbench.listening.answers.session import MAXIMUM_BYTES, read_result

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.made_up_run import TEXT, made_up_run
+from tests.support.made_up_run import TEXT, made_up_run
 from vcbench.api.scores import Column
 from vcbench.base.state import write_parquet, write_state
 from vcbench.cli.verbs import report

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from systems.again_vc.published import PublishedAgainVC
+from systems.again_vc.reference_model import PublishedAgainVC
 from systems.again_vc.system import AgainConfig, AgainVC
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.base.errors import UserError

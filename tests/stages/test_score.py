@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.recordings import FakeRun, conversion
+from tests.support.recordings import FakeRun, conversion
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric, SystemMetric
 from vcbench.api.scores import FIELDS, Column, Score, scores_to_frame

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from systems.layers.autoencoder import AutoencoderConfig, activate
+from systems.shared.autoencoder import AutoencoderConfig, activate
 from vcbench.api.batch import Batch
 
 EPSILON = 1e-5  # added to a variance

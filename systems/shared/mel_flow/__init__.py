@@ -4,7 +4,4 @@ FlowVC, ND-Flow and AE-Flow share it: `settings`, `condition` (the condition of 
 embedding), `system` (the flow as a NeuralSystem).
 """
 
-from systems.mel_flow.settings import MelFlowConfig, SamplingConfig
-from systems.mel_flow.system import ConversionError, MelFlow
-
 __all__ = ["ConversionError", "MelFlow", "MelFlowConfig", "SamplingConfig"]

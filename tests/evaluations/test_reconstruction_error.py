@@ -10,7 +10,7 @@ import pytest
 from torch import Tensor, nn
 
 from evaluations.reconstruction_error import ReconstructionError
-from tests.recordings import FakeRun
+from tests.support.recordings import FakeRun
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem
 from vcbench.speech.corpora.split import Split

@@ -18,7 +18,7 @@ from evaluations.speaker_similarity import (
     equal_error_rate,
     verification_cosines,
 )
-from tests.recordings import FakeRun, conversion
+from tests.support.recordings import FakeRun, conversion
 from vcbench.api.scores import scores_to_frame
 from vcbench.base.errors import ModelUnavailable
 from vcbench.speech import audio

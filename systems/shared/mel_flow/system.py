@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from systems.layers.flow import Flow, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
-from systems.mel_flow.condition import ConditionEncoder
-from systems.mel_flow.settings import MelFlowConfig
-from systems.mel_flow.speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
+from systems.shared.mel_flow.condition import ConditionEncoder
+from systems.shared.mel_flow.settings import MelFlowConfig
+from systems.shared.mel_flow.speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
 from vcbench.api.batch import Batch, collate, noise_generator
 from vcbench.api.system import NeuralSystem
 from vcbench.speech.features.settings import MelSettings

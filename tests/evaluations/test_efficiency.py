@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evaluations.efficiency import Efficiency, figures
-from tests.recordings import FakeRun
+from tests.support.recordings import FakeRun
 from vcbench.stages.score_cache import evaluate
 
 

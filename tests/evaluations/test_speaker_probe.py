@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluations.speaker_probe import Classifier, SpeakerProbe, accuracy, prepare
-from tests.recordings import FakeRun
+from tests.support.recordings import FakeRun
 from vcbench.api.batch import noise_generator
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem

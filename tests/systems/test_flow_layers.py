@@ -21,12 +21,16 @@ from systems.layers.flow import (
 from systems.layers.wavenet import WaveNet
 
 CHANNELS, CONDITION = 4, 3
+
+
 LAYERS = {
     "actnorm": lambda: ActNorm(CHANNELS),
     "convolution": lambda: InvertibleConvolution(CHANNELS),
     "coupling": lambda: AffineCoupling(CHANNELS, CONDITION, 6, 2, 3, 2, 2.0),
     "flow": lambda: Flow(CHANNELS, CONDITION, 3, 6, 2, 3, dilation=2),
 }
+
+
 lengths = st.lists(st.integers(1, 33), min_size=1, max_size=4)
 
 

@@ -22,7 +22,7 @@ from evaluations.mel_cepstral_distortion import (
     envelope,
     mel_constant,
 )
-from tests.recordings import FakeRun, conversion
+from tests.support.recordings import FakeRun, conversion
 from vcbench.speech import audio
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.utterance import Corpus

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from systems.layers.flow import squeeze
-from systems.mel_flow.settings import MelFlowConfig
+from systems.shared.mel_flow.settings import MelFlowConfig
 from vcbench.api.batch import Batch
 
 POSITIONS = 3  # channels of `phone_positions`

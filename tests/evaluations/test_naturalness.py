@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from evaluations.naturalness import (
-    HOP,
-    REACH,
-    WINDOW,
-    DistilledNaturalness,
-    DistillMos,
-    DnsMos,
-    UtmosNaturalness,
-    load_distillmos,
-)
-from tests.recordings import conversion
+from evaluations.naturalness import DistilledNaturalness, DnsMos, UtmosNaturalness
+from evaluations.networks.distillmos import HOP, REACH, WINDOW, DistillMos, load_distillmos
+from tests.support.recordings import conversion
 from vcbench.api.conversion import Conversion
 from vcbench.base.errors import ModelUnavailable
 from vcbench.speech import audio

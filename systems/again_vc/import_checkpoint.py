@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from systems.again_vc.system import AgainConfig, AgainVC
-from systems.layers.autoencoder import Activation
+from systems.shared.autoencoder import Activation
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluations.prosody import ENOUGH, Prosody, compare
-from tests.recordings import FakeRun, conversion
+from tests.support.recordings import FakeRun, conversion
 from vcbench.speech.utterance import Corpus
 from vcbench.speech.world import convert_with_world
 from vcbench.stages.score_cache import evaluate

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from systems.again_vc.official import convert_official, import_official, rename
-from systems.again_vc.published import PublishedAgainVC
+from systems.again_vc.import_checkpoint import convert_official, import_official, rename
+from systems.again_vc.reference_model import PublishedAgainVC
 from systems.again_vc.system import AgainConfig, AgainVC
-from systems.layers.autoencoder import activate
+from systems.shared.autoencoder import activate
 from vcbench.api.batch import Batch
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings

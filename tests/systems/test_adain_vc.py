@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from systems.adain_vc.original import (
+from systems.adain_vc.chou_lee import (
     Bank,
     DecoderBlock,
     EncoderBlock,

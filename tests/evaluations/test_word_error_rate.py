@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from evaluations import word_error_rate
 from evaluations.word_error_rate import WordErrorRate, error_counts
-from tests.recordings import FakeRun, conversion
+from tests.support.recordings import FakeRun, conversion
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.whisper import RATE, Transcript, transcript

@@ -1,4 +1,4 @@
-"""Sanity checks for every run: systems whose scores are known in advance, and the order that similarities must have."""
+"""Controls: systems that copy the source or the target, to check that metrics tell them apart."""
 
 from __future__ import annotations
 

@@ -1,1 +1,0 @@
-"""Analysis of a listening test's answers."""

@@ -1,1 +1,0 @@
-"""From a run to the package of a listening test."""
