@@ -15,7 +15,6 @@ from vcbench.api.scores import Column, Score
 if TYPE_CHECKING:
     from vcbench.api.metric import RunView
 
-
 FACTORS = {"conversion_factor": "conversion_seconds", "vocoder_factor": "vocoder_seconds"}
 
 

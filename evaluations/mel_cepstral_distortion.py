@@ -34,14 +34,8 @@ from vcbench.api.scores import Column
 from vcbench.speech import audio
 
 ORDER = 24  # coefficients, without c0
-
-
 FRAME_PERIOD = 5.0  # milliseconds
-
-
 DECIBELS = 10 / np.log(10) * np.sqrt(2)
-
-
 FLOOR = 1e-8  # added to the power spectrum before the logarithm, as pymcd does
 
 

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from evaluations.networks.distillmos import DistillMos, load_distillmos
-from evaluations.networks.utmos import load_utmos
+from .networks.distillmos import DistillMos, load_distillmos
+from .networks.utmos import load_utmos
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import Column
@@ -34,8 +34,6 @@ from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 
 RATE = 16_000  # Hz, for all models
-
-
 Measured = list[list[tuple[str, float, float, dict[str, Any]]]]
 
 

@@ -21,22 +21,16 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import Column
 from vcbench.speech import audio
-from vcbench.speech.features.pitch import pitch
 
 ENOUGH = 10  # frames voiced in both, of about 12 ms each
-
-
 SMALLEST_DEVIATION = 1e-3  # of log-F0, a sixtieth of a semitone; below it the pitch is constant
-
-
 SEMITONES = 12 / np.log(2)  # per unit of log-F0
-
-
 Contour = tuple[np.ndarray, np.ndarray]  # log-F0 (frames,), 0 where unvoiced; voiced (frames,) bool
 
 
@@ -62,8 +56,9 @@ class Prosody(AudioMetric):
         store = conversion.spoken.features
         if store is None:
             raise ValueError(f"Utterance {conversion.spoken.id!r} has no feature store.")
-        wave = audio.read(conversion.path, store.mel_settings.sampling_rate).astype(np.float64)
-        converted = pitch(wave, store.pitch_settings, store.mel_settings)
+        wave = torch.from_numpy(audio.read(conversion.path, store.sampling_rate))
+        log_f0, voiced = store.pitch_of_wave(wave)
+        converted = log_f0.numpy(), voiced.numpy()
         original = conversion.spoken.log_f0.numpy(), conversion.spoken.voiced.numpy()
         correlation, error, common = compare(converted, original)
         scores: list[tuple[str, float, float, dict[str, Any]]] = [

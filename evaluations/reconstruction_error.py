@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from vcbench.api.metric import RunView
 
-
 BATCH = 8  # utterances; the batch does not affect the result
 
 

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from vcbench.base.state import find_state, write_state
     from vcbench.speech.utterance import Utterance
 
-
 RECORDINGS = 6  # of each speaker, at most, for the threshold
 
 

@@ -43,13 +43,8 @@ from vcbench.speech.pretrained.whisper import (
 if TYPE_CHECKING:
     from vcbench.speech.utterance import Utterance
 
-
 ERRORS = ("substitutions", "deletions", "insertions")
-
-
 TEXT = "a text: the corpus gives none"
-
-
 Measured = list[tuple[str, float, float, dict[str, Any]]]
 
 

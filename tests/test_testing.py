@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from systems.again_vc.system import AgainConfig, AgainVC
-from systems.controls import CopySource, CopyTarget
-from systems.nd_flow.system import NDFlow
-from systems.shared.one_shot import OneShotSystem
+from vcbench.systems.again_vc.system import AgainConfig, AgainVC
+from vcbench.systems.controls import CopySource, CopyTarget
+from vcbench.systems.nd_flow.system import NDFlow
+from vcbench.systems.shared.one_shot import OneShotSystem
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
 from vcbench.api.registry import load, names

@@ -10,11 +10,7 @@ import torch
 from torch import Tensor, nn
 
 HOP = 160  # samples per frame of DistillMOS
-
-
 WINDOW = 122_880  # samples per window of DistillMOS
-
-
 REACH = 16  # frames: more than the convolutions' reach to either side; even
 
 

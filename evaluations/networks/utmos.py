@@ -18,13 +18,8 @@ from torch import Tensor, nn
 from vcbench.speech.pretrained.table import WeightsError
 
 STRIDES = (5, 2, 2, 2, 2, 2, 2)  # of wav2vec 2.0's convolutions; the weights do not show them
-
-
 HEAD = 64  # channels of an attention head, in wav2vec 2.0 models of every size
-
-
 DOMAIN, LISTENER = 0, 288
-
 
 # Name prefixes in fairseq's wav2vec 2.0 and in torchaudio's. fairseq's other weights are only for training.
 NAMES = (

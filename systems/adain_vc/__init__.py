@@ -1,3 +1,3 @@
-from systems.adain_vc.system import AdaINConfig, AdaINVC
+from .system import AdaINConfig, AdaINVC
 
 __all__ = ["AdaINConfig", "AdaINVC"]

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from systems.adain_vc.chou_lee import OriginalAutoencoder, OriginalConfig
-from systems.shared.autoencoder import Activation, Autoencoder, AutoencoderConfig
-from systems.shared.one_shot import OneShotSystem
+from .chou_lee import OriginalAutoencoder, OriginalConfig
+from ..shared.autoencoder import Activation, Autoencoder, AutoencoderConfig
+from ..shared.one_shot import OneShotSystem
 from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
 

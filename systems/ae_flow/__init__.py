@@ -1,3 +1,3 @@
-from systems.ae_flow.system import AEFlow
+from .system import AEFlow
 
 __all__ = ["AEFlow"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from systems.shared.mel_flow.settings import SamplingConfig
-from systems.shared.mel_flow.system import MelFlow
+from ..shared.mel_flow.settings import SamplingConfig
+from ..shared.mel_flow.system import MelFlow
 from vcbench.speech.features.settings import MelSettings
 
 

@@ -1,3 +1,3 @@
-from systems.again_vc.system import AgainConfig, AgainVC
+from .system import AgainConfig, AgainVC
 
 __all__ = ["AgainConfig", "AgainVC"]

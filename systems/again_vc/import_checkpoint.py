@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from systems.again_vc.system import AgainConfig, AgainVC
-from systems.shared.autoencoder import Activation
+from .system import AgainConfig, AgainVC
+from ..shared.autoencoder import Activation
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings
 
@@ -30,14 +30,14 @@ NAMES = (
 )
 
 
-def import_official(path: Path, out_dir: Path, **settings: Any) -> Path:
-    """Write ``out_dir/checkpoint.safetensors`` from a published checkpoint; `settings` as in `convert_official`."""
+def import_checkpoint(path: Path, out_dir: Path, **settings: Any) -> Path:
+    """Write ``out_dir/checkpoint.safetensors`` from a published checkpoint; `settings` as in `convert_checkpoint`."""
     checkpoint = out_dir / "checkpoint.safetensors"
-    convert_official(path, **settings).save(checkpoint)
+    convert_checkpoint(path, **settings).save(checkpoint)
     return checkpoint
 
 
-def convert_official(
+def convert_checkpoint(
     path: Path, gru_over_batch: bool = True, activation: Activation = "sigmoid", alpha: float = 0.1
 ) -> AgainVC:
     """Read a published checkpoint of any width, in evaluation mode.

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from systems.shared.autoencoder import AutoencoderConfig, activate
+from ..shared.autoencoder import AutoencoderConfig, activate
 from vcbench.api.batch import Batch
 
 EPSILON = 1e-5  # added to a variance
@@ -102,7 +102,7 @@ class Decoder(nn.Module):
         return self.out_layer(x).transpose(1, 2)[..., 1:]
 
 
-class PublishedAgainVC(nn.Module):
+class ReferenceAgainVC(nn.Module):
     def __init__(self, config: AutoencoderConfig, n_mels: int) -> None:
         super().__init__()
         self.encoder, self.decoder = Encoder(config, n_mels), Decoder(config, n_mels)

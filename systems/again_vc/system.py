@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from systems.again_vc.reference_model import PublishedAgainVC
-from systems.shared.autoencoder import Autoencoder, AutoencoderConfig
-from systems.shared.one_shot import OneShotSystem
+from .reference_model import ReferenceAgainVC
+from ..shared.autoencoder import Autoencoder, AutoencoderConfig
+from ..shared.one_shot import OneShotSystem
 from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
 
@@ -26,5 +26,5 @@ class AgainVC(OneShotSystem):
         self.model = Autoencoder(config, mel.n_mels, encoders=1)
 
     @classmethod
-    def published(cls, config: AgainConfig, n_mels: int) -> PublishedAgainVC:
-        return PublishedAgainVC(config, n_mels)
+    def reference_model(cls, config: AgainConfig, n_mels: int) -> ReferenceAgainVC:
+        return ReferenceAgainVC(config, n_mels)

@@ -1,3 +1,3 @@
-from systems.flowvc.system import FlowVC
+from .system import FlowVC
 
 __all__ = ["FlowVC"]

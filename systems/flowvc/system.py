@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from systems.shared.mel_flow.settings import MelFlowConfig
-from systems.shared.mel_flow.system import MelFlow
+from ..shared.mel_flow.settings import MelFlowConfig
+from ..shared.mel_flow.system import MelFlow
 
 
 class FlowVC(MelFlow):

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from systems.layers.winograd import convolve_three
+from .winograd import convolve_three
 
 MOMENTUM = 0.1  # of batch normalisation's running statistics, PyTorch's default
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from systems.layers.wavenet import WaveNet
+from .wavenet import WaveNet
 
 SMALLEST_DEVIATION = 1e-3  # smallest initial deviation of ActNorm, so that a constant channel does not explode
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from systems.layers.conv import runs_own_kernels
+from .conv import runs_own_kernels
 
 
 class Recurrence(nn.GRU):

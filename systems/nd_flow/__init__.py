@@ -1,3 +1,3 @@
-from systems.nd_flow.system import NDFlow
+from .system import NDFlow
 
 __all__ = ["NDFlow"]

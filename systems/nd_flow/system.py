@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from systems.shared.mel_flow.settings import SamplingConfig
-from systems.shared.mel_flow.system import MelFlow
+from ..shared.mel_flow.settings import SamplingConfig
+from ..shared.mel_flow.system import MelFlow
 from vcbench.speech.features.settings import MelSettings
 
 

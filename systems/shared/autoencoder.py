@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from systems.layers.adain import Statistics, adapt, instance_norm, masked, mean_absolute_error, swap_halves
-from systems.layers.conv import BatchNorm, Convolution
-from systems.layers.recurrence import Recurrence
+from ..layers.adain import Statistics, adapt, instance_norm, masked, mean_absolute_error, swap_halves
+from ..layers.conv import BatchNorm, Convolution
+from ..layers.recurrence import Recurrence
 from vcbench.api.settings import SystemConfig
 
 Activation = Literal["none", "relu", "elu", "tanh", "sigmoid"]

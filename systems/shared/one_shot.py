@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from systems.layers.conv import reflect_index
+from ..layers.conv import reflect_index
 from vcbench.api.batch import Batch, pad
 from vcbench.api.system import NeuralSystem
 from vcbench.speech.utterance import Speaker, Utterance

@@ -14,8 +14,8 @@ import pytest
 import soundfile
 import torch
 
-from systems.again_vc.reference_model import PublishedAgainVC
-from systems.again_vc.system import AgainConfig
+from vcbench.systems.again_vc.reference_model import ReferenceAgainVC
+from vcbench.systems.again_vc.system import AgainConfig
 from vcbench.cli.app import main
 from vcbench.speech.utterance import Corpus
 
@@ -53,7 +53,7 @@ def desk(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
     (desk / "my_system.py").write_text(next(block for block in blocks("python") if "my_system.py" in block))
     run(desk, small(["run", "--systems", "flowvc,again_vc", "--name", "quick"]))
     (desk / "conversions.csv").write_text("system,converted,source,target\nmine,REF.wav,SOURCE.wav,REF2.wav\n")
-    torch.save(PublishedAgainVC(AgainConfig(hidden=8, gru_hidden=8), 80).state_dict(), desk / "OFFICIAL.pt")
+    torch.save(ReferenceAgainVC(AgainConfig(hidden=8, gru_hidden=8), 80).state_dict(), desk / "OFFICIAL.pt")
     return desk
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluations.efficiency import Efficiency, figures
+from vcbench.evaluations.efficiency import Efficiency, figures
 from tests.support.recordings import FakeRun
 from vcbench.stages.score_cache import evaluate
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from evaluations.mel_cepstral_distortion import (
+from vcbench.evaluations.mel_cepstral_distortion import (
     DECIBELS,
     MelCepstralDistortion,
     align,

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluations.prosody import ENOUGH, Prosody, compare
+from vcbench.evaluations.prosody import ENOUGH, Prosody, compare
 from tests.support.recordings import FakeRun, conversion
 from vcbench.speech.utterance import Corpus
 from vcbench.speech.world import convert_with_world

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from torch import Tensor, nn
 
-from evaluations.reconstruction_error import ReconstructionError
+from vcbench.evaluations.reconstruction_error import ReconstructionError
 from tests.support.recordings import FakeRun
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluations.speaker_similarity import (
+from vcbench.evaluations.speaker_similarity import (
     EcapaSimilarity,
     Ge2eSimilarity,
     cosine,

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluations import word_error_rate
-from evaluations.word_error_rate import WordErrorRate, error_counts
+from vcbench.evaluations import word_error_rate
+from vcbench.evaluations.word_error_rate import WordErrorRate, error_counts
 from tests.support.recordings import FakeRun, conversion
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.speech.pretrained import weights

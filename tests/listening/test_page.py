@@ -18,7 +18,7 @@ from tests.support.listening_helpers import make_run
 from vcbench.listening.analysis.analyse import analyse_test
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.key import Key, open_key
-from vcbench.listening.answers.session import Result, checksum, read_result
+from vcbench.listening.answers.session import Session, checksum, read_session
 from vcbench.listening.design.build import build
 from vcbench.listening.options import Options
 
@@ -206,9 +206,9 @@ def download(page: Any, name: str = "Download the answers") -> bytes:
     return Path(waiting.value.path()).read_bytes()
 
 
-def check(key: Key, path: Path) -> Result:
+def check(key: Key, path: Path) -> Session:
     """A complete session, which the analysis takes as it is."""
-    result = read_result(path.read_bytes())
+    result = read_session(path.read_bytes())
     key.bundle.check(result)
     analysis = analyse_test(key, [path])
     given = {answer.clip: answer.rating for answer in result.answers}
@@ -328,7 +328,7 @@ def test_a_full_storage_is_said_and_loses_nothing(page: Any, bundles: dict[str, 
     page.get_by_role("radio").nth(1).check()
     alert = page.get_by_role("alert")
     assert "Your browser cannot keep your answers" in alert.inner_text()
-    partial = read_result(download(page, "Download the answers so far"))
+    partial = read_session(download(page, "Download the answers so far"))
     bundle.check(partial)
     assert (partial.training[0].rating, partial.complete, partial.ended) == (2, False, None)
     assert all(given.untouched and given.shown is None for given in partial.answers)

@@ -21,7 +21,7 @@ import pytest
 from tests.support.listening_helpers import make_run, make_session, signed
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.server import Collection, make_app
-from vcbench.listening.answers.session import MAXIMUM_BYTES, read_result
+from vcbench.listening.answers.session import MAXIMUM_BYTES, read_session
 from vcbench.listening.design.build import build
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
@@ -128,7 +128,7 @@ def test_a_session_is_kept_as_it_was_sent_and_once(client: Client, bundle: Bundl
     body = signed(make_session(bundle))
     replies = [client.ask("POST", "/answers", body) for _ in range(3)]
     assert {status for status, _ in replies} == {201}
-    assert json.loads(replies[0][1]) == {"stored": read_result(body).checksum}
+    assert json.loads(replies[0][1]) == {"stored": read_session(body).checksum}
     (path,) = client.kept()
     assert path.read_bytes() == body
     changed = signed(make_session(bundle, rating=4))
@@ -176,8 +176,8 @@ def test_a_preference_is_for_one_or_where_allowed_for_none(bundles: dict[str, Bu
     bundle = bundles["preference"]
     for rating in (0, 1):  # both refused: no preference is not offered here, and a preference for both is none
         with pytest.raises(ListeningError, match="which are no preference of this test"):
-            bundle.check(read_result(signed(make_session(bundle, rating=rating))))
-    bundle.check(read_result(signed(make_session(bundle, rating=None))))
+            bundle.check(read_session(signed(make_session(bundle, rating=rating))))
+    bundle.check(read_session(signed(make_session(bundle, rating=None))))
 
 
 def test_a_hundred_megabytes_are_cut_off(client: Client, bundle: Bundle) -> None:
@@ -252,7 +252,7 @@ def test_killed_while_writing_it_has_lost_nothing_that_it_confirmed(bundle: Bund
     assert set(confirmed) <= set(kept)
     assert len(confirmed) < 500
     for content in kept:
-        bundle.check(read_result(content))
+        bundle.check(read_session(content))
     (results / ".unfinished-0123").write_bytes(b'{"half')
     Collection(results)
     assert sorted(path.read_bytes() for path in results.iterdir()) == sorted(kept)

@@ -20,9 +20,10 @@ from vcbench.api.scores import Column
 from vcbench.reporting import leaderboard
 from vcbench.reporting.formats import latex, long_table, markdown
 from vcbench.reporting.leaderboard import Leaderboard
-from vcbench.reporting.publish import render, write
-from vcbench.reporting.tables import sheets
+from vcbench.reporting.publish import render, write_leaderboard
+from vcbench.reporting.tables import text_tables
 from vcbench.reporting.text import escape_tex, number, ordinal
+from vcbench.run.folder import RunFolder
 
 COLUMNS = {
     "similarity": Column("GE2E cosine to target", True, 2),
@@ -130,7 +131,7 @@ def test_counts_and_failures_stand_beside_every_row(board: Leaderboard) -> None:
 
 
 def test_main_table_first_then_a_table_per_condition(board: Leaderboard) -> None:
-    found = {sheet.condition: [heading.title for heading in sheet.headings] for sheet in sheets(board)}
+    found = {printed.condition: [heading.title for heading in printed.headings] for printed in text_tables(board)}
     titles = [column.title for column in COLUMNS.values()]
     assert list(found) == ["all", "seen->seen", "seen->unseen", "seen", "unseen"]
     assert found["all"] == titles
@@ -193,7 +194,7 @@ def test_cells_with_fewer_values_say_so(board: Leaderboard) -> None:
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_synthetic_speech_is_called_so_in_every_format(scores: pd.DataFrame, tmp_path: Path, synthetic: bool) -> None:
     made = leaderboard.build(made_up_run(synthetic=synthetic), scores, COLUMNS)
-    write(made, tmp_path)
+    write_leaderboard(made, RunFolder(tmp_path))
     texts = [(tmp_path / f"leaderboard.{suffix}").read_text() for suffix in ("md", "tex", "json")]
     assert [("is synthetic speech" in text) for text in [*texts, printed(made, 100)]] == [synthetic] * 4
 
@@ -222,7 +223,7 @@ def test_the_terminal_shows_the_main_table_uncut(board: Leaderboard, width: int)
 
 
 def test_csv_has_full_precision_and_reasons(board: Leaderboard, tmp_path: Path) -> None:
-    write(board, tmp_path)
+    write_leaderboard(board, RunFolder(tmp_path))
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     merged = table.merge(board.cells, on=["condition", "system", "column"], suffixes=("", "_board"))
     assert len(merged) == len(board.cells)
@@ -235,7 +236,7 @@ def test_csv_has_full_precision_and_reasons(board: Leaderboard, tmp_path: Path) 
 
 
 def test_json_is_strict_and_complete(board: Leaderboard, tmp_path: Path) -> None:
-    write(board, tmp_path)
+    write_leaderboard(board, RunFolder(tmp_path))
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
@@ -249,7 +250,7 @@ def test_json_is_strict_and_complete(board: Leaderboard, tmp_path: Path) -> None
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_latex_compiles(board: Leaderboard, tmp_path: Path) -> None:
-    write(board, tmp_path)
+    write_leaderboard(board, RunFolder(tmp_path))
     page = r"\documentclass[twocolumn]{article}\usepackage{booktabs}\begin{document}\input{leaderboard}\end{document}"
     (tmp_path / "page.tex").write_text(page)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
@@ -295,7 +296,7 @@ def test_a_system_whose_conversions_all_failed_stays_in_the_table(scores: pd.Dat
 
 def test_no_scores_at_all_still_make_a_table(scores: pd.DataFrame, tmp_path: Path) -> None:
     made = leaderboard.build(made_up_run(), scores[:0], COLUMNS, [], dict.fromkeys(COLUMNS, "nothing is here"))
-    write(made, tmp_path)
+    write_leaderboard(made, RunFolder(tmp_path))
     assert "n/a¹" in (tmp_path / "leaderboard.md").read_text()
     assert "nothing is here" in printed(made, 80)
     assert len(pd.read_csv(tmp_path / "leaderboard.csv")) == len(COLUMNS) * 4

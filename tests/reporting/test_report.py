@@ -25,8 +25,9 @@ from vcbench.reporting.report.comparisons import matrices
 from vcbench.reporting.report.page import render
 from vcbench.reporting.report.plots import COLOURS, cosines, intervals
 from vcbench.reporting.report.trials import LEVELS, RANGE, choose, spectrogram
-from vcbench.reporting.tables import sheets
-from vcbench.run.run import Run, RunError
+from vcbench.reporting.tables import text_tables
+from vcbench.run.folder import RunError
+from vcbench.run.run import Run
 from vcbench.speech import audio
 
 SYSTEMS = ["a<b&c", "two"]
@@ -161,20 +162,20 @@ def test_text_is_escaped_wherever_it_comes_from(page: str) -> None:
         assert shown in text
 
 
-def test_tables_hold_the_cells_of_the_sheets(page: str, board: Leaderboard) -> None:
+def test_tables_hold_the_cells_of_the_text_tables(page: str, board: Leaderboard) -> None:
     reader = Reader(page)
     tables = [table for table, kind in zip(reader.tables, reader.classes, strict=True) if kind == "board"]
-    expected = list(sheets(board))
+    expected = list(text_tables(board))
     assert len(tables) == len(expected) > 2
-    for (head, *rows), sheet in zip(tables, expected, strict=True):
-        titles = [words(f"{one.title} {one.arrow}{one.marks}") for one in sheet.headings]
-        assert [words(cell) for cell in head] == ["system", *sheet.count_titles, *titles]
+    for (head, *rows), printed in zip(tables, expected, strict=True):
+        titles = [words(f"{one.title} {one.arrow}{one.marks}") for one in printed.headings]
+        assert [words(cell) for cell in head] == ["system", *printed.count_titles, *titles]
         assert [[words(cell) for cell in row] for row in rows] == [
             [row.system, *row.counts]
             + [words(" ".join([cell.mean + cell.marks, cell.rank, cell.interval, cell.extra])) for cell in row.cells]
-            for row in sheet.rows
+            for row in printed.rows
         ]
-    bold = [cell.mean for sheet in expected for row in sheet.rows for cell in row.cells if cell.best]
+    bold = [cell.mean for printed in expected for row in printed.rows for cell in row.cells if cell.best]
     assert bold
     assert re.findall(r"<strong>(.*?)</strong>", page) == bold
 
@@ -208,7 +209,7 @@ def test_facts_of_the_run(page: str) -> None:
         "seen->seen 6",
     ):
         assert fact in text
-    assert 'systems.two.system="recorded"' in text
+    assert 'systems.two.system="imported_audio"' in text
 
 
 def test_recordings_play_from_the_runs_folder(page: str, run: Run) -> None:

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from systems.again_vc.reference_model import PublishedAgainVC
-from systems.again_vc.system import AgainConfig, AgainVC
+from vcbench.systems.again_vc.reference_model import ReferenceAgainVC
+from vcbench.systems.again_vc.system import AgainConfig, AgainVC
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.base.errors import UserError
 from vcbench.cli.app import app
@@ -27,7 +27,7 @@ def invoke(*arguments: str | Path) -> Any:
 def official(tmp_path: Path) -> Path:
     """A small checkpoint, as the published trainer saves it."""
     torch.manual_seed(0)
-    model = PublishedAgainVC(AgainConfig(hidden=16, gru_hidden=8, blocks=2), 80)
+    model = ReferenceAgainVC(AgainConfig(hidden=16, gru_hidden=8, blocks=2), 80)
     torch.save({"model": model.state_dict(), "optimizer": {}, "steps": 1}, tmp_path / "official.pt")
     return tmp_path / "official.pt"
 

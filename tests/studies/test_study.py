@@ -26,7 +26,7 @@ from vcbench.stats.scores import t_interval
 from vcbench.studies import speed as study_speed
 from vcbench.studies import study
 from vcbench.studies.file import names
-from vcbench.studies.results import Results
+from vcbench.studies.results import StudyResults
 from vcbench.studies.run import open_seed, shared_folder
 from vcbench.studies.speed import measure_speed
 
@@ -246,7 +246,7 @@ def test_a_claim_is_answered(
 ) -> None:
     found = resolved(tmp_path, TOY)
     claim = found.claims[0].model_copy(update={"relation": relation, "margin": margin})
-    answer = Results(found, table(seeds, none=none, sigmoid=sigmoid), tuple(range(seeds))).answer(claim)
+    answer = StudyResults(found, table(seeds, none=none, sigmoid=sigmoid), tuple(range(seeds))).answer(claim)
     assert answer.verdict == verdict
     assert answer.difference == pytest.approx(np.mean(sigmoid[:seeds]) - np.mean(none[:seeds]))
     assert answer.low <= answer.difference + 1e-12
@@ -255,22 +255,22 @@ def test_a_claim_is_answered(
 
 def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:
     found = resolved(tmp_path, TOY)
-    noisy = Results(found, table(3, none=[0.5, 0.6, 0.7], sigmoid=[0.6, 0.55, 0.62]), (0, 1, 2))
+    noisy = StudyResults(found, table(3, none=[0.5, 0.6, 0.7], sigmoid=[0.6, 0.55, 0.62]), (0, 1, 2))
     answer = noisy.answer(found.claims[0])
     assert answer.verdict == "cannot be told"
     assert answer.low < 0 < answer.high
-    alike = Results(found, table(3, none=[1.0] * 3, sigmoid=[1.0] * 3), (0, 1, 2))
+    alike = StudyResults(found, table(3, none=[1.0] * 3, sigmoid=[1.0] * 3), (0, 1, 2))
     assert alike.answer(found.claims[0]).verdict == "cannot be told"
-    absent = Results(found, table(3, none=[0.5, 0.6, 0.7]), (0, 1, 2)).answer(found.claims[0])
+    absent = StudyResults(found, table(3, none=[0.5, 0.6, 0.7]), (0, 1, 2)).answer(found.claims[0])
     assert absent.verdict == "cannot be told"
     assert np.isnan(absent.difference)
 
 
 def test_pairing_seed_by_seed_takes_out_what_seeds_share(tmp_path: Path) -> None:
     found = resolved(tmp_path, TOY)
-    paired = Results(found, table(3, none=[0.3, 0.6, 0.9], sigmoid=[0.2, 0.5, 0.81]), (0, 1, 2))
+    paired = StudyResults(found, table(3, none=[0.3, 0.6, 0.9], sigmoid=[0.2, 0.5, 0.81]), (0, 1, 2))
     assert paired.answer(found.claims[0]).verdict == "holds"
-    shuffled = Results(found, table(3, none=[0.6, 0.9, 0.3], sigmoid=[0.2, 0.5, 0.81]), (0, 1, 2))
+    shuffled = StudyResults(found, table(3, none=[0.6, 0.9, 0.3], sigmoid=[0.2, 0.5, 0.81]), (0, 1, 2))
     assert shuffled.answer(found.claims[0]).verdict == "cannot be told"
 
 
@@ -279,7 +279,7 @@ def test_a_claim_against_a_number_or_another_column(tmp_path: Path, seeds: int) 
     found = resolved(tmp_path, TOY)
     scores = table(seeds, sigmoid=[0.1, 0.12, 0.11])
     chance = scores.assign(column="probe_chance", value=0.05)
-    results = Results(found, pd.concat([scores, chance]), tuple(range(seeds)))
+    results = StudyResults(found, pd.concat([scores, chance]), tuple(range(seeds)))
     for other, verdict in ((0.3, "holds"), (0.05, "does not hold"), ("probe_chance", "does not hold")):
         assert results.answer(found.claims[0].model_copy(update={"other": other})).verdict == verdict
     above = found.claims[0].model_copy(update={"other": "probe_chance", "relation": "above", "margin": -0.02})
@@ -292,7 +292,7 @@ def test_a_claim_about_two_differences(tmp_path: Path, seeds: int) -> None:
     claim = {"text": "The gap grows", "cell": "elu less tanh", "column": "probe_content", "relation": "above"}
     found = resolved(tmp_path, TOY | {"cells": cells, "claims": [claim | {"other": "none less relu"}]})
     scores = table(seeds, none=[0.5, 0.6, 0.7], relu=[0.4, 0.52, 0.6], elu=[0.9, 0.8, 0.85], tanh=[0.3, 0.2, 0.25])
-    answer = Results(found, scores, tuple(range(seeds))).answer(found.claims[0])
+    answer = StudyResults(found, scores, tuple(range(seeds))).answer(found.claims[0])
     assert answer.verdict == "holds"
     assert answer.difference == pytest.approx(0.5 if seeds == 1 else 0.6 - 0.28 / 3)
     with pytest.raises(ConfigError, match=r"other: there is no 'rely'.*mean 'relu'"):
@@ -378,8 +378,8 @@ def test_a_study_that_is_done_trains_and_measures_nothing(
 
     before = {path.name: path.read_bytes() for path in done.glob("*.*")}
     monkeypatch.setattr(trainings, "train_system", refuse)
-    monkeypatch.setattr("evaluations.speaker_probe.SpeakerProbe.measure", refuse)
-    monkeypatch.setattr("evaluations.reconstruction_error.ReconstructionError.measure", refuse)
+    monkeypatch.setattr("vcbench.evaluations.speaker_probe.SpeakerProbe.measure", refuse)
+    monkeypatch.setattr("vcbench.evaluations.reconstruction_error.ReconstructionError.measure", refuse)
     again = invoke(toy, runs)
     assert again.exit_code == 0, again.output
     for name in ("table.md", "table.csv", "table.tex", "plot.svg"):

@@ -57,7 +57,7 @@ def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> R
     """A run of eight trials with nothing but scores; one conversion failed."""
     plugin = folder.parent / "plugin.py"
     plugin.write_text(METRIC)
-    values = config.resolve("tiny") | {"systems": {name: {"system": "recorded"} for name in systems}}
+    values = config.resolve("tiny") | {"systems": {name: {"system": "imported_audio"} for name in systems}}
     settings = config.parse(
         values | {"metrics": {f"{plugin}:Made": {}}, "reference_rows": REFERENCES, "name": "made-up"}
     )

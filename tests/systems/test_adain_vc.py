@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from systems.adain_vc.chou_lee import (
+from vcbench.systems.adain_vc.chou_lee import (
     Bank,
     DecoderBlock,
     EncoderBlock,
@@ -19,8 +19,8 @@ from systems.adain_vc.chou_lee import (
     SpeakerEncoder,
     halve,
 )
-from systems.adain_vc.system import AdaINConfig, AdaINVC
-from systems.again_vc.system import AgainConfig, AgainVC
+from vcbench.systems.adain_vc.system import AdaINConfig, AdaINVC
+from vcbench.systems.again_vc.system import AgainConfig, AgainVC
 from vcbench.api.batch import Batch
 from vcbench.speech.features.settings import MelSettings
 

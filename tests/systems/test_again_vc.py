@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from systems.again_vc.import_checkpoint import convert_official, import_official, rename
-from systems.again_vc.reference_model import PublishedAgainVC
-from systems.again_vc.system import AgainConfig, AgainVC
-from systems.shared.autoencoder import activate
+from vcbench.systems.again_vc.import_checkpoint import convert_checkpoint, import_checkpoint, rename
+from vcbench.systems.again_vc.reference_model import ReferenceAgainVC
+from vcbench.systems.again_vc.system import AgainConfig, AgainVC
+from vcbench.systems.shared.autoencoder import activate
 from vcbench.api.batch import Batch
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings
@@ -108,7 +108,7 @@ def published_name(name: str) -> str:
 
 
 @pytest.fixture
-def published() -> tuple[AgainVC, dict[str, Tensor]]:
+def reference_model() -> tuple[AgainVC, dict[str, Tensor]]:
     torch.manual_seed(0)
     config = AgainConfig(hidden=12, content_channels=3, blocks=4, gru_hidden=12, gru_over_batch=True)
     system = AgainVC(config, MelSettings(n_mels=20)).eval()
@@ -119,7 +119,7 @@ def published() -> tuple[AgainVC, dict[str, Tensor]]:
 def test_import_infers_every_size(published: tuple[AgainVC, dict[str, Tensor]], wrapped: bool, tmp_path: Path) -> None:
     system, state = published
     torch.save({"model": state, "optimizer": {"state": {}}, "steps": 7} if wrapped else state, tmp_path / "official.pt")
-    checkpoint = import_official(tmp_path / "official.pt", tmp_path / "out")
+    checkpoint = import_checkpoint(tmp_path / "official.pt", tmp_path / "out")
     loaded = AgainVC.load(checkpoint)
     assert loaded.config == system.config
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in system.state_dict().items())
@@ -135,39 +135,39 @@ def test_import_runs_no_code(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     path = tmp_path / "evil.pt"
     torch.save({"model": Evil()}, path)
     with pytest.raises(CheckpointError, match="without running code"):
-        convert_official(path)
+        convert_checkpoint(path)
     path.write_bytes(pickle.dumps(Evil(), protocol=2))
     with pytest.raises(CheckpointError, match="without running code"):
-        convert_official(path)
+        convert_checkpoint(path)
     assert "has run" not in capsys.readouterr().out
 
 
 def test_import_says_what_is_wrong(published: tuple[AgainVC, dict[str, Tensor]], tmp_path: Path) -> None:
     path = tmp_path / "official.pt"
     with pytest.raises(CheckpointError, match="There is no file"):
-        convert_official(path)
+        convert_checkpoint(path)
     path.write_bytes(b"")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        convert_official(path)
+        convert_checkpoint(path)
     torch.save(published[1], path)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(CheckpointError, match="cannot be read"):
-        convert_official(path)
+        convert_checkpoint(path)
     torch.save([1, 2], path)
     with pytest.raises(CheckpointError, match=r"holds no state dict.*list"):
-        convert_official(path)
+        convert_checkpoint(path)
     torch.save({"weights": {}, "epoch": 3}, path)
     with pytest.raises(CheckpointError, match="weights, epoch"):
-        convert_official(path)
+        convert_checkpoint(path)
     torch.save({"encoder.weight": torch.zeros(3)}, path)
     with pytest.raises(CheckpointError, match="not a checkpoint of AGAIN-VC's published model"):
-        convert_official(path)
+        convert_checkpoint(path)
     missing = {
         name: value for name, value in published[1].items() if name != "decoder.conv_blocks.1.gen_block.3.conv.bias"
     }
     torch.save(missing, path)
     with pytest.raises(CheckpointError, match=r"decoder\.blocks\.1\.second\.second\.bias"):
-        convert_official(path)
+        convert_checkpoint(path)
 
 
 @pytest.mark.parametrize(("over_batch", "mel"), [(True, "mel_gru_over_batch"), (False, "mel_gru_over_time")])
@@ -175,7 +175,7 @@ def test_the_published_codes_tensors(shared: Path, tmp_path: Path, over_batch: b
     golden = load_file(shared / FIXTURE)
     state = {name.removeprefix("state."): value for name, value in golden.items() if name.startswith("state.")}
     torch.save({"model": state, "optimizer": {}, "steps": 1}, tmp_path / "official.pt")
-    system = convert_official(tmp_path / "official.pt", gru_over_batch=over_batch)
+    system = convert_checkpoint(tmp_path / "official.pt", gru_over_batch=over_batch)
     source, target = (system.batch([golden[name][0]])[0] for name in ("source", "target"))
     with torch.no_grad():
         converted = system.model.convert(source, None, target, None).permute(1, 2, 0)
@@ -195,7 +195,7 @@ def test_the_published_codes_tensors(shared: Path, tmp_path: Path, over_batch: b
 def test_the_published_architecture_in_pytorchs_layers_trains_the_same(over_batch: bool) -> None:
     torch.manual_seed(0)
     config = AgainConfig(hidden=16, gru_hidden=24, blocks=3, gru_over_batch=over_batch)
-    published, ours = PublishedAgainVC(config, 80).double(), AgainVC(config, MelSettings()).double()
+    published, ours = ReferenceAgainVC(config, 80).double(), AgainVC(config, MelSettings()).double()
     ours.load_state_dict({rename(name): value for name, value in published.state_dict().items()})
     for norm in (m for model in (published, ours) for m in model.modules() if isinstance(m, torch.nn.BatchNorm1d)):
         # The published code runs its encoder twice, ours once on both inputs, so batch statistics differ by design.

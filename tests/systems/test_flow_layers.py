@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from systems.layers.flow import (
+from vcbench.systems.layers.flow import (
     ActNorm,
     AffineCoupling,
     Flow,
@@ -18,7 +18,7 @@ from systems.layers.flow import (
     unsqueeze,
     whole_pairs,
 )
-from systems.layers.wavenet import WaveNet
+from vcbench.systems.layers.wavenet import WaveNet
 
 CHANNELS, CONDITION = 4, 3
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from systems.ae_flow.system import AEFlow
-from systems.flowvc.system import FlowVC
-from systems.nd_flow.system import NDFlow
-from systems.shared.mel_flow.system import ConversionError, MelFlow
+from vcbench.systems.ae_flow.system import AEFlow
+from vcbench.systems.flowvc.system import FlowVC
+from vcbench.systems.nd_flow.system import NDFlow
+from vcbench.systems.shared.mel_flow.system import ConversionError, MelFlow
 from vcbench.api.batch import Batch, collate
 from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings

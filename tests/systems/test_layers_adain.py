@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from systems.layers.adain import adapt, instance_norm, mean_absolute_error, swap_halves
+from vcbench.systems.layers.adain import adapt, instance_norm, mean_absolute_error, swap_halves
 
 
 def mask_of(lengths: list[int], frames: int) -> Tensor:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from systems.layers.conv import BatchNorm, Convolution, reflect_frames, reflect_index
-from systems.layers.winograd import convolve_three
+from vcbench.systems.layers.conv import BatchNorm, Convolution, reflect_frames, reflect_index
+from vcbench.systems.layers.winograd import convolve_three
 
 
 def reference(layer: nn.Conv1d, x: Tensor) -> Tensor:

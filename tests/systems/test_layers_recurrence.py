@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from systems.layers.recurrence import GatedRecurrence, Recurrence
+from vcbench.systems.layers.recurrence import GatedRecurrence, Recurrence
 
 
 @pytest.mark.parametrize("frames", [1, 2, 9])

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from systems.shared.mel_flow.condition import ConditionEncoder, phone_positions
-from systems.shared.mel_flow.settings import MelFlowConfig
-from systems.shared.mel_flow.speaker import SpeakerEncoder, unit
+from vcbench.systems.shared.mel_flow.condition import ConditionEncoder, phone_positions
+from vcbench.systems.shared.mel_flow.settings import MelFlowConfig
+from vcbench.systems.shared.mel_flow.speaker import SpeakerEncoder, unit
 from vcbench.api.batch import Batch
 from vcbench.api.settings import TrainingSettings
 

@@ -12,8 +12,6 @@ from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.files import hash_json
 
 FILE_MODULE = "vcbench_file_"  # begins the names of modules that are loaded from files
-
-
 Kind = Literal["systems", "metrics", "importers"]
 
 

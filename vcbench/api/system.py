@@ -60,7 +60,7 @@ class NeuralSystem(nn.Module):
         """Called once before the first step: training corpus statistics (n_mels,), and a first batch."""
 
     @classmethod
-    def published(cls, config: Any, n_mels: int) -> nn.Module | None:
+    def reference_model(cls, config: Any, n_mels: int) -> nn.Module | None:
         """The same model as its published code has it, with a `loss` of its own; what speed is measured against."""
         return None
 

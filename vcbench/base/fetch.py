@@ -9,7 +9,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import Progress, TaskID
+from rich.progress import Progress as Bars
+from rich.progress import TaskID
 
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file
@@ -28,17 +29,9 @@ class Archive:
 
 
 CHUNK = 1 << 18  # bytes
-
-
 TIMEOUT = 60.0  # seconds without a byte
-
-
 ATTEMPTS = 5  # in a row that bring nothing
-
-
 RANGE_REFUSED = 416
-
-
 WORTH_ANOTHER = (408, 429)  # the server's timeout, too many requests; other 4xx are final
 
 
@@ -46,7 +39,7 @@ class DownloadError(UserError):
     """A corpus that could not be fetched; what is there already stays for the next attempt unless it is wrong."""
 
 
-def fetch(archive: Archive, folder: Path, progress: Progress, patience: float = 1.0) -> Path:
+def fetch(archive: Archive, folder: Path, progress: Bars, patience: float = 1.0) -> Path:
     """Download an archive into `folder`, going on with what an earlier attempt left, and verify its checksum.
 
     Args:
@@ -87,7 +80,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _receive(archive: Archive, part: Path, progress: Progress, task: TaskID) -> bool:
+def _receive(archive: Archive, part: Path, progress: Bars, task: TaskID) -> bool:
     """Append what is missing; whether all of it came."""
     have = _size(part)
     request = urllib.request.Request(archive.url, headers={"Range": f"bytes={have}-"} if have else {})

@@ -18,8 +18,7 @@ from typing import Any
 from vcbench.base.errors import UserError
 
 Progress = Callable[[str, int, int, str], None]  # job, done, total, a word on how it goes
-
-
+JobProgress = Callable[..., None]  # the same without the job's name, as the job itself calls it
 POLL_SECONDS = 0.2
 
 
@@ -165,12 +164,3 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
-
-
-Report = Callable[..., None]
-
-
-Report = Callable[..., None]
-
-
-Report = Callable[..., None]

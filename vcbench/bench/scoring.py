@@ -26,7 +26,7 @@ from vcbench.base.errors import ModelUnavailable
 from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.run import config
 from vcbench.run.config import RunConfig
-from vcbench.run.run import Run, threads
+from vcbench.run.run import Run
 from vcbench.speech import audio
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.features.store import FeatureStore
@@ -34,16 +34,9 @@ from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.stages.score_cache import CHUNK
 
 Metrics = Mapping[str, dict[str, Any]]
-
-
 TOKENS = 4.0  # of Whisper in a second of English speech
-
-
 PROMPT = 4  # tokens that its decoder is given to begin with
-
-
 END = 50257  # its token that ends a text, in the multilingual vocabulary
-
 
 LARGE_V3 = {
     "n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 1280, "n_audio_head": 20, "n_audio_layer": 32, "n_vocab": 51866,
@@ -81,7 +74,7 @@ def score(
             for metric, options in ready.items()
         ]
         started = perf_counter()
-        costs: dict[str, Cost] = run_jobs(jobs, run.workers, threads(run), progress)
+        costs: dict[str, Cost] = run_jobs(jobs, run.workers, run.threads, progress)
         wall = perf_counter() - started
     rows = [
         (registry.row_name(metric), f"{cost.loading:.1f}", *_figures(cost.scoring, conversions, seconds))
@@ -157,7 +150,7 @@ def recordings(run: Run, count: int, seconds: float) -> list[Conversion]:
 
 def _pieces(speaker: Speaker, count: int, seconds: float, folder: Path, store: FeatureStore) -> list[Utterance]:
     """A speaker's utterances one after another, from the first again if need be, in pieces of one length."""
-    rate = store.mel_settings.sampling_rate
+    rate = store.sampling_rate
     size = round(seconds * rate)
     waves: list[np.ndarray] = []
     for utterance in speaker.utterances:

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from vcbench.api.batch import Batch
+from vcbench.api.settings import TrainingSettings
 from vcbench.api.system import NeuralSystem
 from vcbench.base.jobs import torch_threads
 from vcbench.base.machine import cache_root, pick_device
@@ -23,8 +25,6 @@ from vcbench.training.cost import WARM_UP, random_batch, step_operations
 from vcbench.training.step import Step
 
 CONVERTED = 8  # utterances
-
-
 MATRIX = 1024  # rows and columns
 
 
@@ -32,6 +32,26 @@ def matrix_peak(device: torch.device) -> float:
     """Floating-point operations a second of a product of large float32 matrices: what the machine can do at most."""
     matrix = torch.randn(MATRIX, MATRIX, device=device)
     return 2 * MATRIX**3 / _seconds(lambda: matrix @ matrix, 5, device)
+
+
+class TimedStep:
+    """A training step, timed, always on the same batch."""
+
+    def __init__(self, model: Any, recipe: TrainingSettings, batch: Batch) -> None:
+        self._step, self._batch = Step(model.train(), recipe), batch
+        self._seconds: list[float] = []
+
+    def __call__(self) -> None:
+        started = time.perf_counter()
+        self._step(self._batch)
+        if self._batch.mel.is_cuda:
+            torch.cuda.synchronize()
+        self._seconds.append(time.perf_counter() - started)
+
+    @property
+    def median(self) -> float:
+        """Seconds, without the first steps."""
+        return statistics.median(self._seconds[WARM_UP:])
 
 
 def train(config: RunConfig, threads: int, steps: int) -> list[tuple[str, ...]]:
@@ -67,11 +87,11 @@ def _time_training(
     n_mels = config.features.mel.n_mels
     recipe = own.training
     system, batch = _untrained(system_class, own, config, device), random_batch(recipe, n_mels, device)
-    step = Step(system, recipe, batch)
-    published = system_class.published(own, n_mels)
-    other = Step(published.to(device), recipe, batch) if published else None
+    step = TimedStep(system, recipe, batch)
+    published = system_class.reference_model(own, n_mels)
+    other = TimedStep(published.to(device), recipe, batch) if published else None
     for _ in range(WARM_UP + steps):
-        # In turn, so that what else the machine does meets both alike.
+        # Alternate, so background load affects both equally.
         step()
         if other:
             other()

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from vcbench import __version__
 from vcbench.base.errors import ModelUnavailable, UserError
-from vcbench.cli import bench, listen
+from vcbench.cli import bench, listen, lists
 from vcbench.cli.options import (
     Assignments,
     ConfigFiles,
@@ -35,23 +35,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-
 app.add_typer(listen.app, name="listen")
-
-
 app.add_typer(bench.app, name="bench")
 
-
 errors = Console(stderr=True)
-
-
 EXIT_USER_ERROR = 2
-
-
 EXIT_FAILURES = 3
-
-
 EXIT_INTERRUPTED = 130
 
 
@@ -258,26 +247,4 @@ def import_checkpoint(
     console.print(f"Wrote {import_checkpoint(system, file, output, settings)}")
 
 
-@app.command()
-def systems() -> None:
-    """List the installed systems."""
-    from vcbench.cli.verbs import describe
-
-    console.print(describe("systems"))
-
-
-@app.command()
-def metrics() -> None:
-    """List the installed metrics and their columns."""
-    from vcbench.cli.verbs import describe
-
-    console.print(describe("metrics"))
-
-
-@app.command()
-def doctor() -> None:
-    """Print device, versions, which weights and corpora are here, and what each missing one costs."""
-    from vcbench.cli import doctor as examination
-
-    for table in examination.examine():
-        console.print(table)
+app.add_typer(lists.app)  # last, as in the help

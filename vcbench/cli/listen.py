@@ -45,21 +45,11 @@ def listen_build(
     from vcbench.run.run import Run
 
     options = Options(
-        items=items,
-        listeners=listeners,
-        per_item=per_item,
-        seed=seed,
-        condition=condition,
-        rows=tuple(rows.split(",")) if rows else None,
-        training=training,
-        traps=traps,
-        gold=gold,
-        no_preference=no_preference,
-        contrast=pair(contrast),
-        language=language,
-        consent=consent.read_text(encoding="utf-8") if consent else None,
-        collector=collector,
-    )
+        items=items, listeners=listeners, per_item=per_item, seed=seed, condition=condition,
+        rows=tuple(rows.split(",")) if rows else None, training=training, traps=traps, gold=gold,
+        no_preference=no_preference, contrast=pair(contrast), language=language,
+        consent=consent.read_text(encoding="utf-8") if consent else None, collector=collector,
+    )  # fmt: skip
     key = build(Run.open(folder), test, out, options)
     console.print(f"Wrote {out}. The key is {key}: keep it away from listeners.")
 
@@ -107,7 +97,7 @@ def listen_analyse(
 
 
 def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path | None, run: Path | None) -> str:
-    """Analyse, write, and return what to print: notes, doubts, the paragraph, and where the files are.
+    """Analyse, write, and return what to print: notes, caveats, the paragraph, and where the files are.
 
     Args:
         out: by default a folder beside the key, named after the bundle.
@@ -123,14 +113,17 @@ def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path |
     if run is None:
         write(analysis, out)
     else:
-        from vcbench.listening.analysis.publish import merge, open_heard  # here, because a run takes seconds to import
+        from vcbench.listening.analysis.publish import (  # here, because a run takes seconds to import
+            merge,
+            open_rated_run,
+        )
 
-        heard = open_heard(analysis, run)
+        heard = open_rated_run(analysis, run)
         write(analysis, out)
         merge(analysis, heard)
         wrote.append(f"Wrote {run / 'leaderboard.md'} and {run / 'report.html'} anew.")
     screened = [
         f"Screened: listener {row.listener}, {row.rule} ({row.found})." for row in analysis.screened.itertuples()
     ]
-    doubts = [f"Mind: {doubt}" for doubt in analysis.doubts]
-    return "\n".join([*analysis.reading.notes, *screened, *doubts, "", paragraph(analysis), "", *wrote])
+    caveats = [f"Mind: {caveat}" for caveat in analysis.caveats]
+    return "\n".join([*analysis.reading.notes, *screened, *caveats, "", paragraph(analysis), "", *wrote])

@@ -11,18 +11,19 @@ from rich.table import Table
 from vcbench.api import registry
 from vcbench.base.console import bars, print_missing, stage
 from vcbench.base.errors import UserError, did_you_mean
-from vcbench.reporting import leaderboard
-from vcbench.reporting.publish import render
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.publish import publish, render, tabulate, unscored
 from vcbench.run import config as configuration
 from vcbench.run.run import Run
-from vcbench.stages import external, pipeline
 from vcbench.stages.convert import convert
+from vcbench.stages.external import import_table
+from vcbench.stages.pipeline import train_and_convert
 from vcbench.stages.prepare import prepare
 from vcbench.stages.score import check_metrics, score
 from vcbench.stages.train import train_rows
 
 
-def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard:
+def run_all(run: Run, strict: bool, console: Console) -> Leaderboard:
     """Every stage in turn; says what each did and how long it took."""
     missing = check_metrics(run, strict)
     print_missing(missing, console)
@@ -35,14 +36,14 @@ def run_all(run: Run, strict: bool, console: Console) -> leaderboard.Leaderboard
         prepare(run, progress)
     _print_rejected(run, console)
     with stage("train and convert", times, console) as progress:
-        pipeline.train_and_convert(run, progress)
+        train_and_convert(run, progress)
     return _score(run, missing, times, console)
 
 
-def _score(run: Run, missing: dict[str, str], times: dict[str, float], console: Console) -> leaderboard.Leaderboard:
+def _score(run: Run, missing: dict[str, str], times: dict[str, float], console: Console) -> Leaderboard:
     with stage("score", times, console) as progress:
         score(run, missing, progress)
-    return pipeline.publish(run, missing, times)
+    return publish(run, missing, times)
 
 
 def score_table(
@@ -53,9 +54,9 @@ def score_table(
     assignments: list[str] | None,
     strict: bool,
     console: Console,
-) -> tuple[Run, leaderboard.Leaderboard]:
+) -> tuple[Run, Leaderboard]:
     """Score audio that vcbench did not make; says what of it cannot be used."""
-    run = external.import_table(table, out, configuration.resolve(preset, files, assignments))
+    run = import_table(table, out, configuration.resolve(preset, files, assignments))
     missing = check_metrics(run, strict)
     print_missing(missing, console)
     _print_rejected(run, console)
@@ -70,10 +71,10 @@ def score_table(
 
 def report(folder: Path) -> Path:
     """Write report.html of what a run's scores are now."""
-    from vcbench.reporting.report import page as pages  # here, because what draws takes seconds to import
+    from vcbench.reporting.report.page import write_report  # here, because what draws takes seconds to import
 
     run = Run.open(folder)
-    return pages.write(run, pipeline.tabulate(run, pipeline.unscored(run)))
+    return write_report(run, tabulate(run, unscored(run)))
 
 
 def _print_rejected(run: Run, console: Console) -> None:
@@ -84,7 +85,7 @@ def _print_rejected(run: Run, console: Console) -> None:
             console.print(f"  {identity}: {escape(reason)}")
 
 
-def print_board(board: leaderboard.Leaderboard, run: Run, console: Console, seconds: float) -> None:
+def print_board(board: Leaderboard, run: Run, console: Console, seconds: float) -> None:
     console.print(render(board))
     failures = len(run.failures)
     if failures:

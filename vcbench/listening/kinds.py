@@ -8,11 +8,7 @@ from typing import Literal
 from vcbench.base.errors import UserError
 
 SUFFIX = ".key"  # by default a bundle's key lies beside it, under its name and this
-
-
 MAXIMUM_SIGNALS = 12  # on a MUSHRA page, hidden reference and anchors included (BS.1534-3)
-
-
 MAXIMUM_SECONDS = 12.0  # of a MUSHRA item (BS.1534-3)
 
 
@@ -45,7 +41,6 @@ KINDS = {
     "preference": Kind((0, 1), (), "pair", "enrolment"),
     "mushra": Kind(tuple(range(101)), ("world",), "all", "target_utterance"),  # ITU-R BS.1534-3
 }
-
 
 SHORT_NAMES = {"similarity": "similarity-mos"}
 

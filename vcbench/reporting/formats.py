@@ -11,7 +11,7 @@ import pandas as pd
 
 from vcbench.api.scores import ALL
 from vcbench.reporting.leaderboard import Leaderboard
-from vcbench.reporting.tables import Cell, Heading, Sheet, footnotes, part, plain_notes, sheets
+from vcbench.reporting.tables import Cell, Heading, TextTable, footnotes, part, plain_notes, text_tables
 from vcbench.reporting.text import escape_tex, markdown_table, superscript
 
 LATEX_COLUMNS = 5  # with their intervals, what a page is wide
@@ -19,13 +19,13 @@ LATEX_COLUMNS = 5  # with their intervals, what a page is wide
 
 def markdown(board: Leaderboard) -> str:
     lines = [f"# Leaderboard of {board.name}", "", *(f"{note}\n" for note in plain_notes(board))]
-    for sheet in sheets(board):
-        titles = [superscript(f"{head.title} {head.arrow}".strip(), head.marks) for head in sheet.headings]
-        table = [["system", *sheet.count_titles, *titles]]
-        for row in sheet.rows:
+    for printed in text_tables(board):
+        titles = [superscript(f"{head.title} {head.arrow}".strip(), head.marks) for head in printed.headings]
+        table = [["system", *printed.count_titles, *titles]]
+        for row in printed.rows:
             name = f"*{row.system}*" if row.reference else row.system
             table.append([name, *row.counts, *(_markdown_cell(cell) for cell in row.cells)])
-        lines += [f"## {sheet.title}", "", *markdown_table(table), ""]
+        lines += [f"## {printed.title}", "", *markdown_table(table), ""]
     for mark, note in enumerate(footnotes(board), start=1):
         lines.append(f"{mark}. {note.text}")
     return "\n".join(lines).rstrip() + "\n"
@@ -41,29 +41,29 @@ def latex(board: Leaderboard) -> str:
     lines = [f"% Leaderboard of {board.name}; needs \\usepackage{{booktabs}}"]
     notes = [escape_tex(note) for note in plain_notes(board)]
     notes += [f"\\textsuperscript{{{k}}}~{escape_tex(note.text)}" for k, note in enumerate(footnotes(board), start=1)]
-    for sheet in sheets(board):
-        lines += ["", *_latex_table(sheet, board.name)]
+    for printed in text_tables(board):
+        lines += ["", *_latex_table(printed, board.name)]
     return "\n".join([*lines, "", r"{\footnotesize\raggedright", "\n\n".join(notes), r"\par}", ""])
 
 
-def _latex_table(sheet: Sheet, name: str) -> list[str]:
+def _latex_table(printed: TextTable, name: str) -> list[str]:
     """A float; its columns in tabulars of `LATEX_COLUMNS` below each other."""
     lines = [r"\begin{table*}[t]", r"\centering\small\setlength{\tabcolsep}{4pt}"]
-    lines.append(rf"\caption{{{escape_tex(f'{name}: {sheet.title}')}}}")
-    indices = range(len(sheet.headings))
-    for start in range(0, len(sheet.headings), LATEX_COLUMNS):
-        lines += [*_tabular(part(sheet, indices[start : start + LATEX_COLUMNS])), r"\par\medskip"]
+    lines.append(rf"\caption{{{escape_tex(f'{name}: {printed.title}')}}}")
+    indices = range(len(printed.headings))
+    for start in range(0, len(printed.headings), LATEX_COLUMNS):
+        lines += [*_tabular(part(printed, indices[start : start + LATEX_COLUMNS])), r"\par\medskip"]
     return [*lines[:-1], r"\end{table*}"]
 
 
-def _tabular(sheet: Sheet) -> list[str]:
+def _tabular(printed: TextTable) -> list[str]:
     body = []
-    for index, row in enumerate(sheet.rows):
-        if row.reference and index and not sheet.rows[index - 1].reference:
+    for index, row in enumerate(printed.rows):
+        if row.reference and index and not printed.rows[index - 1].reference:
             body.append(r"\midrule")
         title = rf"\textit{{{escape_tex(row.system)}}}" if row.reference else escape_tex(row.system)
         body.append(" & ".join([title, *row.counts, *(_latex_cell(cell) for cell in row.cells)]) + r" \\")
-    titles = ["system", *sheet.count_titles, *(_latex_title(heading) for heading in sheet.headings)]
+    titles = ["system", *printed.count_titles, *(_latex_title(heading) for heading in printed.headings)]
     begin = rf"\begin{{tabular}}{{l{'r' * (len(titles) - 1)}}}"
     head = " & ".join(titles) + r" \\"
     return [begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]

@@ -14,7 +14,7 @@ from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 if TYPE_CHECKING:
     from vcbench.run.run import Run
 
-
+CELL_FIELDS = ["condition", "system", "column", "mean", "low", "high", "count", "rank", "best"]
 COMPARISON_FIELDS = ["condition", "column", "first", "second", "difference", "low", "high", "p", "p_holm", "better"]
 
 
@@ -75,6 +75,26 @@ def build(
     """
     _refuse_unknown(scores, "column", columns)
     _refuse_unknown(scores, "system", run.rows)
+    cells, comparisons = _cells(run, scores, columns)
+    return Leaderboard(
+        name=run.config.name,
+        corpus=run.corpus.name,
+        synthetic=run.corpus.synthetic,
+        systems=tuple(run.systems),
+        references=tuple(row for row in run.rows if row not in run.systems),
+        columns=dict(columns),
+        cells=_stack(cells, CELL_FIELDS),
+        counts=_counts(run.outcomes, run.rows),
+        comparisons=_stack(comparisons, COMPARISON_FIELDS),
+        unavailable=dict(unavailable or {}),
+        notes=tuple((tuple(about), text) for about, text in notes),
+    )
+
+
+def _cells(
+    run: Run, scores: pd.DataFrame, columns: Mapping[str, Column]
+) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+    """Cells and comparisons of every column, over all conditions and in each."""
     cells, comparisons = [], []
     for column, about in columns.items():
         table = scores[scores["column"] == column]
@@ -84,20 +104,7 @@ def build(
             made, compared = _column(part, about, run.rows, run.systems, run.config.seed)
             cells.append(made.assign(condition=condition, column=column))
             comparisons.append(compared.assign(condition=condition, column=column))
-    fields = ["condition", "system", "column", "mean", "low", "high", "count", "rank", "best"]
-    return Leaderboard(
-        name=run.config.name,
-        corpus=run.corpus.name,
-        synthetic=run.corpus.synthetic,
-        systems=tuple(run.systems),
-        references=tuple(row for row in run.rows if row not in run.systems),
-        columns=dict(columns),
-        cells=_stack(cells, fields),
-        counts=_counts(run.outcomes, run.rows),
-        comparisons=_stack(comparisons, COMPARISON_FIELDS),
-        unavailable=dict(unavailable or {}),
-        notes=tuple((tuple(about), text) for about, text in notes),
-    )
+    return cells, comparisons
 
 
 def _column(

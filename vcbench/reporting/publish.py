@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,27 +10,26 @@ import pandas as pd
 from vcbench.api.scores import Column, scores_to_frame
 from vcbench.base.files import write_json, write_text
 from vcbench.base.state import read_state
-from vcbench.reporting import leaderboard
-from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.leaderboard import Leaderboard, build
 from vcbench.reporting.manifest import write_manifest
-from vcbench.reporting.ratings import with_heard
+from vcbench.reporting.ratings import with_ratings
 from vcbench.reporting.sanity import broken_order
-from vcbench.run.folder import read_scores
-from vcbench.run.run import Run, RunError
+from vcbench.run.folder import RunError, RunFolder, read_scores
+from vcbench.run.run import Run
 from vcbench.stages.score import check_metrics
 
 if TYPE_CHECKING:
     from vcbench.reporting.terminal import TerminalBoard
 
 
-def write(board: Leaderboard, folder: Path) -> None:
+def write_leaderboard(board: Leaderboard, files: RunFolder) -> None:
     """Write leaderboard.md, .csv, .json and .tex, each whole or not at all."""
     from vcbench.reporting.formats import latex, long_table, markdown, plain
 
-    write_text(folder / "leaderboard.md", markdown(board))
-    write_text(folder / "leaderboard.tex", latex(board))
-    write_text(folder / "leaderboard.csv", long_table(board).to_csv(index=False))
-    write_json(folder / "leaderboard.json", plain(board))
+    write_text(files.leaderboard("md"), markdown(board))
+    write_text(files.leaderboard("tex"), latex(board))
+    write_text(files.leaderboard("csv"), long_table(board).to_csv(index=False))
+    write_json(files.leaderboard("json"), plain(board))
 
 
 def render(board: Leaderboard) -> TerminalBoard:
@@ -41,19 +39,19 @@ def render(board: Leaderboard) -> TerminalBoard:
     return TerminalBoard(board)
 
 
-def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> leaderboard.Leaderboard:
+def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> Leaderboard:
     """Write the manifest, the leaderboard in every format, and the report."""
     write_manifest(run, wall_times)
     return write_tables(run, missing)
 
 
-def write_tables(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
+def write_tables(run: Run, missing: dict[str, str]) -> Leaderboard:
     """Write the leaderboard in every format, and the report."""
-    from vcbench.reporting.report.page import write  # here, because what draws takes seconds to import
+    from vcbench.reporting.report.page import write_report  # here, because what draws takes seconds to import
 
     board = tabulate(run, missing)
-    write(board, run.folder)
-    write(run, board)
+    write_leaderboard(board, run.files)
+    write_report(run, board)
     return board
 
 
@@ -74,7 +72,7 @@ def unscored(run: Run) -> dict[str, str]:
     }
 
 
-def tabulate(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
+def tabulate(run: Run, missing: dict[str, str]) -> Leaderboard:
     """The leaderboard of the scores that the run has, and of what listeners said; `missing` are metrics without scores, with
     the reason.
     """
@@ -98,7 +96,5 @@ def tabulate(run: Run, missing: dict[str, str]) -> leaderboard.Leaderboard:
         notes.append((tuple(metric.columns), text))
         notes += metric.remarks(scores)
     notes += [((), line) for line in run.notes]
-    board = leaderboard.build(
-        run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable
-    )
-    return with_heard(replace(board, notes=(*board.notes, *(((), line) for line in broken_order(board)))), run)
+    board = build(run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable)
+    return with_ratings(replace(board, notes=(*board.notes, *(((), line) for line in broken_order(board)))), run)

@@ -22,13 +22,13 @@ from vcbench.run.run import Run
 FEWEST = 3  # systems; through two points goes a line
 
 
-def with_heard(board: Leaderboard, run: Run) -> Leaderboard:
+def with_ratings(board: Leaderboard, run: Run) -> Leaderboard:
     """The board with a column for each listening test, and a footnote on how its means go with the predicted ones.
 
     A test of recordings that the run no longer has stays without values, and says so.
     """
     tests = read_ratings(run)
-    columns = {f"heard_{name}": Column(**test["column"]) for name, test in tests.items()}
+    columns = {f"rating_{name}": Column(**test["column"]) for name, test in tests.items()}
     notes, missing = [], {}
     for column, test in zip(columns, tests.values(), strict=True):
         if changed := replaced(run, test["recordings"]):

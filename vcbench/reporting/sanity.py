@@ -9,8 +9,6 @@ from vcbench.api.scores import ALL
 from vcbench.reporting.leaderboard import Leaderboard
 
 SIMILARITY = "similarity_"  # prefix of the columns whose order is known
-
-
 FLOOR, CEILINGS = "source", ("oracle", "target")  # reference rows, from lowest to highest
 
 

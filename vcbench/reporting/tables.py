@@ -44,7 +44,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TextTable:
     """One table: a condition with the columns that have values there."""
 
     condition: str
@@ -100,24 +100,26 @@ def _common(board: Leaderboard) -> Iterator[str]:
             yield f"{first} and {second} are compared on the {common} trials that both have."
 
 
-def sheets(board: Leaderboard) -> Iterator[Sheet]:
+def text_tables(board: Leaderboard) -> Iterator[TextTable]:
     """The main columns over all conditions, then in each condition; last, the further columns over all conditions."""
     for condition, main in [*((condition, True) for condition in board.conditions), (ALL, False)]:
         cells = board.cells[board.cells["condition"] == condition]
         present = set(cells["column"]) | (set(board.unavailable) if condition == ALL else set())
         columns = [name for name in board.columns if name in present and board.columns[name].main == main]
         if columns or main:
-            yield _sheet(board, condition, columns, cells, main)
+            yield _text_table(board, condition, columns, cells, main)
 
 
-def _sheet(board: Leaderboard, condition: str, columns: Sequence[str], cells: pd.DataFrame, main: bool) -> Sheet:
+def _text_table(
+    board: Leaderboard, condition: str, columns: Sequence[str], cells: pd.DataFrame, main: bool
+) -> TextTable:
     counts = board.counts[board.counts["condition"] == condition].set_index("system")[["trials", "failures"]]
     rows = [_row(board, name, columns, cells, counts) for name in (*board.systems, *board.references)]
     rows = [row for row in rows if row.counts or _filled(row)]
     detectable = _detectable_row(board, condition, columns, len(counts) > 0)
     trials = f" ({counts['trials'].max()} trials)" if len(counts) else ""
     title = "All conditions" if condition == ALL else condition
-    return Sheet(
+    return TextTable(
         condition,
         title + ("" if main else ", further columns") + trials,
         ("n", "failed") if len(counts) else (),
@@ -126,17 +128,17 @@ def _sheet(board: Leaderboard, condition: str, columns: Sequence[str], cells: pd
     )
 
 
-def part(sheet: Sheet, columns: Sequence[int]) -> Sheet:
-    """Some columns of a sheet, without the rows that are empty there; the counts go with the first column."""
+def part(printed: TextTable, columns: Sequence[int]) -> TextTable:
+    """Some columns of a table, without the rows that are empty there; the counts go with the first column."""
     first = 0 in columns
     rows = [
         replace(row, counts=row.counts if first else (), cells=tuple(row.cells[index] for index in columns))
-        for row in sheet.rows
+        for row in printed.rows
     ]
     return replace(
-        sheet,
-        count_titles=sheet.count_titles if first else (),
-        headings=tuple(sheet.headings[index] for index in columns),
+        printed,
+        count_titles=printed.count_titles if first else (),
+        headings=tuple(printed.headings[index] for index in columns),
         rows=tuple(row for row in rows if any(row.counts) or _filled(row)),
     )
 

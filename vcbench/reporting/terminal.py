@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vcbench.reporting.leaderboard import Leaderboard
-from vcbench.reporting.tables import Cell, Heading, Sheet, footnotes, part, plain_notes, sheets
+from vcbench.reporting.tables import Cell, Heading, TextTable, footnotes, part, plain_notes, text_tables
 from vcbench.reporting.text import NO_BREAK_SPACE, superscript
 
 
@@ -24,31 +24,31 @@ class TerminalBoard:
         self.board = board
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        sheet = next(sheets(self.board))
-        yield Text(sheet.title, style="bold")
-        for columns in _groups(sheet, options.max_width):
-            yield _terminal_table(part(sheet, columns))
+        printed = next(text_tables(self.board))
+        yield Text(printed.title, style="bold")
+        for columns in _groups(printed, options.max_width):
+            yield _terminal_table(part(printed, columns))
         for line in plain_notes(self.board):
             yield Text(line, style="dim")
         for mark, note in enumerate(footnotes(self.board), start=1):
             yield Text(f"{superscript('', str(mark))} {note.text}", style="dim")
 
 
-def _column_width(sheet: Sheet, index: int) -> int:
+def _column_width(printed: TextTable, index: int) -> int:
     """Room for every value, and for a title in about three lines."""
-    title = _terminal_title(sheet.headings[index])
+    title = _terminal_title(printed.headings[index])
     longest = max(len(word) for word in title.split(" "))
-    cells = [line for row in sheet.rows for line in _terminal_cell(row.cells[index]).plain.split("\n")]
+    cells = [line for row in printed.rows for line in _terminal_cell(row.cells[index]).plain.split("\n")]
     return max([longest, math.ceil(len(title) / 3), *(len(line) for line in cells)])
 
 
-def _groups(sheet: Sheet, width: int) -> Iterator[list[int]]:
+def _groups(printed: TextTable, width: int) -> Iterator[list[int]]:
     """Indices of the columns of each table; the counts stand in the first."""
-    names = max(len(row.system) for row in sheet.rows) + 2
-    used = names + sum(len(title) + 3 for title in sheet.count_titles)
+    names = max(len(row.system) for row in printed.rows) + 2
+    used = names + sum(len(title) + 3 for title in printed.count_titles)
     group: list[int] = []
-    for index in range(len(sheet.headings)):
-        needed = _column_width(sheet, index) + 3
+    for index in range(len(printed.headings)):
+        needed = _column_width(printed, index) + 3
         if group and used + needed > width:
             yield group
             group, used = [], names
@@ -58,15 +58,15 @@ def _groups(sheet: Sheet, width: int) -> Iterator[list[int]]:
         yield group
 
 
-def _terminal_table(sheet: Sheet) -> Table:
+def _terminal_table(printed: TextTable) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("system", no_wrap=True)
-    for title in sheet.count_titles:
+    for title in printed.count_titles:
         table.add_column(title, justify="right")
-    for index, heading in enumerate(sheet.headings):
-        table.add_column(_terminal_title(heading), justify="right", width=_column_width(sheet, index))
-    for index, row in enumerate(sheet.rows):
-        if row.reference and index and not sheet.rows[index - 1].reference:
+    for index, heading in enumerate(printed.headings):
+        table.add_column(_terminal_title(heading), justify="right", width=_column_width(printed, index))
+    for index, row in enumerate(printed.rows):
+        if row.reference and index and not printed.rows[index - 1].reference:
             table.add_section()
         name = Text(row.system, style="italic dim" if row.reference else "")
         table.add_row(name, *row.counts, *(_terminal_cell(cell) for cell in row.cells))

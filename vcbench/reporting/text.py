@@ -23,10 +23,7 @@ def escape_tex(text: str) -> str:
 
 
 NOT_MEASURED = "\u2013"
-
-
 NO_BREAK_SPACE = "\u00a0"
-
 
 TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -34,7 +31,6 @@ TEX = {
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\to$", "±": r"$\pm$", "\u00d7": r"$\times$", "≤": r"$\leq$",
     "≥": r"$\geq$", "Δ": r"$\Delta$", "\u2013": "--", NO_BREAK_SPACE: "~",
 }  # fmt: skip
-
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 

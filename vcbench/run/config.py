@@ -21,8 +21,6 @@ from vcbench.speech.features.settings import MelSettings, PitchSettings
 from vcbench.speech.vocoders.vocoder import VocoderSettings
 
 ReferenceRow = Literal["source", "oracle", "target", "world"]
-
-
 REFERENCE_ROWS: tuple[ReferenceRow, ...] = ("source", "oracle", "target", "world")
 
 
@@ -66,7 +64,7 @@ class RunConfig(Strict):
 def presets() -> list[str]:
     return sorted(
         path.name.removesuffix(".toml")
-        for path in resources.files("vcbench.run.presets").iterdir()
+        for path in (resources.files("vcbench.run") / "presets").iterdir()
         if path.name.endswith(".toml")
     )
 
@@ -75,7 +73,7 @@ def resolve(preset: str, files: list[Path] | None = None, assignments: list[str]
     """A preset, with files laid over it in order, then ``key.key=value`` assignments (values as in TOML, or bare text)."""
     if preset not in presets():
         raise ConfigError(f"There is no preset {preset!r}.{did_you_mean(preset, presets())}")
-    values = tomllib.loads((resources.files("vcbench.run.presets") / f"{preset}.toml").read_text())
+    values = tomllib.loads(((resources.files("vcbench.run") / "presets") / f"{preset}.toml").read_text())
     return lay_over(values, files, assignments)
 
 
@@ -151,3 +149,14 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
     return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def needed_features(config: RunConfig) -> tuple[set[str], float]:
+    """The features that its systems need, and the largest share of training utterances in varied conditions."""
+    needs, varied = {"mel"}, 0.0
+    for row, settings in config.systems.items():
+        needs |= set(getattr(system_class(row, settings), "needs", ()))
+        own = system_config(row, settings)
+        if isinstance(own, SystemConfig):
+            varied = max(varied, own.training.varied_recordings)
+    return needs, varied

@@ -9,19 +9,18 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import ValidationError
 
+from vcbench.base.errors import UserError
 from vcbench.base.settings import Strict
 from vcbench.base.state import DamagedFile, find_parquet, find_state, read_parquet, read_state, write_state
 
 OUTCOMES = ("trial", "error", "audio_hash")  # columns of conversions.parquet
-
-
 TRIALS = ("trial", "condition", "source", "target_speaker", "references", "enrolment", "target_utterance")
-
-
 SCORES = ("system", "column", "trial", "condition", "value", "weight", "source_speaker", "target_speaker", "detail")
-
-
 Pairs = tuple[tuple[str, str], ...]
+
+
+class RunError(UserError):
+    """A run's folder that does not fit what was asked for."""
 
 
 @dataclass(frozen=True)

@@ -16,39 +16,23 @@ from vcbench.api.conversion import Conversion
 from vcbench.api.metric import Metric
 from vcbench.api.settings import SystemConfig
 from vcbench.api.system import NeuralSystem, VoiceConverter
-from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file, hash_json, write_text
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.base.settings import read_toml
 from vcbench.base.state import read_state
 from vcbench.run import config as configuration
-from vcbench.run.config import RunConfig, plain
-from vcbench.run.folder import Prepared, RunFolder, StoredUtterance, read_outcomes, read_trials
+from vcbench.run.config import RunConfig, needed_features, plain
+from vcbench.run.extend import extend
+from vcbench.run.folder import Prepared, RunError, RunFolder, StoredUtterance, read_outcomes, read_trials
 from vcbench.run.metrics import build_metrics
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Corpus, Speaker, Utterance
 
-
-def threads(run: Run) -> int:
-    """One thread a job on a CPU: then a result does not depend on how many cores there are."""
-    return 1 if run.device.type == "cpu" or run.workers > 1 else torch.get_num_threads()
-
-
-WHERE_ONLY = ("device", "workers", "name")  # keys that decide where a run computes, not what
-
-
-GROWING = ("systems", "metrics", "reference_rows")  # tables that may gain rows in a run that exists
-
-
 RECOGNISED_TEXT = (
     "The texts are what a recogniser heard: an error rate to the text is one to that recogniser, not to what was said."
 )
-
-
-class RunError(UserError):
-    """A run's folder that does not fit what was asked for."""
 
 
 class Run:
@@ -77,7 +61,7 @@ class Run:
         """
         path = RunFolder(folder).settings
         if path.is_file():
-            config = _extend(cls.open(folder).config, config, folder)
+            config = extend(cls.open(folder).config, config, folder)
         write_text(path, tomli_w.dumps(plain(config)))
         return cls(folder, config)
 
@@ -89,6 +73,11 @@ class Run:
     def workers(self) -> int:
         """Processes at once: what the settings say, else one per core on a CPU, and one on a GPU."""
         return self.config.workers or (1 if self.device.type == "cuda" else len(os.sched_getaffinity(0)))
+
+    @property
+    def threads(self) -> int:
+        """Of a job. One on a CPU, so that a result does not depend on how many cores there are."""
+        return 1 if self.device.type == "cpu" or self.workers > 1 else torch.get_num_threads()
 
     @property
     def score_cache(self) -> Path:
@@ -204,13 +193,7 @@ class Run:
     @property
     def needs(self) -> tuple[set[str], float]:
         """The features that its systems need, and the largest share of training utterances in varied conditions."""
-        needs, varied = {"mel"}, 0.0
-        for row, settings in self.config.systems.items():
-            needs |= set(getattr(configuration.system_class(row, settings), "needs", ()))
-            own = configuration.system_config(row, settings)
-            if isinstance(own, SystemConfig):
-                varied = max(varied, own.training.varied_recordings)
-        return needs, varied
+        return needed_features(self.config)
 
     @property
     def notes(self) -> list[str]:
@@ -268,26 +251,3 @@ class Run:
                 costs = read_state(path, "`vcbench run` makes it again.")["costs"]
                 found |= {name: cost for name, cost in costs.items() if cost}
         return found
-
-
-def _extend(old: RunConfig, new: RunConfig, folder: Path) -> RunConfig:
-    """The new settings plus the old run's further systems and metrics; refuses any other difference."""
-    before, after = plain(old), plain(new)
-    differing = [
-        key
-        for key in sorted(before.keys() | after.keys())
-        if key not in (*WHERE_ONLY, *GROWING) and before.get(key) != after.get(key)
-    ]
-    for table in ("systems", "metrics"):
-        differing += [
-            f"{table}.{key}" for key in before[table] if key in after[table] and before[table][key] != after[table][key]
-        ]
-    if differing:
-        raise RunError(
-            f"{folder} was made with other settings: {', '.join(differing)}. "
-            "Give the new run another --name or --runs, or delete that folder."
-        )
-    for table in ("systems", "metrics"):
-        after[table] = before[table] | after[table]
-    after["reference_rows"] = list(dict.fromkeys([*before["reference_rows"], *after["reference_rows"]]))
-    return configuration.parse(after)

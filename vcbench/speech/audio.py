@@ -23,47 +23,25 @@ from vcbench.base.files import whole_file
 if TYPE_CHECKING:
     from torch import Tensor
 
-
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff", ".aif", ".au")
-
-
 MINIMUM_RATE = 16_000  # Hz; below it speech lacks what tells voices apart, and speaker encoders expect it
-
-
 MAXIMUM_RATE = 192_000  # Hz
-
-
 MAXIMUM_CHANNELS = 2
-
-
 MINIMUM_SECONDS = 0.1
-
-
 MAXIMUM_SECONDS = 600.0
-
-
 SILENCE = 1e-3  # peak of a wave that counts as silent: -60 dB of full scale
-
-
 FULL_SCALE = 0.999  # a sample at or beyond it counts as clipped
-
 
 # Of VCTK and LibriSpeech (also as Ogg Vorbis, which overshoots) no file tried had more than 0.0003 of its samples
 # at full scale; three of them amplified to clip by 6 dB had 0.0016 to 0.022.
 CLIPPED_SHARE = 1e-3
 
-
 TRIM_DECIBELS = (
     35.0  # below the loudest frame: at 30 a soft last word of VCTK is lost, at 40 the noise of its rooms stays
 )
 
-
 TRIM_MARGIN = 0.05  # seconds kept on either side, for soft onsets and releases
-
-
 FRAME = 0.025  # seconds of a frame of `frame_levels`
-
-
 KERNEL_LIMIT = 2000  # of either term of a reduced ratio of rates; the resampling kernel grows with it
 
 

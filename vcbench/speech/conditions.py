@@ -23,23 +23,11 @@ from scipy.signal import fftconvolve
 from vcbench.speech.utterance import Utterance
 
 VERSION = 1  # raise it when the code's results change
-
-
 REVERBERATION_TIME = (0.2, 0.7)  # seconds until the tail has fallen by 60 dB
-
-
 DIRECT_TO_REVERBERANT = (0.0, 12.0)  # dB
-
-
 SIGNAL_TO_NOISE = (5.0, 25.0)  # dB
-
-
 NOISE_SLOPE = (0.0, 6.0)  # dB per octave by which the noise falls
-
-
 GAIN = 8.0  # dB: the microphone's gain lies between -GAIN and GAIN
-
-
 LOWEST = 62.5  # Hz: start of the first octave; below it, noise spectrum and gain are flat
 
 

@@ -11,23 +11,23 @@ from vcbench.base.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vcbench.speech.features.settings import MelSettings, PitchSettings
-
-
 Sex = Literal["F", "M"]
 
 
 class Features(Protocol):
     """Where an utterance's features come from; `vcbench.speech.features.store.FeatureStore` is one."""
 
-    mel_settings: MelSettings
-    pitch_settings: PitchSettings
+    @property
+    def sampling_rate(self) -> int:
+        """Hz, of waves."""
 
     def wave(self, utterance: Utterance) -> Tensor: ...
     def mel(self, utterance: Utterance) -> Tensor: ...
     def pitch(self, utterance: Utterance) -> tuple[Tensor, Tensor]: ...
     def phones(self, utterance: Utterance) -> Tensor: ...
     def content_hash(self, utterance: Utterance) -> str: ...
+    def pitch_of_wave(self, wave: Tensor) -> tuple[Tensor, Tensor]:
+        """As `pitch`, of a wave (samples,) that is not an utterance's."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Utterance:
     @property
     def sampling_rate(self) -> int:
         """Hz, of `wave`."""
-        return self._store().mel_settings.sampling_rate
+        return self._store().sampling_rate
 
     @property
     def mel(self) -> Tensor:

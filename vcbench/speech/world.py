@@ -10,8 +10,6 @@ from torch import Tensor
 from vcbench.speech.utterance import Utterance
 
 FRAME_PERIOD = 5.0  # ms, WORLD's default
-
-
 FORMANT_RATIOS = np.geomspace(0.75, 1.33, 25)  # candidates for the ratio of vocal-tract lengths
 
 

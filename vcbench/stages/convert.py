@@ -16,23 +16,19 @@ from vcbench.api.source import source_key
 from vcbench.api.system import NeuralSystem
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file, hash_json
-from vcbench.base.jobs import Job, Progress, Report, run_jobs
+from vcbench.base.jobs import Job, JobProgress, Progress, run_jobs
 from vcbench.base.settings import plain_json
 from vcbench.base.state import find_state, write_parquet, write_state
 from vcbench.run import config, reference_rows
 from vcbench.run.folder import RunFolder, find_outcomes
-from vcbench.run.run import Run, threads
+from vcbench.run.run import Run
 from vcbench.run.trials import trials_hash
 from vcbench.speech import audio
 from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.speech.vocoders import load_vocoder
 
 VERSION = 1  # raise it when the same checkpoint gives another recording
-
-
 BATCH = 12  # utterances; a neighbour changes nothing
-
-
 COSTS = ("conversion_seconds", "vocoder_seconds", "audio_seconds")
 
 
@@ -72,7 +68,7 @@ def _read_state(files: RunFolder, row: str) -> dict[str, Any]:
     return find_state(files.conversion_state(row)) or {"key": None, "done": False, "costs": {}}
 
 
-def convert_row(folder: Path, row: str, progress: Report) -> None:
+def convert_row(folder: Path, row: str, progress: JobProgress) -> None:
     """Convert the trial list by one row; a failed trial is recorded with its error, and the others go on.
 
     Batches made before under the same key are kept, so that an interrupted stage goes on; a batch of which
@@ -187,7 +183,7 @@ def _wait(tensors: list[Tensor]) -> None:
 
 def convert(run: Run, progress: Progress) -> None:
     """Have every system and reference row convert the trial list."""
-    run_jobs(conversion_jobs(run), run.workers, threads(run), progress)
+    run_jobs(conversion_jobs(run), run.workers, run.threads, progress)
 
 
 def conversion_jobs(run: Run, to_be_trained: Sequence[str] = ()) -> list[Job]:

@@ -57,4 +57,4 @@ def convert_files(converter: Converter, source: Path, targets: list[Path], outpu
     spoken = Utterance(f"file/{source.stem}", "source", source).with_features(store)
     costs = {"conversion_seconds": 0.0, "vocoder_seconds": 0.0}
     wave = convert_waves(system, [spoken], [Speaker("target", tuple(recordings))], vocoder, costs)[0]
-    audio.write(output, wave.detach().cpu().numpy(), store.mel_settings.sampling_rate)
+    audio.write(output, wave.detach().cpu().numpy(), store.sampling_rate)

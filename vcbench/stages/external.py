@@ -30,12 +30,10 @@ from vcbench.stages.convert import COSTS, conversion_key
 from vcbench.stages.external_table import Recording, TableError, enrolment, read_table, recordings
 
 EFFECTS = {LOW_RATE: "every model hears them without their upper band", CLIPPED: "they were scaled down"}
-
-
 REAL = "the sources and targets"
 
 
-class Recorded:
+class ImportedAudio:
     """Audio that vcbench did not make (`vcbench score`)."""
 
     produces: Literal["mel", "wave"] = "wave"
@@ -60,7 +58,11 @@ def settings(values: dict[str, Any], table: pd.DataFrame, out: Path) -> RunConfi
         # The only recordings of a target are then what it was given: nothing real is left to compare with.
         rows = [row for row in rows if row not in ("target", "oracle")]
     corpus = {"name": "folder", "root": str((out / "recordings").resolve())}
-    chosen = {"name": _run_name(out), "corpus": corpus, "systems": {name: {"system": "recorded"} for name in systems}}
+    chosen = {
+        "name": _run_name(out),
+        "corpus": corpus,
+        "systems": {name: {"system": "imported_audio"} for name in systems},
+    }
     return config.parse(values | chosen | {"metrics": metrics, "reference_rows": list(rows)})
 
 
@@ -129,7 +131,7 @@ def _copy_recordings(
         identity = f"{speaker}/r{index:05d}"
         copy = run.files.recordings / f"{identity}.flac"
         try:
-            flags += [(REAL, flag) for flag in copy_audio(recording.path, copy, run.store.mel_settings.sampling_rate)]
+            flags += [(REAL, flag) for flag in copy_audio(recording.path, copy, run.store.sampling_rate)]
         except audio.AudioError as error:
             rejected.append((name, str(error)))
             continue
@@ -190,7 +192,7 @@ def _copy_conversions(run: Run, system: str, folder: Path, rows: pd.DataFrame) -
     for row in rows.sort_values("trial").itertuples():
         copy, error = run.files.conversion(system, row.trial), ""
         try:
-            rate = run.store.mel_settings.sampling_rate
+            rate = run.store.sampling_rate
             flags += [(system, flag) for flag in copy_audio(folder / row.converted, copy, rate)]
         except audio.AudioError as problem:
             error = str(problem)

@@ -15,11 +15,7 @@ import pandas as pd
 from vcbench.base.errors import UserError, did_you_mean
 
 NEEDED = ("system", "converted", "source", "target")
-
-
 OPTIONAL = ("text", "source_speaker", "target_speaker", "enrolment")
-
-
 SEPARATOR = ";"  # between the recordings of an enrolment
 
 

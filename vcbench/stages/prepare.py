@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vcbench.base.files import hash_json
-from vcbench.base.jobs import Progress, Report
+from vcbench.base.jobs import JobProgress, Progress
 from vcbench.base.machine import cache_root
 from vcbench.base.settings import plain_json
 from vcbench.base.state import find_parquet, write_parquet
@@ -86,5 +86,5 @@ def _to_prepare(run: Run, before: dict[str, Any]) -> dict[str, Any]:
     return same | {"needs": sorted(needs), "varied": varied}
 
 
-def _named(progress: Progress, name: str) -> Report:
+def _named(progress: Progress, name: str) -> JobProgress:
     return lambda done, total, note="": progress(name, done, total, note)

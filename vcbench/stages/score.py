@@ -8,10 +8,10 @@ from pathlib import Path
 from vcbench.api.scores import scores_to_frame
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.files import hash_json
-from vcbench.base.jobs import Job, Progress, Report, run_jobs
+from vcbench.base.jobs import Job, JobProgress, Progress, run_jobs
 from vcbench.base.state import find_parquet, find_state, write_parquet, write_state
 from vcbench.run.folder import SCORES
-from vcbench.run.run import Run, threads
+from vcbench.run.run import Run
 from vcbench.stages.convert import conversion_key
 from vcbench.stages.score_cache import evaluate, metric_key
 
@@ -40,7 +40,7 @@ def score(run: Run, missing: dict[str, str], progress: Progress) -> None:
         for name in run.metrics
         if name not in missing and not _scored(run, name)
     ]
-    run_jobs(jobs, run.workers, threads(run), progress)
+    run_jobs(jobs, run.workers, run.threads, progress)
 
 
 def _score_key(run: Run, name: str) -> str:
@@ -56,7 +56,7 @@ def _scored(run: Run, name: str) -> bool:
     return find_parquet(run.files.scores(name), SCORES) is not None
 
 
-def score_metric(folder: Path, name: str, progress: Report) -> None:
+def score_metric(folder: Path, name: str, progress: JobProgress) -> None:
     """Score a run by one metric; its settings are written next to the table."""
     run = Run.open(folder)
     run.progress = progress

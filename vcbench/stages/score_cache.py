@@ -18,11 +18,7 @@ from vcbench.base.state import find_state, write_state
 from vcbench.speech.utterance import Utterance
 
 CHUNK = 32  # recordings measured between two writes of the cache
-
-
 Measured = list[tuple[str, float, float, dict[str, Any]]]  # column, value, weight, detail
-
-
 Scores = TypeVar("Scores")
 
 

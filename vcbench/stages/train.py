@@ -13,16 +13,16 @@ import torch
 
 from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_file, hash_json, write_text
-from vcbench.base.jobs import Job, Progress, Report, run_jobs
+from vcbench.base.jobs import Job, JobProgress, Progress, run_jobs
 from vcbench.base.state import find_state, read_state, write_state
-from vcbench.run.run import Run, threads
+from vcbench.run.run import Run
 from vcbench.training.cost import step_operations
 from vcbench.training.loop import train
 
 
 def train_rows(run: Run, rows: Sequence[str], progress: Progress) -> None:
     """Train what is not trained; several systems at once on a CPU, a thread each."""
-    run_jobs(training_jobs(run, rows), run.workers, threads(run), progress)
+    run_jobs(training_jobs(run, rows), run.workers, run.threads, progress)
 
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def training_jobs(run: Run, rows: Sequence[str]) -> list[Job]:
     return jobs
 
 
-def take_weights(folder: Path, row: str, twin: str, progress: Report) -> None:
+def take_weights(folder: Path, row: str, twin: str, progress: JobProgress) -> None:
     """Save the weights of `twin`, whose training is the same, as those of `row`."""
     run = Run.open(folder)
     system, other = run.build_system(row), run.load_system(twin)
@@ -90,7 +90,7 @@ def _trained_hash(run: Run, row: str) -> str | None:
     return settings
 
 
-def train_system(folder: Path, row: str, progress: Report) -> None:
+def train_system(folder: Path, row: str, progress: JobProgress) -> None:
     """Train one system of a run, from its last checkpoint if there is one, and save it."""
     run = Run.open(folder)
     system = run.build_system(row)

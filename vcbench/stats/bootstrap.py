@@ -36,11 +36,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
-
-
 Codes = NDArray[np.intp]
-
-
 POWER = 0.8
 
 

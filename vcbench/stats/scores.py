@@ -16,9 +16,8 @@ from scipy.special import stdtrit
 from vcbench.stats.bootstrap import Bootstrap, Floats, clusters, resample
 
 DRAWS = 2000
-
-
 LEVEL = 0.95
+COMPARED = ["first", "second", "difference", "low", "high", "p", "common", "detectable"]
 
 
 @dataclass(frozen=True)
@@ -89,21 +88,9 @@ def compare_pairs(
     records = []
     for first, second in pairs:
         bootstrap, common = _difference(by_system.get(first, {}), by_system.get(second, {}), draws, seed)
-        low, high = bootstrap.limits(level)
-        records.append(
-            {
-                "first": first,
-                "second": second,
-                "difference": bootstrap.estimate,
-                "low": low,
-                "high": high,
-                "p": bootstrap.p_value(),
-                "common": common,
-                "detectable": bootstrap.detectable((1 - level) / len(pairs)),
-            }
-        )
-    names_of_columns = ["first", "second", "difference", "low", "high", "p", "common", "detectable"]
-    table = pd.DataFrame(records, columns=names_of_columns)
+        figures = bootstrap.estimate, *bootstrap.limits(level), bootstrap.p_value()
+        records.append((first, second, *figures, common, bootstrap.detectable((1 - level) / len(pairs))))
+    table = pd.DataFrame(records, columns=COMPARED)
     table["p_holm"] = holm(table["p"].to_numpy(float))
     first_better = (table["difference"] > 0) == bool(higher_is_better)
     apart = (table["p_holm"] <= 1 - level) & (higher_is_better is not None)

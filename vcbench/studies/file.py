@@ -53,7 +53,7 @@ class Claim(Strict):
     margin: float = 0.0
 
 
-class Draw(Strict):
+class Panel(Strict):
     """A panel: "bars", `y` of every cell, or "curve", `y` over `x`.
 
     Attributes:
@@ -83,12 +83,12 @@ class StudyFile(Strict):
     presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
     presets_of: str | None = None
     claims: tuple[Claim, ...] = ()
-    draw: tuple[Draw, ...] = ()
+    draw: tuple[Panel, ...] = ()
 
 
 def names() -> list[str]:
     """The studies that come with vcbench."""
-    entries = (path.name for path in resources.files("vcbench.studies.definitions").iterdir())
+    entries = (path.name for path in (resources.files("vcbench.studies") / "definitions").iterdir())
     return sorted(name.removesuffix(".toml") for name in entries if name.endswith(".toml"))
 
 
@@ -109,4 +109,4 @@ def read(name: str) -> StudyFile:
 def _shipped(name: str) -> dict[str, Any]:
     if name not in names():
         raise ConfigError(f"There is no study {name!r}.{did_you_mean(name, names())}")
-    return tomllib.loads((resources.files("vcbench.studies.definitions") / f"{name}.toml").read_text())
+    return tomllib.loads(((resources.files("vcbench.studies") / "definitions") / f"{name}.toml").read_text())

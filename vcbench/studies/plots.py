@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 
 from vcbench.base.files import whole_file
 from vcbench.stats.scores import Interval
-from vcbench.studies.file import Draw
-from vcbench.studies.results import Results
+from vcbench.studies.file import Panel
+from vcbench.studies.results import StudyResults
 from vcbench.studies.study import Cell
 from vcbench.studies.tables import column_title
 
@@ -23,19 +23,10 @@ matplotlib.use("Agg")
 
 
 PANEL = (4.8, 4.0)  # inches
-
-
 ABREAST = 3  # panels in one row; more are split over two
-
-
 TITLE = 48  # characters per line of a panel's title
-
-
 LABEL = 16  # characters per line of a bar's label
-
-
 REFERENCES = {"source": ":", "target": "-."}  # reference rows that are drawn as horizontal lines
-
 
 PAPER: dict[str, Any] = {
     "marker": "D",
@@ -45,11 +36,10 @@ PAPER: dict[str, Any] = {
     "label": "paper",
 }
 
-
 SETTINGS: Any = {"svg.hashsalt": "vcbench", "svg.fonttype": "none"}  # the same plot gives the same file
 
 
-def write_plots(results: Results, out: Path) -> None:
+def write_plots(results: StudyResults, out: Path) -> None:
     """Write plot.svg and plot.png, if the study draws anything."""
     panels = results.study.file.draw
     if not panels:
@@ -71,7 +61,7 @@ def write_plots(results: Results, out: Path) -> None:
         pyplot.close(figure)
 
 
-def _bars(results: Results, draw: Draw, axis: Axes) -> None:
+def _bars(results: StudyResults, draw: Panel, axis: Axes) -> None:
     """One bar per cell that has a value."""
     found = [
         (cell, value) for cell in results.study.cells if (value := _point(results, cell.label, draw.y)) is not None
@@ -93,7 +83,7 @@ def _bars(results: Results, draw: Draw, axis: Axes) -> None:
     _legend(axis)
 
 
-def _curves(results: Results, draw: Draw, axis: Axes) -> None:
+def _curves(results: StudyResults, draw: Panel, axis: Axes) -> None:
     """A curve through the cells of each value of `hue`, in the order of the file."""
     assert draw.x is not None  # the study was checked
     study = results.study
@@ -124,7 +114,7 @@ def _curves(results: Results, draw: Draw, axis: Axes) -> None:
     _legend(axis)
 
 
-def _point(results: Results, label: str, key: str) -> Interval | None:
+def _point(results: StudyResults, label: str, key: str) -> Interval | None:
     """A row's figure as drawn: fractions in percent if the column says so."""
     found = results.interval(label, key)
     if found is None:
@@ -133,7 +123,7 @@ def _point(results: Results, label: str, key: str) -> Interval | None:
     return Interval(mean, low, high, found.count)
 
 
-def _shown(results: Results, key: str, value: float) -> float:
+def _shown(results: StudyResults, key: str, value: float) -> float:
     return value * 100 if results.study.columns[key].percent else value
 
 
@@ -144,7 +134,7 @@ def _errors(found: list[Interval]) -> list[list[float]]:
     return [low, high]
 
 
-def _level(results: Results, draw: Draw, axis: Axes) -> None:
+def _level(results: StudyResults, draw: Panel, axis: Axes) -> None:
     """A dashed line at a column's mean over the cells."""
     if draw.line is None:
         return
@@ -155,7 +145,7 @@ def _level(results: Results, draw: Draw, axis: Axes) -> None:
         axis.axhline(sum(found) / len(found), color="0.4", linestyle="--", label=column_title(results.study, draw.line))
 
 
-def _bound(results: Results, draw: Draw, axis: Axes, means: list[float]) -> None:
+def _bound(results: StudyResults, draw: Panel, axis: Axes, means: list[float]) -> None:
     """Limit percentages to 0 to 100, which an interval over few seeds may exceed; means beyond are still shown."""
     if results.study.columns[draw.y].percent:
         low, high = axis.get_ylim()

@@ -11,7 +11,7 @@ import pandas as pd
 
 from vcbench.base.files import write_json
 from vcbench.base.machine import device_name, git_commit, today, versions
-from vcbench.studies.results import Results
+from vcbench.studies.results import StudyResults
 from vcbench.studies.run import Finished
 
 
@@ -52,7 +52,7 @@ def write_record(finished: Finished, path: Path, command: str) -> None:
     write_json(path, record)
 
 
-def _plain_answer(results: Results, claim: Any) -> dict[str, Any]:
+def _plain_answer(results: StudyResults, claim: Any) -> dict[str, Any]:
     answer = results.answer(claim)
     limits = {name: None if pd.isna(value) else value for name, value in asdict(answer).items() if name != "claim"}
     return claim.model_dump() | limits

@@ -27,7 +27,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Results:
+class StudyResults:
     """Scores of a study: a row per score, its cell's label in `system`, and its `seed`.
 
     With several seeds, intervals are over seeds: Student's t on the seeds' means, or on a claim's differences seed by

@@ -17,14 +17,14 @@ from vcbench.base.console import print_missing, stage
 from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.run import config as configuration
 from vcbench.run.config import RunConfig
-from vcbench.run.run import Run, threads
+from vcbench.run.run import Run
 from vcbench.stages.convert import conversion_jobs
 from vcbench.stages.prepare import prepare
 from vcbench.stages.score import check_metrics
 from vcbench.stages.score_cache import evaluate
 from vcbench.stages.train import training_jobs
 from vcbench.studies.listening import build_tests, check_trials
-from vcbench.studies.results import Results
+from vcbench.studies.results import StudyResults
 from vcbench.studies.speed import Speed, measure_speed
 from vcbench.studies.study import Study
 
@@ -39,7 +39,7 @@ class Finished:
         seconds: by stage.
     """
 
-    results: Results
+    results: StudyResults
     views: list[Run]
     missing: dict[str, str]
     speed: Speed | None
@@ -76,7 +76,7 @@ def run_study(study: Study, seeds: int, runs: Path, out: Path, console: Console)
     with stage("score", times, console) as progress:
         scores = _score(study, views, missing, progress)
     failures = _failures(study, views) if study.needs_recordings else {}
-    results = Results(study, scores, tuple(run.config.seed for run in views))
+    results = StudyResults(study, scores, tuple(run.config.seed for run in views))
     return Finished(results, views, missing, speed, failures, times)
 
 
@@ -108,7 +108,7 @@ def _run_all(study: Study, views: Sequence[Run], list_jobs: Callable[[Run], list
         for view in views
         for job in list_jobs(view)
     ]
-    run_jobs(jobs, views[0].workers, threads(views[0]), progress)
+    run_jobs(jobs, views[0].workers, views[0].threads, progress)
 
 
 def _speed(study: Study, shared: Sequence[Run], out: Path, progress: Progress) -> Speed | None:
@@ -124,7 +124,7 @@ def _speed(study: Study, shared: Sequence[Run], out: Path, progress: Progress) -
         if issubclass(configuration.system_class(cell.row, cell.settings), NeuralSystem)
     ]
     several = trained[: shared[0].workers]
-    return measure_speed(several, threads(shared[0]), progress) if len(several) > 1 else None
+    return measure_speed(several, shared[0].threads, progress) if len(several) > 1 else None
 
 
 def _score(study: Study, views: Sequence[Run], missing: dict[str, str], progress: Progress) -> pd.DataFrame:
@@ -141,7 +141,7 @@ def _score(study: Study, views: Sequence[Run], missing: dict[str, str], progress
             for name, (view, metric) in jobs.items()
         ],
         views[0].workers,
-        threads(views[0]),
+        views[0].threads,
         progress,
     )
     tables = [made[name].assign(seed=view.config.seed) for name, (view, _) in jobs.items()]

@@ -20,14 +20,8 @@ from vcbench.training.cost import WARM_UP, random_batch
 from vcbench.training.step import Step
 
 ROUNDS = 3  # the fastest counts: background load only slows a round down
-
-
 SECONDS = 1.0  # approximate length of a round of one model alone
-
-
 STEPS = (3, 100)  # fewest and most in a round
-
-
 PATIENCE = 600  # seconds that a process waits for the others
 
 
@@ -85,16 +79,18 @@ def time_steps(folder: Path, row: str, steps: int, barrier: Barrier | None, prog
     batch = random_batch(system.config.training, system.mel_settings.n_mels, run.device)
     with torch.no_grad():
         system.initialise(batch.mel.mean((0, 2)), batch.mel.std((0, 2)), batch)
-    step = Step(system, system.config.training, batch)
+    step = Step(system.train(), system.config.training)
     for _ in range(WARM_UP):
-        step()
+        step(batch)
     rounds = []
     for done in range(ROUNDS):
         if barrier is not None:
             barrier.wait(PATIENCE)
         started = time.perf_counter()
         for _ in range(steps):
-            step()
+            step(batch)
+        if run.device.type == "cuda":
+            torch.cuda.synchronize()
         rounds.append(time.perf_counter() - started)
         progress(done + 1, ROUNDS)
     return rounds

@@ -21,8 +21,6 @@ from vcbench.run.config import RunConfig
 from vcbench.studies.file import CellEntry, Claim, StudyFile, read
 
 CONDITION_SIGN = "@"  # between a column's name and the one condition that it is limited to
-
-
 LESS_SIGN = " less "  # between two rows whose difference is taken
 
 

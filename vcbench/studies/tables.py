@@ -18,7 +18,7 @@ from vcbench.listening.options import Options
 from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, escape_tex, markdown_table, number
 from vcbench.stats.scores import LEVEL
 from vcbench.studies.listening import FOLDER
-from vcbench.studies.results import Answer, Results
+from vcbench.studies.results import Answer, StudyResults
 from vcbench.studies.run import Finished
 from vcbench.studies.study import CONDITION_SIGN, Study
 
@@ -72,7 +72,7 @@ def _unavailable(finished: Finished) -> set[str]:
     return {key for key in study.columns if key.partition(CONDITION_SIGN)[0] in absent}
 
 
-def _figure(results: Results, label: str, key: str) -> str:
+def _figure(results: StudyResults, label: str, key: str) -> str:
     found, column = results.interval(label, key), results.study.columns[key]
     if found is None:
         return NOT_MEASURED
@@ -84,14 +84,14 @@ def _range(low: float, high: float, column: Column) -> str:
     return f"[{number(low, column)},{NO_BREAK_SPACE}{number(high, column)}]"
 
 
-def claim_rows(results: Results) -> list[list[str]]:
+def claim_rows(results: StudyResults) -> list[list[str]]:
     return [
         [answer.claim.text, answer.claim.source, answer.verdict, _difference(results, answer)]
         for answer in map(results.answer, results.study.claims)
     ]
 
 
-def _difference(results: Results, answer: Answer) -> str:
+def _difference(results: StudyResults, answer: Answer) -> str:
     """The difference in the column's unit, with its interval and the claimed bound."""
     claim, column = answer.claim, results.study.columns[answer.claim.column]
     compared = f"{claim.cell} - {claim.other}"

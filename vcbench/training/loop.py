@@ -15,20 +15,15 @@ from vcbench.api.settings import TrainingSettings
 from vcbench.speech.conditions import vary
 from vcbench.speech.utterance import Utterance
 from vcbench.training.crops import CropSampler
-from vcbench.training.state import Progress, resume, save_state, write_log
-from vcbench.training.step import optimizer
+from vcbench.training.state import TrainingState, resume, save_state, write_log
+from vcbench.training.step import Step
 
 if TYPE_CHECKING:
     from vcbench.api.system import NeuralSystem
 
-
 HELD_OUT_BATCHES = 4  # batches of held-out crops, the same ones at every evaluation
-
-
 FINITE_CHECK_EVERY = 20  # steps between looks at the loss's value: each look waits for the device
-
-
-Report = Callable[[int, dict[str, float]], None]
+LossReport = Callable[[int, dict[str, float]], None]
 
 
 class TrainingDiverged(RuntimeError):
@@ -43,8 +38,8 @@ def learning_rate(settings: TrainingSettings, step: int) -> float:
     low, peak, last = settings.learning_rate / 25, settings.learning_rate, settings.learning_rate / 1e4
     if step < warm:
         return peak + (low - peak) * (1 + math.cos(math.pi * step / warm)) / 2
-    progress = (step - warm) / max(1.0, settings.steps - warm)
-    return last + (peak - last) * (1 + math.cos(math.pi * progress)) / 2
+    state = (step - warm) / max(1.0, settings.steps - warm)
+    return last + (peak - last) * (1 + math.cos(math.pi * state)) / 2
 
 
 def train(
@@ -53,7 +48,7 @@ def train(
     held_out: Sequence[Utterance],
     folder: Path,
     seed: int,
-    report: Report | None = None,
+    report: LossReport | None = None,
 ) -> None:
     """Train `system` in place, going on from `folder` if a training was interrupted there.
 
@@ -68,8 +63,9 @@ def train(
     crops = CropSampler(vary(training, settings.varied_recordings), system.needs, system.device)
     kept_out = CropSampler(held_out, system.needs, system.device) if held_out else None
     torch.manual_seed(seed)
-    progress = Progress(optimizer(system, settings), torch.Generator().manual_seed(seed))
-    if not resume(system, progress, folder):
+    step = Step(system, settings)
+    state = TrainingState(step.optimizer, torch.Generator().manual_seed(seed))
+    if not resume(system, state, folder):
         first = crops.draw(
             settings.batch_size, settings.frames, settings.reference_frames, torch.Generator().manual_seed(seed)
         )
@@ -77,62 +73,70 @@ def train(
             system.initialise(*crops.statistics(), first)
     system.train()
     try:
-        _steps(system, crops, kept_out, progress, folder, report)
+        _steps(step, crops, kept_out, state, folder, report)
     finally:
         system.eval()
 
 
 def _steps(
-    system: NeuralSystem,
+    step: Step,
     crops: CropSampler,
     kept_out: CropSampler | None,
-    progress: Progress,
+    state: TrainingState,
     folder: Path,
-    report: Report | None,
+    report: LossReport | None,
 ) -> None:
-    settings = system.config.training
-    parameters = [parameter for parameter in system.parameters() if parameter.requires_grad]
-    sums: dict[str, Tensor] = {}
-    started, count = time.perf_counter() - progress.seconds, 0
-    while progress.step < settings.steps:
-        for group in progress.optimizer.param_groups:
-            group["lr"] = learning_rate(settings, progress.step)
-        batch = crops.draw(settings.batch_size, settings.frames, settings.reference_frames, progress.generator)
-        with torch.autocast(system.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-            losses = system.loss(batch)
-        progress.optimizer.zero_grad(set_to_none=True)
-        losses["total"].backward()
-        norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
-        progress.optimizer.step()
-        progress.step += 1
-        count += 1
-        for name, value in {**losses, "gradient_norm": norm}.items():
-            sums[name] = sums.get(name, 0.0) + value.detach().float()
-        last = progress.step == settings.steps
-        evaluated = progress.step % settings.evaluate_every == 0 or last
-        if progress.step % FINITE_CHECK_EVERY == 0 or evaluated:
-            _require_finite(sums, progress.step, folder)
+    settings, averages = step.recipe, Averages()
+    started = time.perf_counter() - state.seconds
+    while state.step < settings.steps:
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(settings, state.step)
+        batch = crops.draw(settings.batch_size, settings.frames, settings.reference_frames, state.generator)
+        averages.add(step(batch))
+        state.step += 1
+        last = state.step == settings.steps
+        evaluated = state.step % settings.evaluate_every == 0 or last
+        if state.step % FINITE_CHECK_EVERY == 0 or evaluated:
+            averages.require_finite(state.step, folder)
             if report:
-                report(progress.step, {"total": float(losses["total"].detach())})
+                report(state.step, {"total": float(averages.latest["total"])})
         if evaluated:
-            row = {"step": progress.step, "learning_rate": learning_rate(settings, progress.step - 1)}
-            row |= {name: float(value) / count for name, value in sums.items()}
-            row |= _held_out_losses(system, kept_out) if kept_out else {}
-            progress.seconds = time.perf_counter() - started
-            progress.log.append(row | {"seconds": round(progress.seconds, 3)})
-            write_log(folder, progress)
-            sums, count = {}, 0
-        if last or (evaluated and progress.step % settings.checkpoint_every == 0):
-            save_state(system, progress, folder)
+            row = {"step": state.step, "learning_rate": learning_rate(settings, state.step - 1)}
+            row |= averages.means()
+            row |= _held_out_losses(step.model, kept_out) if kept_out else {}
+            state.seconds = time.perf_counter() - started
+            state.log.append(row | {"seconds": round(state.seconds, 3)})
+            write_log(folder, state)
+            averages = Averages()
+        if last or (evaluated and state.step % settings.checkpoint_every == 0):
+            save_state(step.model, state, folder)
 
 
-def _require_finite(sums: dict[str, Tensor], step: int, folder: Path) -> None:
-    for name, value in sums.items():
-        if not math.isfinite(float(value)):
-            raise TrainingDiverged(
-                f"Training stopped at step {step}: {name} is {float(value)}. The last good checkpoint, if any, is in {folder}. "
-                "Lower training.learning_rate or training.clip, or look for a broken utterance with `vcbench prepare`."
-            )
+class Averages:
+    """Sums of losses since the last evaluation; they stay on the device until they are read."""
+
+    def __init__(self) -> None:
+        self.latest: dict[str, Tensor] = {}
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+
+    def add(self, losses: dict[str, Tensor]) -> None:
+        self.latest = {name: value.detach() for name, value in losses.items()}
+        self._count += 1
+        for name, value in self.latest.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value.float()
+
+    def means(self) -> dict[str, float]:
+        return {name: float(value) / self._count for name, value in self._sums.items()}
+
+    def require_finite(self, step: int, folder: Path) -> None:
+        for name, value in self._sums.items():
+            if not math.isfinite(float(value)):
+                raise TrainingDiverged(
+                    f"Training stopped at step {step}: {name} is {float(value)}. The last good checkpoint, if any, is in "
+                    f"{folder}. Lower training.learning_rate or training.clip, or look for a broken utterance with "
+                    "`vcbench prepare`."
+                )
 
 
 def _held_out_losses(system: NeuralSystem, kept_out: CropSampler) -> dict[str, float]:

@@ -18,16 +18,13 @@ from vcbench.base.files import write_bytes, write_text
 if TYPE_CHECKING:
     from vcbench.api.system import NeuralSystem
 
-
 STATE_FILE = "training.safetensors"
-
-
 LOG_FILE = "train.jsonl"
 
 
 @dataclass
-class Progress:
-    """What changes while training, beside the weights."""
+class TrainingState:
+    """What changes while training, apart from the weights."""
 
     optimizer: torch.optim.Adam
     generator: torch.Generator
@@ -36,25 +33,25 @@ class Progress:
     log: list[dict[str, float]] = field(default_factory=list)
 
 
-def write_log(folder: Path, progress: Progress) -> None:
-    write_text(folder / LOG_FILE, "".join(json.dumps(row) + "\n" for row in progress.log))
+def write_log(folder: Path, state: TrainingState) -> None:
+    write_text(folder / LOG_FILE, "".join(json.dumps(row) + "\n" for row in state.log))
 
 
-def save_state(system: NeuralSystem, progress: Progress, folder: Path) -> None:
+def save_state(system: NeuralSystem, state: TrainingState, folder: Path) -> None:
     """Weights, Adam's state, random states and the step, in one safetensors file."""
     tensors = {f"system.{name}": value.contiguous() for name, value in system.state_dict().items()}
-    for index, state in progress.optimizer.state_dict()["state"].items():
-        tensors |= {f"adam.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    tensors["random.crops"] = progress.generator.get_state()
+    for index, moments in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"adam.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+    tensors["random.crops"] = state.generator.get_state()
     tensors["random.torch"] = torch.get_rng_state()
     if system.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(system.device)
-    training = {"step": progress.step, "seconds": progress.seconds, "log": progress.log}
+    training = {"step": state.step, "seconds": state.seconds, "log": state.log}
     metadata = {"vcbench": json.dumps(system.description()), "training": json.dumps(training)}
     write_bytes(folder / STATE_FILE, save(tensors, metadata))
 
 
-def resume(system: NeuralSystem, progress: Progress, folder: Path) -> bool:
+def resume(system: NeuralSystem, state: TrainingState, folder: Path) -> bool:
     """Go on from the folder's checkpoint; False where there is none.
 
     Raises:
@@ -71,7 +68,7 @@ def resume(system: NeuralSystem, progress: Progress, folder: Path) -> bool:
         raise CheckpointError(f"{path} cannot be read ({error}). Delete it to train from the start.") from error
     if json.loads(metadata["vcbench"]) != json.loads(json.dumps(system.description())):
         raise CheckpointError(
-            f"{path} was made with other settings. Use another run name, or delete its folder to train anew."
+            f"{path} was made with other settings. Use another run name, or delete its folder to train again."
         )
     system.load_state_dict({k.removeprefix("system."): v for k, v in tensors.items() if k.startswith("system.")})
     adam: dict[int, dict[str, Tensor]] = {}
@@ -79,11 +76,11 @@ def resume(system: NeuralSystem, progress: Progress, folder: Path) -> bool:
         if name.startswith("adam."):
             _, index, key = name.split(".", 2)
             adam.setdefault(int(index), {})[key] = value
-    progress.optimizer.load_state_dict({"state": adam, "param_groups": progress.optimizer.state_dict()["param_groups"]})
-    progress.generator.set_state(tensors["random.crops"])
+    state.optimizer.load_state_dict({"state": adam, "param_groups": state.optimizer.state_dict()["param_groups"]})
+    state.generator.set_state(tensors["random.crops"])
     torch.set_rng_state(tensors["random.torch"])
     if system.device.type == "cuda" and "random.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random.cuda"], system.device)
     training = json.loads(metadata["training"])
-    progress.step, progress.seconds, progress.log = training["step"], training["seconds"], training["log"]
+    state.step, state.seconds, state.log = training["step"], training["seconds"], training["log"]
     return True

@@ -1,55 +1,42 @@
-"""One training step: forward, backward, clipping, Adam."""
+"""One training step: forward, backward, clipping, Adam. The loop takes it, and the benchmark times it."""
 
 from __future__ import annotations
 
-import statistics
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from vcbench.api.batch import Batch
 from vcbench.api.settings import TrainingSettings
-from vcbench.training.cost import WARM_UP
-
-if TYPE_CHECKING:
-    from vcbench.api.system import NeuralSystem
 
 
 class Step:
-    """One training step of a model that has `loss`, again and again on the same batch."""
+    """Steps of a model with the recipe's optimizer.
 
-    def __init__(self, model: Any, recipe: TrainingSettings, batch: Batch) -> None:
-        self.model = model.train()
-        self.recipe, self.batch = recipe, batch
-        self.optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate, amsgrad=recipe.amsgrad, fused=True)
-        self.seconds: list[float] = []
+    Args:
+        model: a module in training mode with ``loss(batch)``, scalars by name of which "total" is minimised.
+    """
 
-    def __call__(self) -> None:
-        device = self.batch.mel.device.type
-        started = time.perf_counter()
-        with torch.autocast(device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-            loss = self.model.loss(self.batch)["total"]
+    def __init__(self, model: Any, recipe: TrainingSettings) -> None:
+        self.model, self.recipe = model, recipe
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.Adam(
+            model.parameters(),
+            lr=recipe.learning_rate,
+            betas=recipe.betas,
+            weight_decay=recipe.weight_decay,
+            amsgrad=recipe.amsgrad,
+            fused=True,
+        )
+
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses, and the norm of their gradient before clipping."""
+        bfloat16 = self.recipe.precision == "bfloat16"
+        with torch.autocast(batch.mel.device.type, torch.bfloat16, enabled=bfloat16):
+            losses = self.model.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        losses["total"].backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.optimizer.step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        self.seconds.append(time.perf_counter() - started)
-
-    @property
-    def median(self) -> float:
-        """Seconds, without the first steps."""
-        return statistics.median(self.seconds[WARM_UP:])
-
-
-def optimizer(system: NeuralSystem, settings: TrainingSettings) -> torch.optim.Adam:
-    return torch.optim.Adam(
-        system.parameters(),
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-        amsgrad=settings.amsgrad,
-        fused=True,
-    )
+        return {**losses, "gradient_norm": norm}

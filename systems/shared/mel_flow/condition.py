@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from systems.layers.flow import squeeze
-from systems.shared.mel_flow.settings import MelFlowConfig
+from ...layers.flow import squeeze
+from .settings import MelFlowConfig
 from vcbench.api.batch import Batch
 
 POSITIONS = 3  # channels of `phone_positions`

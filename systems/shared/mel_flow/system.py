@@ -8,21 +8,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from systems.layers.flow import Flow, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
-from systems.shared.mel_flow.condition import ConditionEncoder
-from systems.shared.mel_flow.settings import MelFlowConfig
-from systems.shared.mel_flow.speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
+from ...layers.flow import Flow, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
+from .condition import ConditionEncoder
+from .settings import MelFlowConfig
+from .speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
 from vcbench.api.batch import Batch, collate, noise_generator
 from vcbench.api.system import NeuralSystem
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
 
 Projected = list[list[Tensor]]  # what Flow.project returns
-
-
 SMALLEST_DEVIATION = 0.5  # log10; a nearly constant band is not scaled up to unit deviation
-
-
 LARGEST_MEL = 10.0  # log10 magnitude; speech lies between -5 and 2, so a larger value means that the inverse exploded
 
 

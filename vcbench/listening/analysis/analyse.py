@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from vcbench.listening.analysis import mixed_model
-from vcbench.listening.analysis.caveats import doubts
+from vcbench.listening.analysis.caveats import caveats
 from vcbench.listening.analysis.screening import screen
 from vcbench.listening.analysis.statistics import Findings, analyse, points, side_bias
 from vcbench.listening.answers.key import Key
@@ -26,7 +26,7 @@ class Analysis:
         before, after: of all listeners, and of those that passed the screening.
         model: of the latter; ``None`` for a preference, and where ratings do not determine it.
         side: of a preference, how often A was chosen (`vcbench.listening.analysis.side_bias`); else ``None``.
-        doubts: what a reviewer would hold against it.
+        caveats: what a reviewer would hold against it.
     """
 
     key: Key
@@ -36,7 +36,7 @@ class Analysis:
     after: Findings
     model: mixed_model.MixedModel | None
     side: dict[str, float] | None
-    doubts: list[str]
+    caveats: list[str]
 
     @property
     def out(self) -> list[str]:
@@ -75,5 +75,5 @@ def analyse_test(key: Key, results: Sequence[Path]) -> Analysis:
         after=after,
         model=None if preference else mixed_model.fit(rated, compared, key.plan.alpha),
         side=side_bias(rated, key.plan, key.plan.bootstrap_samples) if preference else None,
-        doubts=doubts(key, counted, after, screened["listener"].nunique()),
+        caveats=caveats(key, counted, after, screened["listener"].nunique()),
     )

@@ -12,12 +12,10 @@ from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
 
 # Differences that a test should be able to see: half a category, 10 points, 60% against 40%.
 WORTH = {"mos": 0.5, "similarity-mos": 0.5, "mushra": 10.0, "preference": 0.2}
-
-
 CROWDED = 80  # on MUSHRA's scale: where most ratings are above it, systems are hard to tell apart (BS.1534-3)
 
 
-def doubts(key: Key, table: pd.DataFrame, findings: Findings, screened: int) -> list[str]:
+def caveats(key: Key, table: pd.DataFrame, findings: Findings, screened: int) -> list[str]:
     """Sentences on what is too little, was changed, or looks odd.
 
     Args:

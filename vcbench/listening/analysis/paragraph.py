@@ -23,7 +23,6 @@ ASKED = {
     "preference": "Of two clips, listeners chose the one whose voice is closer to a recording of the target",
 }
 
-
 DECIMALS = {"mos": 2, "similarity-mos": 2, "mushra": 1, "preference": 3}
 
 

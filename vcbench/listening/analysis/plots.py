@@ -16,13 +16,8 @@ from vcbench.listening.analysis.analyse import Analysis
 from vcbench.listening.analysis.statistics import ALL, points
 
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "vcbench", "text.parse_math": False, "font.size": 9}
-
-
 INK, FILL, SHARES = "#1b2330", "#cfe0f3", ("#2563a8", "#d5dae1", "#c2410c")
-
-
 WIDTH = 6.0  # inches
-
 
 TITLES = {
     "mos": "naturalness (1 to 5)", "similarity-mos": "same speaker (1 to 4)", "mushra": "rating (0 to 100)",

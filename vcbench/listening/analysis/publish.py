@@ -23,7 +23,7 @@ TITLES = {
 }
 
 
-def open_heard(analysis: Analysis, folder: Path) -> Run:
+def open_rated_run(analysis: Analysis, folder: Path) -> Run:
     """The run whose recordings were heard.
 
     Raises:

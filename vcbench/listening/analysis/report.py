@@ -48,7 +48,7 @@ def plain(analysis: Analysis) -> dict[str, Any]:
         "plan": key.plan.model_dump(exclude_none=True),
         "plan_kept": key.plan_kept,
         "notes": analysis.reading.notes,
-        "doubts": analysis.doubts,
+        "caveats": analysis.caveats,
         "missing": records(analysis.reading.missing),
         "screened": records(analysis.screened),
         "before": _findings(analysis.before),
@@ -81,7 +81,7 @@ def markdown(analysis: Analysis) -> str:
     """The report; scores and pairs after screening, then scores before it where anybody was screened."""
     key = analysis.key
     lines = [f"# Listening test {key.content['name']}", "", paragraph(analysis), ""]
-    for title, sentences in (("Mind", analysis.doubts), ("Answers", analysis.reading.notes)):
+    for title, sentences in (("Mind", analysis.caveats), ("Answers", analysis.reading.notes)):
         if sentences:
             lines += [f"## {title}", "", *(f"- {sentence}" for sentence in sentences), ""]
     lines += [*_section("Missing ratings", analysis.reading.missing.astype(str))]

@@ -24,10 +24,7 @@ from vcbench.stats.bootstrap import clusters
 from vcbench.stats.scores import weighted_mean_interval
 
 ALL = "all"  # the condition that pools the others
-
-
 Level = Literal["nominal", "ordinal", "interval"]
-
 
 LEVELS: dict[str, Level] = {
     "mos": "ordinal",
@@ -35,7 +32,6 @@ LEVELS: dict[str, Level] = {
     "mushra": "interval",
     "preference": "nominal",
 }
-
 
 TWO_MODES = 5 / 9  # a coefficient above this speaks for two modes: that of a uniform distribution
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vcbench.base.files import hash_file
-from vcbench.listening.answers.session import Answer, Result
+from vcbench.listening.answers.session import Answer, Session
 from vcbench.listening.kinds import KINDS, ListeningError
 
 
@@ -26,7 +26,7 @@ class Bundle:
         self.manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
         self.sheets: dict[str, Any] = json.loads((self.folder / "sheets.json").read_text(encoding="utf-8"))
 
-    def check(self, result: Result) -> None:
+    def check(self, result: Session) -> None:
         """Whether a session answers this bundle: its sheet, its clips, its scale.
 
         Raises:

@@ -11,18 +11,13 @@ from typing import Any
 import pandas as pd
 
 from vcbench.listening.answers.key import Key
-from vcbench.listening.answers.session import Result, read_result
+from vcbench.listening.answers.session import Session, read_session
 from vcbench.listening.answers.webmushra import PHP_TYPES, Response, answers, from_php, from_pymushra, number
 from vcbench.listening.kinds import ListeningError
 
 PLAIN = ["listener", "item", "system", "rating"]
-
-
 CELL = ["listener", "page", "clip"]
-
-
 GIVEN = [*CELL, "session", "position", "rating", "heard", "plays", "shown", "rated", "seconds", "source", "plain"]
-
 
 FORMATS = (
     "a session of our own page (JSON), a CSV file of webMUSHRA (mushra, paired_comparison, lms, lss), pymushra's TinyDB (JSON) "
@@ -62,7 +57,7 @@ def _read_json(path: Path, key: Key) -> Iterable[dict[str, Any]]:
         raise ListeningError(f"it is no JSON: {error}.") from error
     tables = [table for table in document.values() if isinstance(table, dict)] if isinstance(document, dict) else []
     if not any(isinstance(trial, dict) and "questionaire" in trial for table in tables for trial in table.values()):
-        result = read_result(content)
+        result = read_session(content)
         key.bundle.check(result)
         return _own(result)
     if key.content["id"] not in document:
@@ -79,7 +74,7 @@ def _records(trial: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**page, **person, **{f"responses_{name}": value for name, value in response.items()}}
 
 
-def _own(result: Result) -> Iterator[dict[str, Any]]:
+def _own(result: Session) -> Iterator[dict[str, Any]]:
     for answer in result.answers:
         waited = answer.rated - answer.shown if answer.rated and answer.shown else None
         yield {

@@ -19,21 +19,17 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from vcbench.listening.answers.bundle import Bundle
-from vcbench.listening.answers.session import MAXIMUM_BYTES, Result, read_result
+from vcbench.listening.answers.session import MAXIMUM_BYTES, Session, read_session
 from vcbench.listening.kinds import ListeningError
 
 ANSWERS = "answers"  # where the page posts to
-
-
 COLLECTOR = "collector.js"  # the one file that is not handed out as it lies there: it says where answers go
-
 
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'self'",
 }
-
 
 UNFINISHED = ".unfinished-"  # prefix of a file that is being written
 
@@ -47,7 +43,7 @@ class Collection:
         for left in folder.glob(f"{UNFINISHED}*"):  # by a server that was killed before it had answered
             left.unlink()
 
-    def add(self, result: Result, content: bytes) -> None:
+    def add(self, result: Session, content: bytes) -> None:
         """Keep a session for good, as it was received; one that is there already stays as it is."""
         path = self.folder / f"listener_{result.listener:03d}_{result.session}_{result.checksum[:16]}.json"
         temporary = self.folder / f"{UNFINISHED}{os.urandom(8).hex()}"
@@ -97,7 +93,7 @@ def make_app(bundle: Bundle, results: Path) -> Starlette:
     async def answers(request: Request) -> Response:
         try:
             content = await _body(request)
-            result = read_result(content)
+            result = read_session(content)
             bundle.check(result)
         except ListeningError as error:
             return JSONResponse({"error": str(error)}, 422)

@@ -15,11 +15,7 @@ from vcbench.base.settings import Strict
 from vcbench.listening.kinds import ListeningError
 
 FORMAT = 1
-
-
 MAXIMUM_BYTES = 1_000_000  # of one session; 200 clips take about 60 kB
-
-
 CODE = r"^[a-z0-9_-]{1,80}$"
 
 
@@ -67,7 +63,7 @@ def checksum(document: dict[str, Any]) -> str:
     return hashlib.sha256(canonical({key: value for key, value in document.items() if key != "checksum"})).hexdigest()
 
 
-class Result(Strict):
+class Session(Strict):
     """One listener's session.
 
     Attributes:
@@ -101,14 +97,14 @@ class Result(Strict):
         return not any(answer.untouched for answer in self.answers)
 
 
-def read_result(content: bytes) -> Result:
+def read_session(content: bytes) -> Session:
     """Parse a session.
 
     Raises:
         ListeningError: no JSON, another schema, or a checksum that does not fit.
     """
     try:
-        result = Result.model_validate_json(content)
+        result = Session.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"

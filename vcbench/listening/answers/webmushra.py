@@ -17,17 +17,13 @@ from vcbench.listening.design.webmushra import PREFERENCES
 from vcbench.listening.kinds import ListeningError
 
 OWN_NAMES = {"reference": HIDDEN, "anchor35": ANCHOR_35, "anchor70": ANCHOR_70}  # what webMUSHRA adds by itself
-
-
 NOTHING = {"", "NA", "nan", "None", "null", "undefined"}  # how a rating that was not given is written
-
 
 PHP_TYPES = {
     "rating_stimulus": "mushra",
     "choice_non_reference": "paired_comparison",
     "stimuli": "likert",
 }
-
 
 CHOICES = {"correct": (1.0, 0.0), "incorrect": (0.0, 1.0), "undecided": (0.0, 0.0)}  # ratings of reference and other
 

@@ -7,8 +7,6 @@ from scipy import signal
 
 # BS.1534-3, 5.1: the 3.5 kHz anchor's pass band within 0.1 dB, at least 25 dB down at 4 kHz and 50 dB at 4.5 kHz.
 TRANSITION = 500.0  # Hz between the end of the pass band and STOP_BAND
-
-
 STOP_BAND = 65.0  # dB down
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vcbench.base.files import write_json
-from vcbench.listening.design.design import HIDDEN, Design, Sheet, plan
+from vcbench.listening.design.design import HIDDEN, Design, ListenerSheet, plan
 from vcbench.listening.design.package import write_package
 from vcbench.listening.design.plan import dump, make_plan
 from vcbench.listening.design.render import OPENING, REFERENCE, Place, render
@@ -26,10 +26,7 @@ from vcbench.speech import audio
 if TYPE_CHECKING:
     from vcbench.run.run import Run
 
-
 FORMAT = 2
-
-
 Codes = dict[Place, str]
 
 
@@ -50,48 +47,45 @@ def build(
     Raises:
         ListeningError: nothing to compare, numbers that do not fit, a folder or key that exists, or a key inside the folder.
     """
-    options = options or Options()
-    out = out.resolve()
+    options, out = options or Options(), out.resolve()
     key = out.with_name(f"{out.name}{SUFFIX}") if key is None else key.resolve()
     _refuse_places(out, key)
-    salt = secrets.token_hex(16) if salt is None else salt
+    salt = salt or secrets.token_hex(16)
     design = plan(run, test, options)
     _refuse_contrast(design, options)
-    rate = audio.inspect(next(iter(by_row(run.conversions)[design.rows[0]].values())).path).rate
+    rate = _rate(run, design)
     waves, loudness = render(run, design, rate)
     codes = {place: code("s", salt, str(place.page), place.role) for place in waves}
     identity = code(f"vcbench_{design.kind.replace('-', '_')}", salt)
     analysis = dump(make_plan(design, identity, options))
-    manifest = {
-        "format": FORMAT,
-        "id": identity,
-        "test": design.kind,
-        "name": design.name,
-        "language": options.language,
-        "no_preference": options.no_preference,
-        "rate": rate,
-        "loudness": round(loudness, 2),
-        "volume": codes[OPENING],
-        "plan": _sign(salt, analysis),
-        "pages": _manifest_pages(design, codes, waves, salt),
-    }
+    manifest = _manifest(design, identity, options, codes, waves, salt)
+    manifest |= {"rate": rate, "loudness": round(loudness, 2), "plan": _sign(salt, analysis)}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         package, secret = Path(temporary) / "package", Path(temporary) / "key"
         sheets = {str(number): _sheet(sheet, design, codes, salt) for number, sheet in enumerate(design.sheets, 1)}
-        named = {codes[place]: wave for place, wave in waves.items()}
         hidden = {name for place, name in codes.items() if place.role == HIDDEN}
-        checksum = write_package(package, manifest, sheets, named, hidden, options)
-        _write_key(secret, run, design, manifest, codes, options, salt, checksum)
+        checksum = write_package(package, manifest, sheets, {codes[one]: waves[one] for one in waves}, hidden, options)
+        _write_key(secret, run, design, identity, codes, options, salt, checksum)
         (secret / "analysis_plan.toml").write_text(analysis, encoding="utf-8")
-        key.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(secret, key)
-        try:
-            package.rename(out)
-        except OSError:
-            shutil.rmtree(key)
-            raise
+        _publish(package, out, secret, key)
     return key
+
+
+def _rate(run: Run, design: Design) -> int:
+    """Hz, of the run's conversions."""
+    return audio.inspect(next(iter(by_row(run.conversions)[design.rows[0]].values())).path).rate
+
+
+def _publish(package: Path, out: Path, secret: Path, key: Path) -> None:
+    """Both or neither appear at their places."""
+    key.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(secret, key)
+    try:
+        package.rename(out)
+    except OSError:
+        shutil.rmtree(key)
+        raise
 
 
 def code(prefix: str, salt: str, *parts: str) -> str:
@@ -128,6 +122,21 @@ def _page_code(salt: str, index: int) -> str:
     return code("p", salt, str(index))
 
 
+def _manifest(
+    design: Design, identity: str, options: Options, codes: Codes, waves: dict[Place, np.ndarray], salt: str
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "id": identity,
+        "test": design.kind,
+        "name": design.name,
+        "language": options.language,
+        "no_preference": options.no_preference,
+        "volume": codes[OPENING],
+        "pages": _manifest_pages(design, codes, waves, salt),
+    }
+
+
 def _manifest_pages(design: Design, codes: Codes, waves: dict[Place, np.ndarray], salt: str) -> list[dict[str, Any]]:
     """What the package says of pages: pages and clips in the order of their codes, which is nobody's."""
     pages = []
@@ -144,7 +153,7 @@ def _manifest_pages(design: Design, codes: Codes, waves: dict[Place, np.ndarray]
     return sorted(pages, key=lambda page: page["id"])
 
 
-def _sheet(sheet: Sheet, design: Design, codes: Codes, salt: str) -> dict[str, Any]:
+def _sheet(sheet: ListenerSheet, design: Design, codes: Codes, salt: str) -> dict[str, Any]:
     def shown(index: int, order: tuple[str, ...]) -> dict[str, Any]:
         trial = design.pages[index].trial
         return {"page": _page_code(salt, index), "order": [codes[Place(index, role, trial)] for role in order]}
@@ -166,7 +175,7 @@ def _write_key(
     folder: Path,
     run: Run,
     design: Design,
-    manifest: dict[str, Any],
+    identity: str,
     codes: Codes,
     options: Options,
     salt: str,
@@ -179,7 +188,7 @@ def _write_key(
     ]
     key = {
         "format": FORMAT,
-        "id": manifest["id"],
+        "id": identity,
         "sums": checksum,
         "test": design.kind,
         "name": design.name,
@@ -198,7 +207,13 @@ def _write_key(
             if place != OPENING
         },
     }
-    gold = {
+    write_json(folder / "key.json", key)
+    write_json(folder / "gold.json", _gold(design, ids, codes))
+
+
+def _gold(design: Design, ids: list[str], codes: Codes) -> dict[str, Any]:
+    """By page, the answers that are right."""
+    return {
         ids[index]: {
             "purpose": page.purpose,
             "accepted": {
@@ -209,5 +224,3 @@ def _write_key(
         for index, page in enumerate(design.pages)
         if page.accepted
     }
-    write_json(folder / "key.json", key)
-    write_json(folder / "gold.json", gold)

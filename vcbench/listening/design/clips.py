@@ -15,20 +15,10 @@ from vcbench.listening.kinds import ListeningError
 from vcbench.speech import audio
 
 LOUDNESS = -23.0  # LUFS (EBU R 128)
-
-
 LOWEST_LOUDNESS = -30.0  # LUFS
-
-
 PEAK_LIMIT = -1.0  # dB of full scale, true peak
-
-
 FADE = 0.005  # seconds; BS.1534-3
-
-
 BLOCK = 0.4  # seconds; BS.1770's gating block
-
-
 Name = TypeVar("Name", bound=Hashable)
 
 

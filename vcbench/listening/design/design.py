@@ -18,16 +18,9 @@ from vcbench.listening.texts import texts
 if TYPE_CHECKING:
     from vcbench.run.run import Run
 
-
 HIDDEN, ANCHOR_35, ANCHOR_70 = "hidden_reference", "anchor35", "anchor70"  # on a MUSHRA page beside rows of the run
-
-
 TARGET, SOURCE, NOISE = "gold:target", "gold:source", "gold:noise"  # clips whose right answer is known
-
-
 MAXIMUM_TRAINING_PAGES = 6
-
-
 Purpose = Literal["rated", "training", "trap", "gold"]
 
 
@@ -57,7 +50,7 @@ class Showing(NamedTuple):
     order: tuple[str, ...]
 
 
-class Sheet(NamedTuple):
+class ListenerSheet(NamedTuple):
     """What one listener hears: training, then rounds, each of which has every system (or pair) once."""
 
     training: tuple[Showing, ...]
@@ -79,7 +72,7 @@ class Design:
     name: str
     rows: tuple[str, ...]
     pages: tuple[Page, ...]
-    sheets: tuple[Sheet, ...]
+    sheets: tuple[ListenerSheet, ...]
     volume: str
 
 
@@ -177,7 +170,7 @@ def _gold(kind: str, number: int, trial: Any) -> Page:
     return Page(page.trial, page.condition, roles, page.reference, "gold", accepted)
 
 
-def _sheet(rounds: list[list[Slot]], pages: Sequence[Page], items: int, random: np.random.Generator) -> Sheet:
+def _sheet(rounds: list[list[Slot]], pages: Sequence[Page], items: int, random: np.random.Generator) -> ListenerSheet:
     """One listener's sheet: rated pages as allotted, and traps and gold pages at random among them, none at the start."""
     shown = [[_showing(slot, pages, items) for slot in one] for one in rounds]
     fixed = {
@@ -187,7 +180,7 @@ def _sheet(rounds: list[list[Slot]], pages: Sequence[Page], items: int, random: 
     for check in (*fixed["trap"], *fixed["gold"]):
         one = shown[random.integers(len(shown))]
         one.insert(int(random.integers(1, len(one) + 1)), check)
-    return Sheet(tuple(fixed["training"]), tuple(tuple(one) for one in shown))
+    return ListenerSheet(tuple(fixed["training"]), tuple(tuple(one) for one in shown))
 
 
 def _showing(slot: Slot, pages: Sequence[Page], items: int) -> Showing:

@@ -16,13 +16,8 @@ from vcbench.listening.design.selection import by_row
 if TYPE_CHECKING:
     from vcbench.run.run import Run
 
-
 PASS_BANDS = {ANCHOR_35: 3500.0, ANCHOR_70: 7000.0}  # Hz
-
-
 REFERENCE, VOLUME = "reference", "volume"  # roles of clips that nobody rates
-
-
 ENVELOPE = 30.0  # Hz; what NOISE keeps of speech is its loudness over time
 
 

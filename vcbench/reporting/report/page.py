@@ -25,7 +25,7 @@ from vcbench.reporting.report.facts import assignments, facts, without_roots
 from vcbench.reporting.report.plots import COLOURS, bands, conditions, cosines, intervals, training
 from vcbench.reporting.report.trials import listening
 from vcbench.reporting.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
-from vcbench.reporting.tables import footnotes, plain_notes, sheets
+from vcbench.reporting.tables import footnotes, plain_notes, text_tables
 from vcbench.run.config import plain
 from vcbench.run.folder import read_scores
 from vcbench.run.run import Run
@@ -42,7 +42,7 @@ class Plot:
     caption: str = ""
 
 
-def write(run: Run, board: Leaderboard) -> Path:
+def write_report(run: Run, board: Leaderboard) -> Path:
     """Write report.html, and copies of the recordings it plays that are not in the run's folder."""
     path = run.files.report
     write_text(path, render(run, board))
@@ -67,7 +67,7 @@ def render(run: Run, board: Leaderboard) -> str:
         facts=dict(facts(run, manifest)),
         versions=manifest.get("versions", {}),
         settings=list(assignments(plain(run.config))),
-        sheets=list(sheets(board)),
+        tables=list(text_tables(board)),
         notes=plain_notes(board),
         footnotes=footnotes(board),
         intervals=list(_intervals(board)),

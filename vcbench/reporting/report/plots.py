@@ -33,18 +33,10 @@ COLOURS = {
     "series-7": ("#be185d", "#ff8fb8"),
 }
 
-
 INK, MUTED, LINE = (COLOURS[name][0] for name in ("ink", "muted", "line"))
-
-
 SERIES = [light for name, (light, _) in COLOURS.items() if name.startswith("series")]
-
-
 MARKERS = "osD^vPX*"  # in addition to colours, for readers who cannot tell them apart
-
-
 WIDTH = 4.0  # inches: fits a phone
-
 
 STYLE: Any = {
     "axes.edgecolor": LINE, "axes.labelcolor": MUTED, "text.color": INK, "xtick.labelcolor": MUTED, "xtick.color": LINE,

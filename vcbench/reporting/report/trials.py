@@ -26,25 +26,16 @@ from vcbench.speech.features.mel import mel_spectrogram
 if TYPE_CHECKING:
     from vcbench.run.run import Run
 
-
 TRIALS = 6
-
 
 GIVEN = (
     FLOOR,
     "reference",
 )  # what the systems convert, and the recording of the target that they get; listed first
 
-
 RANGE = 4.0  # decades of magnitude from a trial's loudest band to black: 80 dB
-
-
 LEVELS = 64  # of brightness: more would be invisible and make the page larger
-
-
 PIXELS = 500  # maximum width of a spectrogram
-
-
 PALETTE = (matplotlib.colormaps["magma"](np.linspace(0, 1, LEVELS))[:, :3] * 255).astype(np.uint8).tobytes()
 
 

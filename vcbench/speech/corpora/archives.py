@@ -9,13 +9,8 @@ from __future__ import annotations
 from vcbench.base.fetch import Archive
 
 OPENSLR = "https://www.openslr.org/resources"
-
-
 FESTVOX = "http://festvox.org/cmu_arctic/packed"
-
-
 EDINBURGH = "https://datashare.ed.ac.uk/bitstream/handle/10283/3443"
-
 
 LIBRISPEECH = {
     "dev-clean": "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3",
@@ -27,7 +22,6 @@ LIBRISPEECH = {
     "train-other-500": "ddb22f27f96ec163645d53215559df6aa36515f26e01dd70798188350adcb6d2",
 }
 
-
 LIBRITTS = {
     "dev-clean": "da0864e1bd26debed35da8a869dd5c04dfc27682921936de7cff9c8a254dbe1a",
     "dev-other": "d413eda26f3a152ac7c9cf3658ef85504dfb1b625296e5fa83727f5186cca79c",
@@ -37,7 +31,6 @@ LIBRITTS = {
     "train-clean-360": "ce7cff44dcac46009d18379f37ef36551123a1dc4e5c8e4eb73ae57260de4886",
     "train-other-500": "e35f7e34deeb2e2bdfe4403d88c8fdd5fbf64865cae41f027a185a6965f0a5df",
 }
-
 
 CMU_ARCTIC = {
     "aew": "645cb33c0f0b2ce41384fdd8d3db2c3f5fc15c1e688baeb74d2e08cab18ab406",
@@ -60,7 +53,6 @@ CMU_ARCTIC = {
     "slt": "7c173297916acf3cc7fcab2713be4c60b27312316765a90934651d367226b4ea",
 }
 
-
 ARCHIVES: dict[str, dict[str, Archive]] = {
     "vctk": {
         "0.92": Archive(
@@ -74,7 +66,6 @@ ARCHIVES: dict[str, dict[str, Archive]] = {
         voice: Archive(f"{FESTVOX}/cmu_us_{voice}_arctic.tar.bz2", digest) for voice, digest in CMU_ARCTIC.items()
     },
 }
-
 
 # What is fetched where nothing else is asked for: speakers to train on and unseen ones; the seven original voices.
 DEFAULT_PARTS: dict[str, tuple[str, ...]] = {

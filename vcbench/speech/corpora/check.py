@@ -16,8 +16,6 @@ from vcbench.speech import audio
 from vcbench.speech.utterance import Corpus, CorpusError
 
 VERSION = 1  # of cached results; raise it when the check refuses other files
-
-
 FOREIGN_SHARE = 0.1  # of a transcript's letters that may be of another script than Latin: a name, a symbol
 
 

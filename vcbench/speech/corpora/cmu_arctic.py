@@ -13,12 +13,10 @@ from vcbench.speech.utterance import Corpus, Sex, Speaker, Utterance
 
 LICENCE = "Free software, CMU ARCTIC (c) 2003 Carnegie Mellon University, http://festvox.org/cmu_arctic"
 
-
 VOICES: dict[str, Sex] = {
     **dict.fromkeys(("aew", "ahw", "aup", "awb", "bdl", "fem", "gka", "jmk", "ksp", "rms", "rxr"), "M"),
     **dict.fromkeys(("axb", "clb", "eey", "ljm", "lnh", "slp", "slt"), "F"),
 }
-
 
 PROMPT = re.compile(r'^\(\s*(\S+)\s+"(.*)"\s*\)\s*$')  # ( arctic_a0001 "Author of the danger trail, ..." )
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
 
 from vcbench.base.errors import did_you_mean
 from vcbench.base.fetch import Archive, DownloadError, fetch
@@ -47,7 +48,7 @@ def download(
         TimeRemainingColumn(),
     )
     root.mkdir(parents=True, exist_ok=True)
-    with Progress(*columns) as progress:
+    with Bars(*columns) as progress:
         for part in parts or DEFAULT_PARTS[corpus]:
             archive = known[part]
             if not _is_unpacked(archive, root):
@@ -61,7 +62,7 @@ def download(
                     ) from error
 
 
-def unpack(path: Path, archive: Archive, root: Path, progress: Progress) -> None:
+def unpack(path: Path, archive: Archive, root: Path, progress: Bars) -> None:
     """Unpack beside, move into `root`, remove the archive."""
     aside = root / f".unpacking-{archive.name}"
     shutil.rmtree(aside, ignore_errors=True)

@@ -9,11 +9,7 @@ from vcbench.speech.corpora.layout import assemble, find_base, folders, read_tex
 from vcbench.speech.utterance import Corpus, Sex, Speaker, Utterance
 
 TRAINING_SUBSETS = ("train-clean-100", "train-clean-360", "train-other-500")
-
-
 SUBSETS = (*TRAINING_SUBSETS, "dev-clean", "dev-other", "test-clean", "test-other")
-
-
 ReadChapter = Callable[[Path], list[tuple[str, Path, str | None]]]
 
 

@@ -15,12 +15,10 @@ from itertools import chain, zip_longest
 from vcbench.speech.utterance import Speaker, Utterance
 
 LEAST_HELD_OUT = 3  # pieces of a seen speaker: a source, something to compare with, an enrolment
-
-
 LARGEST_SHARE_HELD_OUT = 0.4  # of a seen speaker's recordings, where that leaves LEAST_HELD_OUT
 
 
-class Draw:
+class SeededOrder:
     """A seeded order that does not depend on what else is drawn."""
 
     def __init__(self, seed: int) -> None:
@@ -48,7 +46,7 @@ def wanted_held_out(count: int, asked: int) -> int:
 
 
 def sentences_held_out(
-    seen: Iterable[Sequence[Utterance]], unseen: Iterable[Sequence[Utterance]], asked: int, draw: Draw
+    seen: Iterable[Sequence[Utterance]], unseen: Iterable[Sequence[Utterance]], asked: int, draw: SeededOrder
 ) -> set[str]:
     """Sentences that nobody is to be trained on, chosen until each seen speaker has enough of them.
 

@@ -12,8 +12,6 @@ from vcbench.speech import audio
 from vcbench.speech.utterance import Utterance
 
 REACH = 0.5  # seconds that a cut may lie off the even division, to find a quiet point
-
-
 SMOOTHING = 3  # frames over which the level is averaged before the quietest is sought
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from vcbench.speech.audio import AudioError
 from vcbench.speech.corpora.seeded import (
     LARGEST_SHARE_HELD_OUT,
     LEAST_HELD_OUT,
-    Draw,
+    SeededOrder,
     sentence_of,
     sentences_held_out,
     wanted_held_out,
@@ -81,7 +81,7 @@ def split(corpus: Corpus, settings: SplitSettings, seed: int) -> Split:
         raise CorpusError(
             f"{corpus.name} at {corpus.root} has {len(corpus.speakers)} usable speaker(s); voice conversion needs two or more."
         )
-    draw = Draw(seed)
+    draw = SeededOrder(seed)
     rejected: list[tuple[str, str]] = []
     unseen = _unseen_speakers(corpus.speakers, settings, draw, rejected)
     candidates = [s for s in corpus.speakers if s.seen is not False and s.id not in unseen]
@@ -103,17 +103,25 @@ def split(corpus: Corpus, settings: SplitSettings, seed: int) -> Split:
         raise CorpusError(
             f"{corpus.name} at {corpus.root} has no speaker left to train on.{reasons or ' All are unseen.'}"
         )
+    strangers = _strangers(unseen, training, settings, draw)
+    return _collect(corpus, training, held_out, strangers, rejected)
+
+
+def _strangers(
+    unseen: Mapping[str, Sequence[Utterance]], training: Sequence[Utterance], settings: SplitSettings, draw: SeededOrder
+) -> list[Utterance]:
+    """Utterances of the unseen speakers; those whose sentence was not trained on come first."""
     trained = {sentence_of(u) for u in training}
-    strangers = []
+    strangers: list[Utterance] = []
     for _, utterances in sorted(unseen.items()):
         own = [replace(u, held_out=sentence_of(u) not in trained) for u in utterances]
         drawn = sorted(own, key=lambda u: (not u.held_out, draw.key(u.id)))[: settings.unseen_utterances]
         strangers += sorted(drawn, key=lambda u: u.id)
-    return _collect(corpus, training, held_out, strangers, rejected)
+    return strangers
 
 
 def _unseen_speakers(
-    speakers: Sequence[Speaker], settings: SplitSettings, draw: Draw, rejected: list[tuple[str, str]]
+    speakers: Sequence[Speaker], settings: SplitSettings, draw: SeededOrder, rejected: list[tuple[str, str]]
 ) -> dict[str, list[Utterance]]:
     """Those whom the corpus calls unseen first, then of those whom it leaves open."""
     left_open = [speaker for speaker in speakers if speaker.seen is None]
@@ -134,7 +142,7 @@ def _unseen_speakers(
 
 
 def _seen_speakers(
-    speakers: Sequence[Speaker], settings: SplitSettings, draw: Draw, rejected: list[tuple[str, str]]
+    speakers: Sequence[Speaker], settings: SplitSettings, draw: SeededOrder, rejected: list[tuple[str, str]]
 ) -> dict[str, list[Utterance]]:
     already = {identity for identity, _ in rejected}
     order = draw.speakers(s for s in speakers if s.id not in already)
@@ -195,7 +203,7 @@ def _cut_for_training(speaker: Speaker, settings: SplitSettings) -> list[Utteran
 
 
 def _divide(
-    utterances: list[Utterance], sentences: set[str], settings: SplitSettings, draw: Draw
+    utterances: list[Utterance], sentences: set[str], settings: SplitSettings, draw: SeededOrder
 ) -> tuple[list[Utterance], list[Utterance]]:
     """One seen speaker's training and held-out utterances."""
     drawn = sorted(utterances, key=lambda u: draw.key(u.id))

@@ -15,8 +15,6 @@ from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file, write_bytes
 
 Feature = tuple[dict[str, Tensor], dict[str, str]]  # tensors and notes, as a safetensors file holds them
-
-
 logger = logging.getLogger(__name__)
 
 

@@ -15,18 +15,12 @@ from vcbench.speech.features.pronunciation import UnreadableText, is_spelled, pr
 from vcbench.speech.features.settings import INVENTORY, SILENCE, MelSettings
 
 RATE = 16_000  # Hz, of PocketSphinx's bundled en-us model
-
-
 STEP, WINDOW = 160, 410  # samples, of its frames
-
-
 ALIGNED = "aligned"
-
 
 NATS = 1024 * math.log(
     1.0001
 )  # of a unit of the acoustic score: PocketSphinx's logarithm to 1.0001, shifted by 10 bits
-
 
 # Nats per frame by which the text may explain the recording worse than any phones do. Of LibriSpeech, VCTK and flite's voices
 # under WORLD, transcripts that fit had -2.4 at worst, those of another recording -3.2 at best.

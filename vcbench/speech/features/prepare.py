@@ -19,16 +19,9 @@ from vcbench.speech.utterance import Utterance
 if TYPE_CHECKING:
     from vcbench.speech.features.store import FeatureStore
 
-
 KINDS = ("mel", "pitch", "phones")
-
-
 UTTERANCES_PER_WORKER = 16  # fewer are not worth the seconds that a process takes to start
-
-
 TRANSCRIPTION_BATCH = 16  # recordings handed to the speech recogniser at once
-
-
 Report = Callable[[int, int], None]
 
 

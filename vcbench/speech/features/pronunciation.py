@@ -16,24 +16,12 @@ from torch import nn
 if TYPE_CHECKING:
     import inflect
 
-
 LONGEST_PRONUNCIATION = 20  # phones, as in g2p_en
-
-
 LONGEST_NUMBER = 12  # digits; longer ones are read digit by digit
-
-
 SIGNS = {"&": " and ", "%": " percent ", "+": " plus ", "=": " equals ", "@": " at ", "’": "'", "‘": "'"}  # noqa: RUF001
-
-
 CURRENCIES = {"$": "dollars", "£": "pounds", "€": "euros"}
-
-
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
-
 VOWELS = set("aeiouy")
-
 
 # The output symbols of g2p_en's model, in its order; digits mark stress.
 SYMBOLS = (
@@ -41,7 +29,6 @@ SYMBOLS = (
     "ER0 ER1 ER2 EY0 EY1 EY2 F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2 P R S SH T TH UH0 UH1 "
     "UH2 UW UW0 UW1 UW2 V W Y Z ZH"
 )
-
 
 PHONEMES = SYMBOLS.split()
 

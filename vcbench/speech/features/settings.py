@@ -8,11 +8,8 @@ from vcbench.base.settings import Strict
 
 SILENCE = "SIL"
 
-
 # Index 0 is for padding, and for a recording in which nothing is recognised.
 ARPABET = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
-
-
 INVENTORY = ("", SILENCE, *ARPABET.split())
 
 

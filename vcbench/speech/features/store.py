@@ -23,11 +23,8 @@ from vcbench.speech.utterance import Utterance
 if TYPE_CHECKING:
     from vcbench.speech.pretrained.whisper import Transcriber
 
-
 # Raise a kind's version when its code gives other results; everything computed from it is computed again too.
 VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 1, "transcript": 1}
-
-
 MEMORY_LIMIT = 512 * 2**20  # bytes
 
 
@@ -73,12 +70,17 @@ class FeatureStore:
         key = self._key("wave", utterance)
         feature = self._cache.recall(key)
         if feature is None:
-            rate = self.mel_settings.sampling_rate
+            rate = self.sampling_rate
             trimmed = audio.trim_silence(audio.read(utterance.path, rate, utterance.span), rate)
             heard = apply(trimmed, rate, utterance.id) if utterance.varied else trimmed.copy()
             feature = {"wave": torch.from_numpy(heard)}, {}
             self._cache.remember(key, feature)
         return feature[0]["wave"]
+
+    @property
+    def sampling_rate(self) -> int:
+        """Hz, of waves."""
+        return self.mel_settings.sampling_rate
 
     def mel(self, utterance: Utterance) -> Tensor:
         """(n_mels, frames) float32: log10 magnitude."""
@@ -154,10 +156,14 @@ class FeatureStore:
     def _compute_mel(self, utterance: Utterance) -> Feature:
         return {"mel": mel_spectrogram(self.wave(utterance), self.mel_settings)}, {}
 
+    def pitch_of_wave(self, wave: Tensor) -> tuple[Tensor, Tensor]:
+        """As `pitch`, of a wave (samples,) that is not an utterance's."""
+        log_f0, voiced = pitch(wave.double().numpy(), self.pitch_settings, self.mel_settings)
+        return torch.from_numpy(log_f0), torch.from_numpy(voiced)
+
     def _compute_pitch(self, utterance: Utterance) -> Feature:
-        wave = self.wave(utterance).double().numpy()
-        log_f0, voiced = pitch(wave, self.pitch_settings, self.mel_settings)
-        return {"log_f0": torch.from_numpy(log_f0), "voiced": torch.from_numpy(voiced)}, {}
+        log_f0, voiced = self.pitch_of_wave(self.wave(utterance))
+        return {"log_f0": log_f0, "voiced": voiced}, {}
 
     def _compute_phones(self, utterance: Utterance) -> Feature:
         text, recogniser = self._words(utterance)

@@ -1,8 +1,7 @@
-"""The two speaker encoders used for scoring: 16 kHz wave in, embedding of unit length out."""
+"""The two pretrained speaker encoders: 16 kHz wave in, embedding of unit length out."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,23 @@ from torch import Tensor
 from vcbench.speech.pretrained import weights
 
 
-@lru_cache(maxsize=1)
-def ge2e() -> Any:
-    try:
-        from resemblyzer import VoiceEncoder
-    except ImportError as error:
-        raise RuntimeError(
-            f"speaker_embedding = \"ge2e\" needs the package resemblyzer ({error}): pip install 'vcbench[offline]', "
-            'or set speaker_embedding = "learned".'
-        ) from error
-    return VoiceEncoder("cpu", verbose=False)
-
-
 RATE = 16_000  # Hz, for both encoders
-
-
 DILATIONS = (1, 2, 3, 4, 1)  # of ECAPA-TDNN's layers (Desplanques et al. 2020, section 2); the weights do not show them
+
+
+def load_ge2e(device: torch.device | str, path: Path | str | None = None) -> Any:
+    """resemblyzer's `VoiceEncoder`.
+
+    Args:
+        path: the folder that holds the weights; by default this machine's usual place.
+
+    Raises:
+        ModelUnavailable: they are not there.
+    """
+    file = weights.find("ge2e", path) / weights.get("ge2e").files[0]
+    from resemblyzer import VoiceEncoder
+
+    return VoiceEncoder(device, verbose=False, weights_fpath=file)
 
 
 class Ge2e:
@@ -39,10 +39,7 @@ class Ge2e:
     """
 
     def __init__(self, device: torch.device | str, path: Path | str | None = None) -> None:
-        from resemblyzer import VoiceEncoder
-
-        file = weights.find("ge2e", path) / weights.get("ge2e").files[0]
-        self._model = VoiceEncoder(device, verbose=False, weights_fpath=file)
+        self._model = load_ge2e(device, path)
 
     def __call__(self, wave: np.ndarray) -> np.ndarray:
         """(samples,) -> (256,) of unit length."""

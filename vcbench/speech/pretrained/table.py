@@ -19,7 +19,6 @@ class WeightsError(UserError):
 
 CTRANSLATE2_FILES = ("model.bin", "config.json", "tokenizer.json")
 
-
 # Commits of https://huggingface.co/Systran/faster-whisper-NAME.
 FASTER_WHISPER = {
     "tiny": "d90ca5fe260221311c53c58e660288d3deb8d356",
@@ -32,7 +31,6 @@ FASTER_WHISPER = {
     "large-v2": "f0fe81560cb8b68660e564f55dd99207059c092e",
     "large-v3": "edaa852ec7e145841d8ffdb056a99866b5f0a478",
 }
-
 
 # SHA-256 of https://openaipublic.azureedge.net/main/whisper/models/SHA-256/NAME.pt.
 OPENAI_WHISPER = {
@@ -161,7 +159,6 @@ _TABLE = (
         for name, sha256 in OPENAI_WHISPER.items()
     ),
 )
-
 
 WEIGHTS = {weights.name: weights for weights in _TABLE}
 

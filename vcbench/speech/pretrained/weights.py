@@ -78,12 +78,12 @@ def download(name: str) -> Path:
         return Path(
             snapshot_download(weights.repository, revision=weights.revision, allow_patterns=list(weights.files))
         )
-    from rich.progress import Progress
+    from rich.progress import Progress as Bars
 
     from vcbench.base.fetch import Archive, fetch
 
     whisper_cache().mkdir(parents=True, exist_ok=True)
-    with Progress() as progress:
+    with Bars() as progress:
         return fetch(Archive(weights.address, weights.sha256), whisper_cache(), progress).parent
 
 

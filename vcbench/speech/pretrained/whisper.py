@@ -38,26 +38,12 @@ from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.whisper_engines import Decoder, FasterWhisper, OpenAIWhisper
 
 ENGINES = ("faster-whisper", "openai-whisper")
-
-
 PRECISIONS = ("float32", "float16", "int8")
-
-
 RATE = 16_000  # Hz
-
-
 FULL_WINDOW = 30.0  # seconds that Whisper's encoder was trained on
-
-
 SHORTEST_WINDOW = 15.0  # seconds
-
-
 COMPRESSIBLE = 2.4  # above it openai-whisper takes a text for a loop
-
-
 SHORTEST_LOOP = 6  # words that are one phrase over and over: "that was so, that was so", "no no no no no no"
-
-
 FASTEST = 7.0  # words a second; auctioneers reach it
 
 

@@ -14,7 +14,6 @@ from vcbench.speech.vocoders.vocoder import VocoderError, entry, load_state, rea
 
 MELGAN_MEL = MelSettings()
 
-
 MELGAN_HELP = (
     "Set vocoder.path to the published checkpoint; get it with: curl --location --output multi_speaker.pt "
     "https://github.com/descriptinc/melgan-neurips/raw/master/models/multi_speaker.pt"

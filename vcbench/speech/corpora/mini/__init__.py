@@ -24,7 +24,6 @@ from vcbench.speech.utterance import Corpus, CorpusError, Sex, Speaker, Utteranc
 
 HERE = Path(__file__).parent
 
-
 LICENCE = (
     "Synthetic voices. Text: Lewis Carroll, Alice's Adventures in Wonderland (1865), public domain. "
     "Speech: made with flite, copyright Carnegie Mellon University, free to use, change and distribute with its notice "

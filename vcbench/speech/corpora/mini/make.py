@@ -28,29 +28,13 @@ from vcbench.base.files import whole_file
 from vcbench.speech.corpora.mini import Sentence, Voice, audio_path, read_sentences, read_voices
 
 Samples = NDArray[np.float64]
-
-
 RATE = 16000  # Hz, of flite's voices and of the corpus
-
-
 FRAME = 160  # samples, of the level that tells speech from silence
-
-
 SILENCE = -40.0  # dB below the loudest frame
-
-
 MARGIN = 0.05  # seconds kept before and after speech
-
-
 LEVEL = 0.07  # root mean square of every recording ...
-
-
 PEAK = 0.85  # ... unless its peak would pass this
-
-
 F0_FLOOR = 60.0  # Hz
-
-
 VORBIS_COMPRESSION = 0.98  # 0 is best, 1 is smallest; about 25 kbit/s besides the 3.5 kB of headers in each file
 
 

@@ -1,0 +1,1 @@
+"""Analysis of the answers to a listening test."""

@@ -1,0 +1,1 @@
+"""From a run to the package of a listening test."""

@@ -1,0 +1,1 @@
+"""Trap clips, which tell attentive listeners from careless ones, and the script that makes them."""
