@@ -63,6 +63,7 @@ def test_a_metric_whose_code_or_weights_change_scores_again(plugin: Path, tmp_pa
 
 
 def system_run(folder: Path, plugin: Path) -> Run:
+    folder.parent.mkdir()
     run = made_up_run(folder, ["one"], {"one": 0.5})
     return Run(run.folder, run.config.model_copy(update={"systems": {"one": {"system": f"{plugin}:Mine"}}}))
 

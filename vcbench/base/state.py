@@ -108,8 +108,7 @@ def read_parquet(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFram
 def _hash_table(table: pa.Table) -> bytes:
     digest = hashlib.sha256()
     for name, column in zip(table.column_names, table.columns, strict=True):
-        digest.update(f"{name}\n{column.type}\n".encode())
-        digest.update(json.dumps(column.to_pylist()).encode())
+        digest.update(json.dumps([name, column.to_pylist()]).encode())
     return digest.hexdigest().encode()
 
 
