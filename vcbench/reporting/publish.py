@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def write(board: Leaderboard, folder: Path) -> None:
-    """Write leaderboard.md, .csv, .json and .tex, each whole or not at all."""
+    """Write leaderboard.md, .csv, .json and .tex, each completely or not at all."""
     from vcbench.reporting.formats import latex, long_table, markdown, plain
 
     write_text(folder / "leaderboard.md", markdown(board))
@@ -35,7 +35,7 @@ def write(board: Leaderboard, folder: Path) -> None:
 
 
 def render(board: Leaderboard) -> TerminalBoard:
-    """What rich prints; as many columns beside each other as the terminal is wide."""
+    """A rich renderable, with as many columns side by side as fit the terminal."""
     from vcbench.reporting.terminal import TerminalBoard
 
     return TerminalBoard(board)

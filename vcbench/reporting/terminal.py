@@ -16,8 +16,8 @@ from vcbench.reporting.text import NO_BREAK_SPACE, superscript
 
 
 class TerminalBoard:
-    """What rich prints: the main columns over all conditions, the interval under its mean, as many columns beside each other
-    as there is room for. The other tables are in the files.
+    """A rich renderable: the main columns over all conditions, each interval under its mean, as many columns side by side
+    as fit. The other tables are in the files.
     """
 
     def __init__(self, board: Leaderboard) -> None:
@@ -43,7 +43,7 @@ def _column_width(sheet: Sheet, index: int) -> int:
 
 
 def _groups(sheet: Sheet, width: int) -> Iterator[list[int]]:
-    """Indices of the columns of each table; the counts stand in the first."""
+    """Indices of the columns of each table; the counts are in the first."""
     names = max(len(row.system) for row in sheet.rows) + 2
     used = names + sum(len(title) + 3 for title in sheet.count_titles)
     group: list[int] = []

@@ -1,4 +1,4 @@
-"""Computing the features of a corpus: in parallel, resumable, with every utterance accounted for."""
+"""Compute the features of a corpus: in parallel, resumable, with an outcome for every utterance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KINDS = ("mel", "pitch", "phones")
 
 
-UTTERANCES_PER_WORKER = 16  # fewer are not worth the seconds that a process takes to start
+UTTERANCES_PER_WORKER = 16  # with fewer, starting a process takes longer than it saves
 
 
 TRANSCRIPTION_BATCH = 16  # recordings handed to the speech recogniser at once
