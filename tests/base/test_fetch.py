@@ -1,4 +1,4 @@
-"""Archives fetched from a server on loopback: resumed, checked, unpacked whole or not at all."""
+"""Archives downloaded from a local server: resumed, verified, unpacked completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vcbench.speech.corpora.download import download
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; notes each request's Range; cuts a connection after as many bytes as the head of `cuts` says."""
+    """Serves `files`, records each request's Range, and closes a connection after the number of bytes at the head of `cuts`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -126,7 +126,7 @@ def test_download_two_subsets_and_load_them(server: Server, tmp_path: Path) -> N
     ]
     assert len(server.ranges) == 2
     download("librispeech", tmp_path / "new", archives={"librispeech": parts})
-    assert len(server.ranges) == 2  # nothing is fetched twice
+    assert len(server.ranges) == 2  # nothing is downloaded twice
     visible = sorted(path.name for path in (tmp_path / "new").iterdir() if not path.name.startswith("."))
     assert visible == ["LibriSpeech"]
     (tmp_path / "new/LibriSpeech/test-clean/61/1/61-1.trans.txt").unlink()
@@ -159,9 +159,9 @@ def test_goes_on_with_what_an_earlier_call_left(server: Server, tmp_path: Path) 
     (tmp_path / "a.zip.part").write_bytes(content[:4000])
     with Progress(disable=True) as progress:
         assert fetch(archive, tmp_path, progress).read_bytes() == content
-        assert fetch(archive, tmp_path, progress).read_bytes() == content  # whole, not yet unpacked
+        assert fetch(archive, tmp_path, progress).read_bytes() == content  # complete, not yet unpacked
         assert server.ranges == ["bytes=4000-"]
-        (tmp_path / "a.zip").rename(tmp_path / "a.zip.part")  # whole, not yet verified
+        (tmp_path / "a.zip").rename(tmp_path / "a.zip.part")  # complete, not yet verified
         assert fetch(archive, tmp_path, progress).read_bytes() == content
 
 
@@ -179,7 +179,7 @@ def test_gives_up_and_keeps_what_came(server: Server, tmp_path: Path) -> None:
     server.cuts = [10, *[0] * 10]
     with (
         Progress(disable=True) as progress,
-        pytest.raises(DownloadError, match=r"cut, 5 times.*10 bytes are in .*goes on"),
+        pytest.raises(DownloadError, match=r"closed, 5 times.*10 bytes are in .*command to continue"),
     ):
         fetch(archive, tmp_path, progress)
     assert (tmp_path / "a.zip.part").stat().st_size == 10
@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_nothing_half_unpacked(
         original(self, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tarfile.TarFile, "makefile", second_fails)
-    with pytest.raises(DownloadError, match=r"disk of .* is full. Make room and run the same command again"):
+    with pytest.raises(DownloadError, match=r"disk of .* is full. Free some space and run the same command again"):
         download("x", tmp_path, ["p"], archives)
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
     monkeypatch.undo()
@@ -242,7 +242,7 @@ def test_too_little_room_is_known_beforehand(server: Server, tmp_path: Path, mon
 def test_errors_of_the_server(server: Server, tmp_path: Path) -> None:
     gone = Archive(f"http://127.0.0.1:{server.server_port}/gone.zip", "0" * 64)
     with Progress(disable=True) as progress:
-        with pytest.raises(DownloadError, match=r"gone.zip: the server answers 404"):
+        with pytest.raises(DownloadError, match=r"gone.zip: the server answered 404"):
             fetch(gone, tmp_path, progress)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -252,7 +252,7 @@ def test_errors_of_the_server(server: Server, tmp_path: Path) -> None:
 
 
 def test_unknown_names(tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match=r"Nothing is published to download for 'mini'.*vctk"):
+    with pytest.raises(DownloadError, match=r"There is no download for 'mini'.*vctk"):
         download("mini", tmp_path)
     with pytest.raises(DownloadError, match=r"no part 'train-clean-10'. Did you mean 'train-clean-100'"):
         download("librispeech", tmp_path, ["train-clean-10"])

@@ -1,4 +1,4 @@
-"""What is timed are real recordings of the asked length and the metrics of a run; random weights have the sizes they stand for."""
+"""The timed recordings are real and have the requested length, the metrics are a run's; random weights have the real models' sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: errors are messages with an exit code, help teaches."""
+"""The command line: errors are messages with an exit code, and help explains."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_help_says_what_a_verb_does(verb: str) -> None:
     [
         (UserError("The corpus is empty."), 2, "The corpus is empty."),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "The disk is full"),
-        (KeyboardInterrupt(), 130, "goes on from here"),
+        (KeyboardInterrupt(), 130, "same command to continue"),
     ],
 )
 def test_what_a_user_can_mend_is_a_message_and_a_code(

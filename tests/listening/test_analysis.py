@@ -370,7 +370,7 @@ def test_answers_to_other_recordings_stay_out_of_the_tables(study: Path, tmp_pat
     outcomes.assign(audio_hash="1").to_parquet(run / "converted" / "flowvc" / "conversions.parquet")
     report(run)
     page = (run / "report.html").read_text()
-    assert "n/a: listeners heard other recordings of flowvc than the run has now." in page
+    assert "n/a: listeners rated recordings of flowvc that the run no longer has." in page
     refused = analyse_study(tmp_path / "study")
     assert isinstance(refused.exception, UserError)
     assert "does not have the recordings of flowvc that listeners heard" in str(refused.exception)

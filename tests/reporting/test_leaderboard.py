@@ -1,4 +1,4 @@
-"""The tables: what they say, in each format, at each width."""
+"""The tables: their content, in each format and at each width."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_unavailable_columns_say_why(board: Leaderboard) -> None:
 def test_cells_with_fewer_values_say_so(board: Leaderboard) -> None:
     lines = [line for line in markdown(board).splitlines() if line.startswith("| near")]
     assert "n=34" in lines[0]
-    assert "n=35" not in lines[0]  # what the row's own count says
+    assert "n=35" not in lines[0]  # the row's own count already shows this
     assert "n=22" in lines[1]
 
 

@@ -1,4 +1,4 @@
-"""The contour: register gone, gaps bridged, nothing made up."""
+"""The contour: range removed, gaps interpolated, nothing invented."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Every published layout in small, wrong roots, and the check of every file."""
+"""Small copies of every published layout, wrong roots, and the check of every file."""
 
 from __future__ import annotations
 
@@ -191,25 +191,25 @@ def test_folder_refuses(tmp_path: Path, path: str, content: str, message: str) -
 def test_folder_refuses_an_id_twice(tmp_path: Path) -> None:
     folder_of_two(tmp_path)
     put_sound(tmp_path / "a" / "001.flac")
-    with pytest.raises(CorpusError, match=r"utterance 'a/001' is there twice"):
+    with pytest.raises(CorpusError, match=r"utterance 'a/001' occurs twice"):
         load_corpus("folder", tmp_path)
     for group in ("train", "eval"):
         shutil.copytree(tmp_path / "b", tmp_path / "groups" / group / "x")
-    with pytest.raises(CorpusError, match=r"speaker 'x' is there twice"):
+    with pytest.raises(CorpusError, match=r"speaker 'x' occurs twice"):
         load_corpus("folder", tmp_path / "groups")
 
 
 def test_text_in_another_encoding(tmp_path: Path) -> None:
     folder_of_two(tmp_path)
     (tmp_path / "a" / "001.txt").write_bytes("Grüße".encode("latin-1"))
-    with pytest.raises(CorpusError, match=r"001.txt is not text in UTF-8.*Convert"):
+    with pytest.raises(CorpusError, match=r"001.txt is not UTF-8 text.*Convert it to UTF-8"):
         load_corpus("folder", tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(set(MODULES) - {"mini", "folder"}))
 def test_wrong_root_says_what_was_expected_and_found(tmp_path: Path, name: str) -> None:
     folder_of_two(tmp_path)
-    with pytest.raises(CorpusError, match=rf"not laid out as {name}: expected .*; found a/, b/\."):
+    with pytest.raises(CorpusError, match=rf"does not have the layout of {name}: expected .*; found a/, b/\."):
         load_corpus(name, tmp_path)
     with pytest.raises(CorpusError, match=r"needs its folder: give --corpus-root"):
         load_corpus(name)
@@ -224,7 +224,9 @@ def test_folder_without_recordings(tmp_path: Path) -> None:
 
 
 def test_unknown_corpus() -> None:
-    with pytest.raises(CorpusError, match=r"no corpus 'libritss'. Did you mean 'libritts'\? Available: mini, vctk"):
+    with pytest.raises(
+        CorpusError, match=r"Unknown corpus 'libritss'. Did you mean 'libritts'\? Available: mini, vctk"
+    ):
         load_corpus("libritss")
 
 

@@ -90,7 +90,7 @@ def test_linear_magnitude_has_the_mel_it_is_made_from() -> None:
     assert (magnitude >= 0).all()
     again = (filterbank(SETTINGS) @ magnitude).clamp(min=1e-5).log10()
     assert (again - mel).abs().mean() < 0.01
-    # More steps come closer, and each frame is solved for itself.
+    # More steps come closer, and frames are independent.
     rough = (filterbank(SETTINGS) @ linear_magnitude(mel, SETTINGS, steps=0)).clamp(min=1e-5).log10()
     assert (again - mel).abs().mean() < 0.5 * (rough - mel).abs().mean()
     torch.testing.assert_close(linear_magnitude(mel[:, 5:6], SETTINGS), magnitude[:, 5:6], rtol=1e-3, atol=1e-4)

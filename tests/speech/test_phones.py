@@ -74,12 +74,12 @@ def test_words_are_letters_whatever_the_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "...", "Съешь ещё этих мягких булок", "hello 世界"])
 def test_another_script_or_no_words_is_said(text: str) -> None:
-    with pytest.raises(UnreadableText, match=r"the text has (no words|letters that English does not)"):
+    with pytest.raises(UnreadableText, match=r"the text has (no words|letters that English does not have)"):
         words(text)
 
 
 def test_pronunciations_are_those_of_the_published_model() -> None:
-    # The first is the example in g2p_en's documentation, the others what its own code gives.
+    # The first is the example in g2p_en's documentation; the others are the results of its own code.
     assert " ".join(pronounce("activationist")) == "AE K T IH V EY SH AH N IH S T"
     assert " ".join(pronounce("zuckerberg")) == "Z AH K ER B ER G"
     assert " ".join(pronounce("o'reilly's")) == "OW R IY L IY Z"
@@ -108,7 +108,7 @@ def test_alignment_finds_the_words_phones(utterances: tuple[Utterance, ...]) -> 
         assert found.ids.min() >= 1
         dictionary = phones._aligner()
         spoken = [dictionary.lookup_word(word).split() for word in words(utterance.text)]
-        # Words have several pronunciations, so that only most phones are those of the first.
+        # Words have several pronunciations, so most phones, but not all, are those of the first.
         assert abs(len(names(found.ids)) - sum(map(len, spoken))) <= 0.2 * sum(map(len, spoken))
         recognised = recognise(wave, MEL, frames_of(wave), "of a test")
         assert recognised.how == "recognised, because of a test"
@@ -142,7 +142,7 @@ def test_a_word_that_no_dictionary_holds_is_aligned(utterances: tuple[Utterance,
     wave = speech(utterances[0])
     text = utterances[0].text
     first = words(text)[0]
-    misspelt = text.lower().replace(first, first + "qq", 1)  # silent to the model of pronunciation
+    misspelt = text.lower().replace(first, first + "qq", 1)  # silent in the pronunciation model
     assert phones._aligner().lookup_word(first + "qq") is None
     assert align(wave, misspelt, MEL, frames_of(wave)).how == ALIGNED
 
@@ -163,7 +163,7 @@ def test_a_text_of_another_recording_falls_back_to_recognition(utterances: tuple
 def test_another_script_falls_back_to_recognition(utterances: tuple[Utterance, ...]) -> None:
     wave = speech(utterances[0])
     found = align(wave, "Съешь ещё этих булок", MEL, frames_of(wave))
-    assert found.how.startswith("recognised, because the text has letters that English does not: ")
+    assert found.how.startswith("recognised, because the text has letters that English does not have: ")
 
 
 def test_no_recording_changes_anothers_phones(utterances: tuple[Utterance, ...]) -> None:

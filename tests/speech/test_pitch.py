@@ -1,4 +1,4 @@
-"""F0 of signals whose F0 is known at every moment."""
+"""F0 of signals with a known F0 at every time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_chirp_is_followed_on_the_mels_frames(method: str) -> None:
     inner = slice(8, -8)
     assert voiced[inner].all()
     error = log_f0[inner] - (np.log(100) + np.log(4) * centres[inner] / 2)
-    # A frame set half a hop wrong would be off by log(4) / 2 * 0.0058 = 0.004; harvest rounds times to milliseconds.
+    # Frames shifted by half a hop would be off by log(4) / 2 * 0.0058 = 0.004; harvest rounds times to milliseconds.
     assert abs(error.mean()) < 0.001
     assert np.abs(error).max() < 0.01
 

@@ -1,4 +1,4 @@
-"""Roles are kept apart, drawn by seed, balanced; recordings are cut if a speaker has few."""
+"""Roles do not overlap, are drawn by seed and balanced; recordings of a speaker with few are cut."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parallel(speakers: int, sentences: int) -> Corpus:
 
 
 def recording(path: Path, seconds: float, pauses: list[float] | None = None, silence: float = 0.0) -> Utterance:
-    """Noise as loud as speech, with pauses of 0.1 s, between silences."""
+    """Noise at the level of speech, with pauses of 0.1 s, between silences."""
     wave = 0.1 * np.random.default_rng(0).standard_normal(round(seconds * RATE))
     for pause in pauses or []:
         wave[round((pause - 0.05) * RATE) : round((pause + 0.05) * RATE)] *= 1e-3
@@ -162,7 +162,7 @@ def test_one_speaker_is_an_error() -> None:
 
 
 def test_nobody_to_train_on_is_an_error() -> None:
-    with pytest.raises(CorpusError, match=r"no speaker left to train on. All are unseen"):
+    with pytest.raises(CorpusError, match=r"no speaker left to train on. All speakers are unseen"):
         split(corpus(*(speaker(name, [None] * 9, seen=False) for name in "abc")), SplitSettings(), 0)
 
 

@@ -1,4 +1,4 @@
-"""The feature store: what it caches, what it computes again, what it reports."""
+"""The feature store: what it caches, recomputes and reports."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fresh(tmp_path: Path) -> FeatureStore:
 
 @pytest.fixture
 def utterances(small_corpus: Corpus, tmp_path: Path) -> list[Utterance]:
-    """Four utterances whose files a test may change."""
+    """Four utterances; a test may change their files."""
     found = []
     for index, speaker in enumerate(small_corpus.speakers[:4]):
         original = speaker.utterances[index]

@@ -1,4 +1,4 @@
-"""Speech recognition: the same words whatever else is in the batch, in both engines, and what is missing said clearly."""
+"""Speech recognition: the same words in any batch and in both engines, and clear errors for missing models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ here = pytest.mark.skipif(weights.look("faster-whisper/tiny.en") is None, reason
 
 @pytest.fixture(scope="module")
 def waves(small_corpus: Corpus) -> list[np.ndarray]:
-    """Four synthetic voices, each with another sentence, at 16 kHz."""
+    """Four synthetic voices, each with a different sentence, at 16 kHz."""
     utterances = [speaker.utterances[row] for row, speaker in enumerate(small_corpus.speakers[:4])]
     return [audio.resample(one.wave.numpy(), one.sampling_rate, RATE) for one in utterances]
 
@@ -65,7 +65,7 @@ def test_it_hears_most_words_of_the_embedded_corpus(
 
 @here
 def test_both_engines_hear_the_same(waves: list[np.ndarray]) -> None:
-    """In float32, greedy; one file of weights."""
+    """In float32, greedy, from one file of weights."""
     first, second = Transcriber("faster-whisper"), Transcriber("openai-whisper")
     assert model_revision("openai-whisper", "tiny.en") == model_revision("faster-whisper", "tiny.en")
     assert [one.text for one in first.transcribe(waves[:2])] == [one.text for one in second.transcribe(waves[:2])]
@@ -81,7 +81,7 @@ def test_both_engines_hear_the_same_in_real_speech(shared: Path) -> None:
 
 @here
 def test_more_than_a_window_is_heard_to_its_end(quick: Transcriber, waves: list[np.ndarray]) -> None:
-    """Beyond the short window in the full one, beyond that window by window."""
+    """Recordings longer than the short window get the full one; longer ones are split into windows."""
     gap = np.zeros(30 * RATE - len(waves[0]), dtype=np.float32)
     longer = np.concatenate([waves[0], gap[: 16 * RATE]])
     longest = np.concatenate([waves[0], gap, waves[1]])
@@ -167,7 +167,7 @@ def test_a_file_that_is_not_whole_or_of_another_format_is_refused(tmp_path: Path
     content = (find_model("faster-whisper", "tiny.en") / "model.bin").read_bytes()
     cut = tmp_path / "model.bin"
     cut.write_bytes(content[:200_000])
-    with pytest.raises(ConversionError, match="not a whole file"):
+    with pytest.raises(ConversionError, match="not a complete CTranslate2 file"):
         load_openai_whisper(cut)
     cut.write_bytes(b"\x02" + content[1:1000])
     with pytest.raises(ConversionError, match="file format 2"):

@@ -1,4 +1,4 @@
-"""Scoring audio that vcbench did not make: the table, what is missing or broken, and what the tables then say."""
+"""Scoring speech that vcbench did not convert: the table, missing and broken recordings, and the resulting tables."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_recording_of_two_speakers_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_reference_rows_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="'oracle' is that of a reference row"):
+    with pytest.raises(TableError, match="'oracle' is the name of a reference row"):
         import_table(write(tmp_path, "oracle,c.wav,s.wav,t.wav"), tmp_path / "out", config.resolve("tiny"))
 
 
@@ -74,7 +74,7 @@ def test_odd_recordings_are_copied_and_flagged(tmp_path: Path, small_corpus: Cor
     assert copy_audio(tmp_path / "eight.wav", tmp_path / "eight.flac", 22050) == [LOW_RATE]
     assert copy_audio(tmp_path / "loud.wav", tmp_path / "loud.flac", 22050) == [CLIPPED]
     for name, seconds in (("plain", len(wave) / 22050), ("eight", len(eight) / 8000), ("loud", len(wave) / 22050)):
-        copy, rate = audio.decode(tmp_path / f"{name}.flac")  # the strict reader takes every one
+        copy, rate = audio.decode(tmp_path / f"{name}.flac")  # the strict reader accepts each of them
         assert len(copy) / rate == pytest.approx(seconds, abs=0.01)
     with pytest.raises(audio.AudioError, match="there is no such file"):
         copy_audio(tmp_path / "missing.wav", tmp_path / "missing.flac", 22050)
@@ -82,7 +82,7 @@ def test_odd_recordings_are_copied_and_flagged(tmp_path: Path, small_corpus: Cor
 
 @pytest.mark.parametrize("rate", [1000, 11_127, 15_999, 22_051, 44_101, 191_999])
 def test_any_sampling_rate_can_be_heard(tmp_path: Path, rate: int) -> None:
-    """A tone of 440 Hz stays one at the rates of the models and of the features."""
+    """A tone of 440 Hz keeps its frequency at the rates of the models and of the features."""
     soundfile.write(tmp_path / "odd.wav", 0.3 * np.sin(2 * np.pi * 440 * np.arange(rate // 2) / rate), rate)
     assert copy_audio(tmp_path / "odd.wav", tmp_path / "odd.flac", 22050) == ([LOW_RATE] if rate < 16_000 else [])
     for heard in (16_000, 22_050):
@@ -145,7 +145,7 @@ def test_copies_score_as_what_they_are_copies_of(scored: tuple[Path, int, str]) 
     table = scores.pivot(index=["column", "trial"], columns="system", values="value")
     for column in ("similarity_ge2e", "leakage_ge2e"):
         own = table.loc[column]
-        # A recording stored with 16 bits, and its silence trimmed, is not to the last digit the recording.
+        # Storage with 16 bits and trimmed silence change the last digits.
         assert own["as_source"].drop("t0002").dropna().to_numpy() == pytest.approx(
             own["source"].drop(["t0000", "t0002"]).to_numpy(), abs=0.03
         )
@@ -165,7 +165,7 @@ def test_scored_again_with_failures_allowed_computes_nothing_and_succeeds(scored
 def test_nothing_that_can_be_scored_is_an_error_before_any_work(tmp_path: Path) -> None:
     path = write(tmp_path, "mine,c.wav,s.wav,t.wav")
     with pytest.raises(
-        TableError, match=r"no trial has a source, a target and an enrolment(.|\n)*s.wav: there is no such file"
+        TableError, match=r"no trial has a usable source, target and enrolment(.|\n)*s.wav: there is no such file"
     ):
         import_table(path, tmp_path / "out", config.resolve("tiny"))
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-ALL = "all"  # the condition that pools the others, and that of what has none
+ALL = "all"  # the condition that pools all others; also that of scores without a condition
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: written beside, then renamed."""
+"""Files are written completely or not at all: to a temporary file, which is then renamed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder; rename it to `path` if the block ends well, else remove it."""
+    """Yield a temporary path in the same folder; rename it to `path` if the block succeeds, else remove it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     try:

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, commit, date, seed, hashes, device, wall times."""
+"""How a run was made: versions, commit, date, seed, hashes, device, wall times."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout that vcbench runs from, with "+" where files differ from it; None outside one."""
+    """The commit of the checkout that vcbench runs from, with "+" if files differ from it; None outside a checkout."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
@@ -51,7 +51,7 @@ def today() -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """What the arithmetic ran on, in words."""
+    """The name of the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     model = platform.processor() or platform.machine()

@@ -1,9 +1,8 @@
 """What scoring costs on this machine, by metric.
 
-The recordings are those of the embedded corpus in the role of conversions: a speaker's utterances one after another, in pieces of a
-given length. Each conversion has a source of its own, as those of a single system have, so that what a metric computes of sources
-is in its figures; conversions to one target share the enrolment. Metrics run as a run scores them: on a CPU one thread each, several
-at once.
+Recordings of the embedded corpus stand in for conversions: a speaker's utterances, concatenated and cut into pieces of a
+given length. Each conversion has its own source, as in a run of one system, so the times include what a metric computes from
+sources; conversions to the same target share the enrolment. Metrics run as in a run: on a CPU one thread each, several at once.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ LARGE_V3 = {
 
 
 class Cost(NamedTuple):
-    """Seconds to load a metric's model and score the first conversion, which imports packages; and to score all conversions."""
+    """Seconds to load a metric's model and score the first conversion (which imports packages), and to score all conversions."""
 
     loading: float
     scoring: float
@@ -54,15 +53,15 @@ class Cost(NamedTuple):
 def score(
     settings: RunConfig, conversions: int, seconds: float, random_weights: bool, progress: Progress
 ) -> tuple[list[tuple[str, ...]], dict[str, str]]:
-    """Rows of (metric, seconds to load, to score all, to score one, conversions a minute, real-time factor); and, by metric, why it
-    is not timed.
+    """Rows of (metric, seconds to load, to score all, to score one, conversions per minute, real-time factor); and, by metric, why
+    it was not timed.
 
-    The last row is of all metrics together, from the start of the first process to the end of the last. A metric that scores systems
-    and not recordings has no row.
+    The last row is for all metrics together, from the start of the first process to the end of the last. A metric that scores
+    systems instead of recordings has no row.
 
     Args:
-        conversions: how many, of `seconds` each.
-        random_weights: in place of the settings' metrics, ECAPA and a Whisper of the size of large-v3 with random weights.
+        conversions: their number; each has `seconds` seconds.
+        random_weights: time ECAPA and a Whisper of the size of large-v3, with random weights, instead of the settings' metrics.
     """
     with tempfile.TemporaryDirectory(prefix="vcbench-") as name:
         run = Run(Path(name), settings)
@@ -104,7 +103,7 @@ def _figures(taken: float, conversions: int, seconds: float) -> tuple[str, ...]:
 
 
 def time_metric(name: str, options: dict[str, Any], made: Sequence[Conversion], device: str, progress: Any) -> Cost:
-    """What it costs to score `made` by one metric, in pieces as a run does."""
+    """What it costs to score `made` by one metric, in chunks as in a run."""
     metric = config.build_metric(name, options)
     assert isinstance(metric, AudioMetric)  # `_ready` gives no other
     started = perf_counter()
@@ -122,7 +121,7 @@ def time_metric(name: str, options: dict[str, Any], made: Sequence[Conversion], 
 
 
 def recordings(run: Run, count: int, seconds: float) -> list[Conversion]:
-    """Recordings of the embedded corpus as conversions of recordings of other speakers, written to the run's folder."""
+    """Recordings of the embedded corpus, written to the run's folder, as conversions of other speakers' recordings."""
     speakers = load_corpus("mini").speakers
     store = FeatureStore(run.folder / "features", run.config.features.mel, run.config.features.pitch)
     enrolment, each = run.config.trials.enrolment, math.ceil(count / len(speakers))
@@ -168,11 +167,11 @@ def _pieces(speaker: Speaker, count: int, seconds: float, folder: Path, store: F
 def with_random_weights(
     folder: Path, seconds: float, device: torch.device, whisper: Mapping[str, int] = LARGE_V3
 ) -> Metrics:
-    """Settings of ECAPA and of Whisper large-v3, with files of random weights in `folder`: to measure, never to score.
+    """Settings of ECAPA and Whisper large-v3, with files of random weights in `folder`: for timing, never for scores.
 
     Args:
-        seconds: of speech in a recording. The Whisper ends its texts after as many tokens as speech of that length has.
-        whisper: its sizes, as openai-whisper's checkpoints name them.
+        seconds: of speech per recording. The Whisper model ends its texts after as many tokens as speech of that length has.
+        whisper: the model's sizes, named as in openai-whisper's checkpoints.
     """
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
     from whisper.model import ModelDimensions, Whisper

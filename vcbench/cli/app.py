@@ -1,4 +1,4 @@
-"""The command line: one function per verb, no logic of its own."""
+"""The command line: one function per verb, without logic."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from vcbench.cli.options import (
 
 app = typer.Typer(
     help="A benchmark of voice conversion systems: train, convert, score, compare, listen.\n\n"
-    "Start with `vcbench run --systems all`: some minutes later it prints a leaderboard.",
+    "Start with `vcbench run --systems all`: it prints a leaderboard after some minutes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -45,7 +45,7 @@ EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; a user's error is a message and exit code 2, not a traceback."""
+    """Run the command line; a user error prints a message, without a traceback, and exits with code 2."""
     try:
         app()
     except (UserError, ModelUnavailable) as error:
@@ -60,7 +60,7 @@ def main() -> None:
         sys.exit(EXIT_USER_ERROR)
     except SystemExit as stop:
         if stop.code == EXIT_INTERRUPTED:
-            errors.print("Interrupted. The same command goes on from here.")
+            errors.print("Interrupted. Run the same command to continue.")
         raise
 
 
@@ -85,10 +85,10 @@ def run(
     runs: Root = Path("runs"),
     strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
 ) -> None:
-    """Train, convert, score and compare: the main job, from nothing to a leaderboard.
+    """Train, convert, score and compare: the main command, from nothing to a leaderboard.
 
-    Every stage leaves its files in the run's folder. Started again, the command skips what is done and goes on from where
-    it was interrupted. With --name, --corpus or --set the same command runs anything else.
+    Every stage saves its files in the run's folder. If interrupted, run the command again: it skips finished work and
+    continues. Use --name, --corpus and --set for other corpora and settings.
     """
     from vcbench.cli.verbs import print_board, run_all
     from vcbench.run.selection import open_run
@@ -104,7 +104,7 @@ def prepare(
     corpus: CorpusName = None,
     corpus_root: CorpusRoot = None,
     download: Annotated[
-        bool, typer.Option(help="Download the corpus to --corpus-root first, where that is allowed.")
+        bool, typer.Option(help="Download the corpus to --corpus-root first, if it is published for download.")
     ] = False,
     preset: Preset = "quick",
     name: RunName = None,
@@ -113,7 +113,7 @@ def prepare(
     assignments: Assignments = None,
     runs: Root = Path("runs"),
 ) -> None:
-    """Check a corpus, compute and cache its features, and say what is in it."""
+    """Check a corpus, compute and cache its features, and print a summary."""
     from vcbench.cli.verbs import download_corpus, prepare_corpus
     from vcbench.run.selection import open_run
 
@@ -138,20 +138,18 @@ def train(folder: RunFolder, systems: Systems = "all") -> None:
 @app.command()
 def convert(
     source: Annotated[Path, typer.Argument(help="Recording to convert.")],
-    target: Annotated[
-        list[Path], typer.Option("--target", help="Recording of the target voice; further ones may follow.")
-    ],
+    target: Annotated[list[Path], typer.Option("--target", help="Recording of the target voice; more may follow.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="FLAC or WAV file to write.")],
-    system: Annotated[str | None, typer.Option(help="Which system of the run.")] = None,
+    system: Annotated[str | None, typer.Option(help="A system of the run.")] = None,
     folder: Annotated[Path | None, typer.Option("--run", help="The run that trained it.")] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Instead of --run and --system: a checkpoint.safetensors, e.g. an imported one.")
     ] = None,
-    more_targets: Annotated[list[Path] | None, typer.Argument(help="Further recordings of the target.")] = None,
+    more_targets: Annotated[list[Path] | None, typer.Argument(help="More recordings of the target.")] = None,
 ) -> None:
     """Convert any recording to any voice: SOURCE.wav --target REF.wav [REF2.wav ...] -o OUT.wav.
 
-    By a system of a run (--run, --system), with the run's vocoder; or by a checkpoint alone, with Griffin-Lim.
+    Use a system of a run (--run, --system), with the run's vocoder, or only a checkpoint, with Griffin-Lim.
     """
     from vcbench.stages.convert_files import convert_files, open_converter
 
@@ -168,14 +166,14 @@ def score(
     config: ConfigFiles = None,
     assignments: Assignments = None,
     strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
-    allow_failures: Annotated[bool, typer.Option(help="Exit with 0 though recordings are missing or broken.")] = False,
+    allow_failures: Annotated[bool, typer.Option(help="Exit with 0 even if recordings are missing or broken.")] = False,
 ) -> None:
-    """Score converted speech that vcbench did not make, with the same metrics, reference rows and tables as a run.
+    """Score speech that vcbench did not convert, with the same metrics, reference rows and tables as a run.
 
     TABLE.csv has a row per converted recording. Columns: system; converted, source and target (the recording of the target
-    that the system was given), paths relative to the table; optional: text (what the source says), source_speaker,
-    target_speaker, and enrolment (other recordings of the target, separated by ";", that similarity is measured against).
-    Any sampling rate; WAV, FLAC, Ogg, MP3, Opus, AIFF or AU. Missing and broken recordings are listed, and make the exit code 3.
+    that the system was given), paths relative to the table; optional: text (the words of the source), source_speaker,
+    target_speaker, and enrolment (other recordings of the target, separated by ";", to measure similarity against).
+    Any sampling rate; WAV, FLAC, Ogg, MP3, Opus, AIFF or AU. Missing and broken recordings are listed; the exit code is then 3.
     """
     from vcbench.cli.verbs import print_board, score_table
 
@@ -189,7 +187,7 @@ def score(
 
 @app.command()
 def report(folder: RunFolder) -> None:
-    """Write the report of a scored run anew: tables, plots, comparisons, and recordings to listen to, on one HTML page."""
+    """Rewrite the report of a scored run: tables, plots, comparisons and audio on one HTML page."""
     from vcbench.cli.verbs import report
 
     console.print(f"Wrote {report(folder)}")
@@ -201,18 +199,18 @@ def study(
     preset: Preset = "quick",
     corpus: CorpusName = None,
     corpus_root: CorpusRoot = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each cell, each with a seed of its own.")] = 3,
-    workers: Annotated[int, typer.Option(min=0, help="Trainings at once; 0: one per core, on a GPU one.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings per cell, each with a different seed.")] = 3,
+    workers: Annotated[int, typer.Option(min=0, help="Trainings at once; 0: one per core, or one on a GPU.")] = 0,
     config: ConfigFiles = None,
     assignments: Assignments = None,
     runs: Root = Path("runs"),
-    out: Annotated[Path | None, typer.Option(help="Folder for tables and plots; by default within --runs.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables and plots; by default inside --runs.")] = None,
 ) -> None:
-    """Answer a paper's table or figure: train its systems under several seeds, tabulate, draw, and answer its claims.
+    """Reproduce a paper's table or figure: train its systems with several seeds, tabulate, plot, and check its claims.
 
-    Without a name, list the studies. What any study has trained for a preset and corpus is used again by the others, and the
-    same command goes on from where it was interrupted. It writes table.md, table.csv, table.tex, plot.svg, plot.png and
-    study.json, and where the study asks listeners too a folder `listening` with their tests.
+    Without a name, list the studies. Studies share trained systems with the same preset and corpus. If interrupted, run the
+    command again to continue. It writes table.md, table.csv, table.tex, plot.svg, plot.png and study.json, and for a study
+    with listening tests a folder `listening`.
     """
     from vcbench.cli.study import describe, run
     from vcbench.run.selection import corpus_overlay
@@ -226,18 +224,19 @@ def study(
 
 @app.command("import")
 def import_checkpoint(
-    system: Annotated[str, typer.Argument(help="Whose published checkpoint it is, e.g. again-vc.")],
+    system: Annotated[str, typer.Argument(help="The system of the published checkpoint, e.g. again-vc.")],
     file: Annotated[Path, typer.Argument(help="The published checkpoint.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write checkpoint.safetensors to.")],
     activation: Annotated[
-        str | None, typer.Option(help="What it was trained with, which no file says: sigmoid.")
+        str | None, typer.Option(help="The activation it was trained with, which the file does not record: sigmoid.")
     ] = None,
-    alpha: Annotated[float | None, typer.Option(help="The sigmoid's factor; 0.1, if left out.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="The sigmoid's factor; 0.1 by default.")] = None,
     gru_over_time: Annotated[
-        bool, typer.Option(help="Run the GRU over time; published weights were trained with it over the batch.")
+        bool,
+        typer.Option(help="Run the GRU over time; the published weights were trained with it running over the batch."),
     ] = False,
 ) -> None:
-    """Turn a checkpoint of a system's published code into one of ours, without running code from the file.
+    """Convert a checkpoint of a system's published code to vcbench's format, without running code from the file.
 
     Use the result with `vcbench convert SOURCE.wav --checkpoint DIR/checkpoint.safetensors --target REF.wav -o OUT.wav`.
     """

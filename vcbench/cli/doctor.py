@@ -1,4 +1,4 @@
-"""What is on this machine: device, versions, weights, and what each missing thing costs."""
+"""What is installed on this machine: device, versions, weights, and what a run lacks without each missing one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from vcbench.base.machine import cache_root, device_name, pick_device, versions
 from vcbench.speech.corpora import MODULES
 from vcbench.speech.pretrained import weights
 
-# What a run lacks without a model; models of other names are choices that a configuration makes.
+# What a run lacks without a model; other models are used only if a configuration names them.
 COSTS = {
     "ecapa": "the columns of speaker_similarity_ecapa are n/a",
     "ge2e": "the columns of speaker_similarity_ge2e are n/a",
-    "faster-whisper/tiny.en": "WER and CER are n/a, and utterances without text get their phones by recognition",
+    "faster-whisper/tiny.en": "WER and CER are n/a, and phones of utterances without text are recognised",
     "distillmos": "predicted naturalness is n/a",
     "hifigan": 'vocoder.kind = "hifigan" needs vocoder.path',
 }
@@ -83,6 +83,6 @@ def _metrics() -> Table:
 def _corpora() -> Table:
     table = Table("corpus", "here")
     for name in MODULES:
-        here = "yes, embedded (synthetic)" if name == "mini" else "where --corpus-root says"
+        here = "yes, embedded (synthetic)" if name == "mini" else "in --corpus-root"
         table.add_row(name, here)
     return table

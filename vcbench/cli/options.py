@@ -1,4 +1,4 @@
-"""Options that several verbs of the command line take, and where they print."""
+"""Options that several verbs of the command line share, and the console they print to."""
 
 from __future__ import annotations
 

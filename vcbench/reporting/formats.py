@@ -14,7 +14,7 @@ from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.tables import Cell, Heading, TextTable, footnotes, part, plain_notes, text_tables
 from vcbench.reporting.text import escape_tex, markdown_table, superscript
 
-LATEX_COLUMNS = 5  # with their intervals, what a page is wide
+LATEX_COLUMNS = 5  # with their intervals, as many as fit on a page
 
 
 def markdown(board: Leaderboard) -> str:
@@ -37,7 +37,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def latex(board: Leaderboard) -> str:
-    """A booktabs table per condition; needs \\usepackage{booktabs} alone."""
+    """A booktabs table per condition; needs only \\usepackage{booktabs}."""
     lines = [f"% Leaderboard of {board.name}; needs \\usepackage{{booktabs}}"]
     notes = [escape_tex(note) for note in plain_notes(board)]
     notes += [f"\\textsuperscript{{{k}}}~{escape_tex(note.text)}" for k, note in enumerate(footnotes(board), start=1)]
@@ -87,7 +87,7 @@ def _tex_superscript(escaped: str, marks: str) -> str:
 
 
 def long_table(board: Leaderboard) -> pd.DataFrame:
-    """One row per condition, system and column, in full precision; columns without values say why."""
+    """One row per condition, system and column, in full precision; columns without values have a reason."""
     missing = pd.DataFrame(
         [
             {"condition": ALL, "system": row, "column": column, "count": 0, "unavailable": reason}
@@ -108,7 +108,7 @@ def long_table(board: Leaderboard) -> pd.DataFrame:
 
 
 def plain(board: Leaderboard) -> dict[str, Any]:
-    """The board as JSON holds it; NaN and missing become null."""
+    """The board as JSON; NaN and missing values become null."""
     return {
         "name": board.name,
         "corpus": board.corpus,

@@ -1,4 +1,4 @@
-"""Scores to tables: means with intervals, counts, failures, ranks, in Markdown, CSV, JSON, LaTeX and the terminal."""
+"""Tables of scores: means with intervals, counts, failures, ranks, in Markdown, CSV, JSON, LaTeX and the terminal."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ COMPARISON_FIELDS += ["common", "detectable"]
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """What the tables are made of.
+    """The content of the tables.
 
     Attributes:
         systems, references: the rows, in order; reference rows are neither ranked nor compared.
         cells: one row per condition, system and column with values: `condition, system, column, mean, low, high, count,
-            rank, best`; `rank` is missing where there is no better, `best` says that it is better than every other.
+            rank, best`; `rank` is missing where rows are not ranked, `best` means better than every other system.
         counts: `condition, system, trials, failures`, for the conditions that have trials.
-        comparisons: of `vcbench.stats.scores.compare_pairs`, with `condition` and `column`.
+        comparisons: from `vcbench.stats.scores.compare_pairs`, with `condition` and `column`.
         unavailable: by column, why no row has a value.
-        notes: which columns (none: all) and what is said of them.
+        notes: (columns, text); without columns the note is about the whole table.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Leaderboard:
 
     @property
     def conditions(self) -> list[str]:
-        """`ALL`, then those with trials, then the others that scores have."""
+        """`ALL`, then those with trials, then others that occur in the scores."""
         found = [*self.counts["condition"], *self.cells["condition"]]
         return list(dict.fromkeys([ALL, *found]))
 
@@ -64,14 +64,14 @@ def build(
     """Tabulate a run's scores, over all conditions and in each.
 
     Args:
-        run: its name, corpus, rows, outcomes and seed are read.
+        run: only its name, corpus, rows, outcomes and seed are used.
         scores: a row per score: `system, column, trial, condition, value, weight, source_speaker, target_speaker`.
-        columns: what the metrics fill, in the order of the table.
-        notes: columns (none: the whole table) and a footnote on them, e.g. model, revision and settings.
+        columns: those of the metrics, in the order of the table.
+        notes: (columns, footnote), e.g. model, revision and settings; without columns it is about the whole table.
         unavailable: by column, why it has no values.
 
     Raises:
-        ValueError: a score of a row or column that is not in the table, or a value that is not finite.
+        ValueError: a score for a row or column that is not in the table, or a value that is not finite.
     """
     _refuse_unknown(scores, "column", columns)
     _refuse_unknown(scores, "system", run.rows)
@@ -150,4 +150,4 @@ def _counts(outcomes: pd.DataFrame, rows: Sequence[str]) -> pd.DataFrame:
 def _refuse_unknown(scores: pd.DataFrame, field: str, known: Iterable[str]) -> None:
     unknown = sorted(set(scores[field]) - set(known))
     if unknown:
-        raise ValueError(f"Scores of an unknown {field}: {', '.join(unknown)}. Known: {', '.join(known)}.")
+        raise ValueError(f"Scores for an unknown {field}: {', '.join(unknown)}. Known: {', '.join(known)}.")

@@ -33,7 +33,7 @@ def write_leaderboard(board: Leaderboard, files: RunFolder) -> None:
 
 
 def render(board: Leaderboard) -> TerminalBoard:
-    """What rich prints; as many columns beside each other as the terminal is wide."""
+    """A rich renderable, with as many columns side by side as fit the terminal."""
     from vcbench.reporting.terminal import TerminalBoard
 
     return TerminalBoard(board)

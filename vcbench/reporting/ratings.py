@@ -1,7 +1,7 @@
-"""What listeners said of a run: columns of its leaderboard, before those of what metrics predict.
+"""Listeners' ratings of a run, as columns of its leaderboard, before the metrics' predictions.
 
-`vcbench listen analyse --run` leaves the means in `listening.json` (`vcbench.listening.analysis.publish`); whatever is made of
-the run afterwards has them.
+`vcbench listen analyse --run` saves the means in `listening.json` (`vcbench.listening.analysis.publish`); tables and reports
+written afterwards include them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ FEWEST = 3  # systems; through two points goes a line
 def with_ratings(board: Leaderboard, run: Run) -> Leaderboard:
     """The board with a column for each listening test, and a footnote on how its means go with the predicted ones.
 
-    A test of recordings that the run no longer has stays without values, and says so.
+    A test of recordings that the run no longer has gets no values, and a note that says so.
     """
     tests = read_ratings(run)
     columns = {f"rating_{name}": Column(**test["column"]) for name, test in tests.items()}
     notes, missing = [], {}
     for column, test in zip(columns, tests.values(), strict=True):
         if changed := replaced(run, test["recordings"]):
-            missing[column] = f"listeners heard other recordings of {', '.join(changed)} than the run has now."
+            missing[column] = f"listeners rated recordings of {', '.join(changed)} that the run no longer has."
             continue
         board = replace(board, cells=pd.concat([_cells(board, column, test), board.cells], ignore_index=True))
         notes.append(((column,), " ".join([test["note"], *_correlations(board, column)])))
@@ -53,10 +53,10 @@ def read_ratings(run: Run) -> dict[str, Any]:
 
 
 def replaced(run: Run, recordings: dict[str, dict[str, str]]) -> list[str]:
-    """Rows of which the run has other recordings, or none.
+    """Rows for which the run has other recordings, or none.
 
     Args:
-        recordings: by row and trial, hashes of what listeners heard.
+        recordings: by row and trial, hashes of the recordings that listeners rated.
     """
     there = {(one.system, one.trial): one.audio_hash for one in run.conversions}
     return [
@@ -67,15 +67,15 @@ def replaced(run: Run, recordings: dict[str, dict[str, str]]) -> list[str]:
 
 
 def _cells(board: Leaderboard, column: str, test: dict[str, Any]) -> pd.DataFrame:
-    """A test's means of the board's rows; they are not ranked, as the test's own analysis compares them."""
+    """A test's means for the board's rows. They are not ranked here: the test's own analysis compares them."""
     scores = pd.DataFrame(test["scores"])
     own = scores[scores["system"].isin([*board.systems, *board.references])].rename(columns={"ratings": "count"})
     return own.assign(column=column, rank=None, best=False)[list(board.cells.columns)]
 
 
 def _correlations(board: Leaderboard, column: str) -> Iterator[str]:
-    """How systems' means in a column go with those in each main column, over all conditions. Reference rows are left out:
-    they lie far apart, and make any metric look good.
+    """Correlation of systems' means in a column with those in each main column, over all conditions. Reference rows are left
+    out: they lie far apart, which makes any metric look good.
     """
     pooled = board.cells[(board.cells["condition"] == ALL) & board.cells["system"].isin(board.systems)]
     means = pooled.pivot(index="system", columns="column", values="mean").astype(float)

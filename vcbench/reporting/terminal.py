@@ -16,8 +16,8 @@ from vcbench.reporting.text import NO_BREAK_SPACE, superscript
 
 
 class TerminalBoard:
-    """What rich prints: the main columns over all conditions, the interval under its mean, as many columns beside each other
-    as there is room for. The other tables are in the files.
+    """A rich renderable: the main columns over all conditions, each interval under its mean, as many columns side by side
+    as fit. The other tables are in the files.
     """
 
     def __init__(self, board: Leaderboard) -> None:

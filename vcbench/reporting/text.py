@@ -8,7 +8,7 @@ from vcbench.api.scores import Column
 
 
 def markdown_table(table: Sequence[Sequence[str]]) -> list[str]:
-    """Padded, so that the source is as readable as the page."""
+    """Lines of a table, padded so that the source is as readable as the page."""
     escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in table]
     widths = [max(len(row[index]) for row in escaped) for index in range(len(escaped[0]))]
     lines = [

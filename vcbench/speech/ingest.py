@@ -16,16 +16,16 @@ LOW_RATE, CLIPPED = "sampled below 16 kHz", "clipped"  # flags: such a recording
 
 
 def copy_audio(path: Path, copy: Path, heard: int) -> list[str]:
-    """Copy a recording to FLAC at its own rate, and give its flags.
+    """Copy a recording to FLAC at its own rate, and return its flags.
 
-    What is sampled below 16 kHz is brought to it, so that every model hears its own rate; what is sampled at a rate that nothing
-    else has, and so cannot be brought to theirs, to 48 kHz. What is clipped is scaled down.
+    A recording below 16 kHz is resampled to 16 kHz, the rate of the models. One at an odd rate, from which resampling would need
+    too large a kernel, is resampled to 48 kHz. A clipped one is scaled down.
 
     Args:
-        heard: Hz, of the run's features.
+        heard: sampling rate of the run's features in Hz.
 
     Raises:
-        AudioError: it is missing, not audio, corrupt, truncated, empty, silent, too long, or not numbers.
+        AudioError: the file is missing, not audio, corrupt, truncated, empty, silent or too long, or has values that are not finite.
     """
     flags = []
     wave, rate = audio.decode(path, minimum_rate=LOWEST_RATE, largest_clipped=1.0)
@@ -42,12 +42,12 @@ def copy_audio(path: Path, copy: Path, heard: int) -> list[str]:
 
 
 def _odd(rate: int, other: int) -> bool:
-    """Whether a windowed sinc would need too large a kernel to bring one rate to the other."""
+    """Whether resampling from one rate to the other by a windowed sinc would need too large a kernel."""
     return max(rate, other) // math.gcd(rate, other) > audio.KERNEL_LIMIT
 
 
 def _resample(wave: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Of any rate: an odd one through the spectrum of the whole recording."""
+    """Resample from any rate; from an odd one, through the spectrum of the whole recording."""
     if not _odd(rate, wanted):
         return audio.resample(wave, rate, wanted)
     resampled: np.ndarray = signal.resample(wave, round(len(wave) * wanted / rate)).astype(np.float32)

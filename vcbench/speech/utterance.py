@@ -1,4 +1,4 @@
-"""Utterances, speakers and corpora: what the harness and every system pass around."""
+"""Utterances, speakers and corpora: the types that the harness and all systems share."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Features(Protocol):
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording, or one segment of a recording, of one speaker.
+    """A recording of one speaker, or a segment of one.
 
     Attributes:
         id: unique within its corpus; letters, digits, ``_ - . / @`` only (a segment is ``<id>@0``).
         speaker: the speaker's id.
         path: the audio file.
-        text: what is said, as the corpus gives it; ``None`` where the corpus gives none.
-        span: begin and end in seconds when the utterance is a segment of the file.
+        text: the corpus's transcript; ``None`` if it has none.
+        span: begin and end in seconds if the utterance is a segment of the file.
         held_out: whether the corpus itself keeps the utterance out of training; ``None`` leaves it to `split`.
-        varied: whether it is heard under other recording conditions than its own (`vcbench.speech.conditions`).
-        features: where `wave`, `mel`, `pitch` and `phones` come from.
+        varied: whether its recording conditions are changed artificially (`vcbench.speech.conditions`).
+        features: the store that provides `wave`, `mel`, `pitch` and `phones`.
     """
 
     id: str
@@ -97,14 +97,14 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Speaker:
-    """A speaker and recordings of theirs.
+    """A speaker and their recordings.
 
-    A corpus lists all of a speaker's utterances; what `convert` gets as its target is a Speaker
-    whose `utterances` are the trial's reference recordings alone (one-shot systems use the first).
+    In a corpus, `utterances` has all of a speaker's utterances. In the target that `convert` receives, it has only the
+    trial's reference recordings (one-shot systems use the first).
 
     Attributes:
-        sex: "F", "M" or ``None`` where unknown.
-        seen: whether the corpus itself says that the speaker is trained on; ``None`` leaves it to `split`.
+        sex: "F", "M" or ``None`` if unknown.
+        seen: whether the corpus itself assigns the speaker to training; ``None`` leaves it to `split`.
     """
 
     id: str
@@ -118,8 +118,8 @@ class Corpus:
     """Speech of several speakers.
 
     Attributes:
-        synthetic: whether the voices are synthetic; every table then says so.
-        licence: one line: licence, owner, where it comes from.
+        synthetic: whether the voices are synthetic; if so, every table says it.
+        licence: one line with licence, owner and origin.
         parallel: whether speakers say the same sentences (same `text`).
     """
 
@@ -136,4 +136,4 @@ class Corpus:
 
 
 class CorpusError(UserError):
-    """A corpus that is not where or what it should be."""
+    """A corpus is missing, or has another layout than expected."""

@@ -1,7 +1,7 @@
-"""Audio that vcbench did not make, as a run's folder: from there on it is scored like any other.
+"""Import speech that vcbench did not convert into a run's folder, so that it is scored like any other run.
 
-Recordings are copied to FLAC under names of the run's own. What cannot be used of the conversions is a failure of its system; a
-trial whose source, target or enrolment cannot be used is left out and listed.
+Recordings are copied to FLAC under the run's names. An unusable conversion counts as a failure of its system; a trial with an
+unusable source, target or enrolment is left out and listed.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class ImportedAudio:
     produces: Literal["mel", "wave"] = "wave"
 
     def convert(self, source: Utterance, target: Speaker) -> Tensor:
-        raise TableError("These conversions were recorded elsewhere; there is nothing here to convert with.")
+        raise TableError("These conversions were imported with `vcbench score`; there is no system to convert with.")
 
 
 def settings(values: dict[str, Any], table: pd.DataFrame, out: Path) -> RunConfig:
-    """A preset's settings for the systems of a table: of its metrics those that hear recordings alone."""
+    """A preset's settings for the systems of a table, with only those of its metrics that score recordings."""
     systems = list(dict.fromkeys(table["system"]))
     reserved = [name for name in systems if name in config.REFERENCE_ROWS]
     if reserved:
-        raise TableError(f"The system name {reserved[0]!r} is that of a reference row; call the system something else.")
+        raise TableError(f"The system name {reserved[0]!r} is the name of a reference row; rename the system.")
     metrics = {
         name: options
         for name, options in values["metrics"].items()
@@ -55,7 +55,7 @@ def settings(values: dict[str, Any], table: pd.DataFrame, out: Path) -> RunConfi
     }
     rows: Sequence[str] = config.REFERENCE_ROWS
     if not (table["enrolment"] != "").all():
-        # The only recordings of a target are then what it was given: nothing real is left to compare with.
+        # Then the only recordings of a target are those that the system was given: no real one is left to compare with.
         rows = [row for row in rows if row not in ("target", "oracle")]
     corpus = {"name": "folder", "root": str((out / "recordings").resolve())}
     chosen = {
@@ -71,10 +71,10 @@ def _run_name(out: Path) -> str:
 
 
 def import_table(path: Path, out: Path, values: dict[str, Any]) -> Run:
-    """Make `out` a run's folder with everything that a table lists, ready for the reference rows and the metrics.
+    """Make `out` a run's folder with all recordings of a table, ready for the reference rows and the metrics.
 
     Args:
-        values: of a preset, as `vcbench.run.config.resolve` gives them.
+        values: of a preset, from `vcbench.run.config.resolve`.
 
     Raises:
         TableError: the table cannot be read, or none of its trials can be scored.
@@ -92,7 +92,7 @@ def import_table(path: Path, out: Path, values: dict[str, Any]) -> Run:
     ]
     if not any(usable):
         reasons = "".join(f"\n  {name}: {reason}" for name, reason in rejected[:5])
-        raise TableError(f"{path}: no trial has a source, a target and an enrolment that can be used.{reasons}")
+        raise TableError(f"{path}: no trial has a usable source, target and enrolment.{reasons}")
     table = table[usable].copy()
     trials, names = _trials(table, utterances)
     _write_prepared(run, utterances, rejected)
@@ -105,15 +105,15 @@ def import_table(path: Path, out: Path, values: dict[str, Any]) -> Run:
 
 
 def _notes(table: pd.DataFrame, flags: list[tuple[str, str]]) -> list[str]:
-    """Lines for the tables' foot."""
+    """Notes for the tables' footnotes."""
     lines = []
     for (owner, flag), count in Counter(flags).items():
         lines.append(f"{count} recordings of {owner} are {flag}; {EFFECTS[flag]}.")
     without = int((table["enrolment"] == "").sum())
     if without:
         lines.append(
-            f"{without} of {len(table)} conversions have no enrolment: their similarity is to the recording that the system was "
-            "given, which flatters."
+            f"{without} of {len(table)} conversions have no enrolment: their similarity is measured against the recording that "
+            "the system was given, and is therefore too high."
         )
     return lines
 
@@ -121,7 +121,7 @@ def _notes(table: pd.DataFrame, flags: list[tuple[str, str]]) -> list[str]:
 def _copy_recordings(
     found: Mapping[str, Recording], run: Run
 ) -> tuple[dict[str, Utterance], list[tuple[str, str]], list[tuple[str, str]]]:
-    """Utterances by their name in the table; (name, reason) of what cannot be used; (whose, flag) of what is odd."""
+    """Utterances by their name in the table; (name, reason) of unusable recordings; (owner, flag) of flagged ones."""
     utterances, rejected, flags = {}, [], []
     speakers = {
         one: f"speaker{index:03d}" for index, one in enumerate(dict.fromkeys(r.speaker for r in found.values()))
@@ -140,7 +140,7 @@ def _copy_recordings(
 
 
 def _trials(table: pd.DataFrame, utterances: Mapping[str, Utterance]) -> tuple[pd.DataFrame, list[str]]:
-    """The trial list of all systems together, and each row's trial."""
+    """The trial list of all systems, and the trial of each row."""
     keys = [(row.source, row.target, row.enrolment) for row in table.itertuples()]
     numbers = {key: f"t{index:04d}" for index, key in enumerate(dict.fromkeys(keys))}
     firsts = {numbers[key]: row for key, row in reversed(list(zip(keys, table.itertuples(), strict=True)))}

@@ -1,4 +1,4 @@
-"""Corpora by name. Each is a module with ``load(root) -> Corpus``, imported when it is asked for."""
+"""Corpora by name. Each is a module with ``load(root) -> Corpus``, imported on demand."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MODULES = {
 
 
 def load_corpus(name: str, root: Path | None = None) -> Corpus:
-    """List a corpus's speakers and utterances; no audio is opened (`vcbench.speech.corpora.check.check_corpus` does that).
+    """List a corpus's speakers and utterances without opening audio (`vcbench.speech.corpora.check.check_corpus` does that).
 
     Args:
-        root: where it lies; `mini`, which is embedded, needs none.
+        root: the corpus's folder; the embedded `mini` needs none.
 
     Raises:
-        CorpusError: an unknown name, a root that is missing or laid out otherwise, an id that stands twice.
+        CorpusError: the name is unknown, the root is missing or has another layout, or an id occurs twice.
     """
     if name not in MODULES:
-        raise CorpusError(f"There is no corpus {name!r}.{did_you_mean(name, list(MODULES))}")
+        raise CorpusError(f"Unknown corpus {name!r}.{did_you_mean(name, list(MODULES))}")
     corpus: Corpus = import_module(MODULES[name]).load(root)
     return corpus

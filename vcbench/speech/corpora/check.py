@@ -1,4 +1,4 @@
-"""Every recording of a corpus opened and every transcript looked at, before anything long begins."""
+"""Check every recording and transcript of a corpus before any long computation."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FOREIGN_SHARE = 0.1  # of a transcript's letters that may be of another script t
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check left, and what it took away.
+    """The result of a check.
 
     Attributes:
-        corpus: without the rejected utterances, and without speakers who have none left.
+        corpus: without rejected utterances and without speakers who have no others.
         rejected: (utterance id, reason).
         seconds: of usable recordings, by speaker.
     """
@@ -46,20 +46,20 @@ def check_corpus(
 ) -> Checked:
     """Decode every file, `workers` at a time.
 
-    An utterance is rejected where its audio is bad (see `vcbench.speech.audio`), and where its transcript is in another script than
-    Latin: what aligns phonemes and what scores words knows English only. Without its transcript it would be accepted.
+    An utterance is rejected if its audio is unusable (see `vcbench.speech.audio`), or if its transcript is not in Latin script, because
+    phone alignment and word error rates know only English. Without its transcript it would be accepted.
 
     Args:
-        report: called with the number of files done, and of all.
-        cache: a JSON file of earlier results, by path, size and time of change; read and written.
+        report: called with the number of files done and their total.
+        cache: JSON file of earlier results by path, size and modification time; read and written.
 
     Raises:
-        CorpusError: not one utterance is left, with the first reasons.
+        CorpusError: no utterance is usable; the message has the first reasons.
     """
     paths = sorted({utterance.path for utterance in corpus.utterances})
     known = _read_cache(cache)
     results: dict[Path, tuple[float, str]] = {}
-    pool = ThreadPoolExecutor(workers)  # threads, because decoding leaves the interpreter free
+    pool = ThreadPoolExecutor(workers)  # threads suffice: decoding releases the interpreter lock
     try:
         found = pool.map(lambda path: _check_file(path, known), paths)
         for done, (path, result) in enumerate(zip(paths, found, strict=True), 1):
@@ -98,7 +98,7 @@ def _sift(corpus: Corpus, results: dict[Path, tuple[float, str]]) -> Checked:
 
 
 def foreign_script(text: str) -> str:
-    """Why a transcript cannot be used; empty where it is in Latin script."""
+    """Why a transcript cannot be used; empty if it is in Latin script."""
     letters = [character for character in text if character.isalpha()]
     foreign = [character for character in letters if not _is_latin(character)]
     if len(foreign) <= FOREIGN_SHARE * len(letters):
@@ -106,7 +106,7 @@ def foreign_script(text: str) -> str:
     script = unicodedata.name(foreign[0], "unknown").split()[0].capitalize()
     return (
         f"The transcript is not in Latin script ({script}): {text[:40]!r}. Words are aligned and scored in English. "
-        "Write it in Latin letters, or remove it: then speech recognition provides one."
+        "Write it in Latin letters, or remove it: speech recognition then provides a transcript."
     )
 
 
@@ -121,7 +121,7 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _check_file(path: Path, known: dict[str, list]) -> tuple[float, str]:
-    """Seconds, and why the file cannot be used (empty where it can)."""
+    """Seconds, and why the file cannot be used (empty if it can)."""
     if path.is_file() and str(path) in known and known[str(path)][:2] == _stamp(path):
         _, _, seconds, reason = known[str(path)]
         return seconds, reason
@@ -133,7 +133,7 @@ def _check_file(path: Path, known: dict[str, list]) -> tuple[float, str]:
 
 
 def _read_cache(cache: Path | None) -> dict[str, list]:
-    """Path to size, time of change in ns, seconds, reason."""
+    """Path to size, modification time in ns, seconds, reason."""
     if cache is None or not cache.is_file():
         return {}
     content = json.loads(cache.read_text())

@@ -1,6 +1,6 @@
 """CMU ARCTIC (Kominek and Black 2003): ``cmu_us_bdl_arctic/wav/arctic_a0001.wav``, texts in ``etc/txt.done.data``.
 
-The speakers read the same sentences, some only the first half (``arctic_a*``).
+All speakers read the same sentences, some only the first half (``arctic_a*``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROMPT = re.compile(r'^\(\s*(\S+)\s+"(.*)"\s*\)\s*$')  # ( arctic_a0001 "Author 
 
 
 def load(root: Path | None) -> Corpus:
-    """Every voice that is there; an utterance's id is ``bdl-arctic_a0001``."""
+    """Load every voice in the folder; an utterance's id is ``bdl-arctic_a0001``."""
     base = find_base("cmu_arctic", root, ("ARCTIC",), ("cmu_us_*_arctic/wav",))
     speakers = []
     for folder in sorted(base.glob("cmu_us_*_arctic")):

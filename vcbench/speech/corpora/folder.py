@@ -1,10 +1,10 @@
 """Any recordings: ``<root>/<speaker>/*.{wav,flac,ogg,mp3,opus}``.
 
-Texts stand beside each recording (``.txt``) or in ``<root>/transcripts.tsv`` (columns utterance, text), sexes in
-``<root>/speakers.tsv`` (columns speaker, sex), the licence in ``<root>/LICENSE.TXT``; all three may be absent. With
+Texts are next to each recording (``.txt``) or in ``<root>/transcripts.tsv`` (columns utterance, text), sexes in
+``<root>/speakers.tsv`` (columns speaker, sex), the licence in ``<root>/LICENSE.TXT``; all three are optional. With
 ``train/`` and ``eval/`` below the root the speakers are one level deeper: those under ``train/`` are trained on, those
 under ``eval/`` are unseen. An utterance's id is ``<speaker>/<name of the file without suffix>``; a row of transcripts.tsv
-may leave the speaker out where one file only has the name.
+may omit the speaker if only one file has that name.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ GROUPS = {"train": True, "eval": False}
 
 
 def load(root: Path | None) -> Corpus:
-    """Every speaker's folder with at least one recording."""
+    """Load every speaker whose folder has at least one recording."""
     base = find_base("folder", root, (), ("*",))
     grouped = {name: folders(base / name) for name in GROUPS if folders(base / name)}
     strangers = [path.name for path in folders(base) if path.name not in GROUPS]
     if grouped and strangers:
         raise CorpusError(
-            f"{base} has train/ or eval/ with speakers in it, and also {', '.join(strangers[:5])}. Move it."
+            f"{base} has train/ or eval/ with speakers in it, and also {', '.join(strangers[:5])}. Move these folders."
         )
     sexes = _sexes(base / "speakers.tsv")
     found: list[tuple[Path, bool | None]] = [(path, GROUPS[name]) for name, paths in grouped.items() for path in paths]
@@ -58,7 +58,7 @@ def _speaker(folder: Path, seen: bool | None, sexes: dict[str, Sex | None]) -> S
 
 
 def _with_table(speakers: list[Speaker], path: Path) -> list[Speaker]:
-    """The speakers, with texts from the table where there is none beside the recording."""
+    """The speakers, with texts from the table where a recording has no text file."""
     if not path.is_file():
         return speakers
     texts = {identifier(key): sentence(text) for key, text in read_table(path, ("utterance", "text"))}

@@ -1,4 +1,4 @@
-"""What LibriSpeech and LibriTTS share: subset/speaker/chapter folders, and subsets that fix who is trained on."""
+"""Shared code for LibriSpeech and LibriTTS: subset/speaker/chapter folders, and subsets that fix the training speakers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def load_subsets(
     read_sexes: Callable[[Path], dict[str, Sex | None]],
     licence: str,
 ) -> Corpus:
-    """Every subset that is there. No speaker is in two.
+    """Load every subset in the folder. No speaker is in two subsets.
 
-    With training and other subsets present, the speakers of the training subsets are seen and the others are not;
-    with one kind only, the choice is left to `split`.
+    If training and other subsets are present, the speakers of the training subsets are seen and the others are unseen;
+    if only one kind is present, `split` chooses.
 
     Args:
-        read_chapter: a chapter's folder to (utterance id, file, text), sorted.
-        read_sexes: the corpus's folder to speakers' sexes.
+        read_chapter: gives (utterance id, file, text) of a chapter's folder, sorted.
+        read_sexes: gives the speakers' sexes from the corpus's folder.
     """
     base = find_base(name, root, (inner,), SUBSETS)
     sexes = read_sexes(base)
@@ -48,7 +48,7 @@ def load_subsets(
 
 
 def sexes_between_bars(path: Path) -> dict[str, Sex | None]:
-    """From lines such as ``14   | F | train-clean-360  | 25.03 | Kristin LeMoine``; a semicolon begins a remark."""
+    """From lines such as ``14   | F | train-clean-360  | 25.03 | Kristin LeMoine``; a semicolon begins a comment."""
     if not path.is_file():
         return {}
     rows = [line.split("|") for line in read_text(path).splitlines() if not line.startswith(";")]

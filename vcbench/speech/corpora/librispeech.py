@@ -12,7 +12,7 @@ LICENCE = "CC BY 4.0, LibriSpeech (c) 2014 Vassil Panayotov, https://www.openslr
 
 
 def load(root: Path | None) -> Corpus:
-    """Every subset that is there; texts are in capitals, without punctuation, as published."""
+    """Load every subset in the folder; the published texts are in capitals, without punctuation."""
     return load_subsets(
         "librispeech", root, "LibriSpeech", _chapter, lambda base: sexes_between_bars(base / "SPEAKERS.TXT"), LICENCE
     )

@@ -1,6 +1,6 @@
 """LibriTTS (Zen et al. 2019): ``train-clean-100/103/1241/103_1241_000000_000001.wav`` and ``….normalized.txt``.
 
-The normalized text is taken: its numbers and abbreviations are spelt out.
+The normalized text is used: its numbers and abbreviations are spelled out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LICENCE = "CC BY 4.0, LibriTTS, Google, derived from LibriSpeech, https://www.op
 
 
 def load(root: Path | None) -> Corpus:
-    """Every subset that is there."""
+    """Load every subset in the folder."""
     return load_subsets("libritts", root, "LibriTTS", _chapter, _sexes, LICENCE)
 
 

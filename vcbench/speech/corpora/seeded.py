@@ -1,7 +1,7 @@
 """Speakers and sentences drawn by seed.
 
-What is drawn first is decided by a hash of seed and id, not by shuffling a list: a recording or a speaker less
-changes nobody else's turn.
+The order comes from a hash of seed and id instead of a shuffled list, so removing a recording or a speaker does not change
+the order of the others.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ class SeededOrder:
         return hashlib.sha256(f"{self._seed} {identity}".encode()).digest()
 
     def speakers(self, speakers: Iterable[Speaker]) -> list[Speaker]:
-        """The sexes in turn, each in drawn order."""
+        """Alternate the sexes, each in drawn order."""
         drawn = sorted(speakers, key=lambda speaker: self.key(speaker.id))
         by_sex = [[s for s in drawn if s.sex == sex] for sex in ("F", "M", None)]
         return [s for s in chain.from_iterable(zip_longest(*by_sex)) if s is not None]
 
 
 def sentence_of(utterance: Utterance) -> str:
-    """What makes two utterances the same sentence: the words, whatever the case and punctuation; else the id."""
+    """A key for the sentence: the words without case and punctuation; without text, the id."""
     words = re.findall(r"[^\W_]+", (utterance.text or "").casefold())
     return " ".join(words) or f"@{utterance.id}"
 
 
 def wanted_held_out(count: int, asked: int) -> int:
-    """How many of a speaker's `count` recordings to hold out, `asked` at most."""
+    """How many of a speaker's `count` recordings to hold out, at most `asked`."""
     return min(asked, max(LEAST_HELD_OUT, int(LARGEST_SHARE_HELD_OUT * count)))
 
 
 def sentences_held_out(
     seen: Iterable[Sequence[Utterance]], unseen: Iterable[Sequence[Utterance]], asked: int, draw: SeededOrder
 ) -> set[str]:
-    """Sentences that nobody is to be trained on, chosen until each seen speaker has enough of them.
+    """Sentences to keep out of training for all speakers, chosen until each seen speaker has enough of them.
 
-    Sentences that most speakers say come first: in a parallel corpus one set of sentences serves all.
+    Sentences that most speakers say come first: in a parallel corpus one set of sentences serves all speakers.
 
     Args:
         seen, unseen: each speaker's utterances.
-        asked: of each seen speaker.
+        asked: held-out recordings per seen speaker.
     """
     seen = list(seen)
     fixed = {sentence_of(u) for utterances in seen for u in utterances if u.held_out}

@@ -1,4 +1,4 @@
-"""Recordings cut into segments that do not overlap, for speakers who have too few of them."""
+"""Cut recordings into segments that do not overlap, for speakers with too few recordings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SMOOTHING = 3  # frames over which the level is averaged before the quietest is 
 
 
 class TooLittleSpeech(UserError):
-    """A recording or a speaker with too little speech for what it is needed for."""
+    """A recording or a speaker has too little speech for its purpose."""
 
 
 def cut_evenly(utterance: Utterance, at_least: int, minimum: float, wanted: float) -> list[Utterance]:
-    """A recording in `at_least` segments or more: as many as have `wanted` seconds, none shorter than `minimum` seconds.
+    """Cut a recording into `at_least` segments or more: as many as have `wanted` seconds, none shorter than `minimum` seconds.
 
     Raises:
         TooLittleSpeech: between the silences at its ends the recording is too short.
@@ -35,10 +35,10 @@ def cut_evenly(utterance: Utterance, at_least: int, minimum: float, wanted: floa
 def cut_off_end(
     utterance: Utterance, share: float, at_least: int, at_most: int, minimum: float, wanted: float
 ) -> list[Utterance]:
-    """A recording's larger first part, then `at_least` to `at_most` segments of its end.
+    """Cut a recording into its larger first part and `at_least` to `at_most` segments of its end.
 
-    The end is about `share` of the recording, more where its segments would be shorter than `minimum` seconds, less where
-    `at_most` of `wanted` seconds are enough.
+    The end is about `share` of the recording; more if its segments would be shorter than `minimum` seconds, less if
+    `at_most` segments of `wanted` seconds are enough.
 
     Raises:
         TooLittleSpeech: between the silences at its ends the recording is too short.
@@ -53,7 +53,7 @@ def cut_off_end(
 
 
 def _speech(utterance: Utterance) -> tuple[float, float, np.ndarray]:
-    """Begin and end of speech in seconds from the utterance's begin, and the level of each frame in dB."""
+    """Begin and end of speech in seconds from the start of the utterance, and the level of each frame in dB."""
     wave, rate = audio.decode(utterance.path, utterance.span)
     levels = audio.frame_levels(wave, rate)
     loud = np.flatnonzero(levels > -audio.TRIM_DECIBELS) * audio.FRAME

@@ -1,8 +1,8 @@
 """CSTR VCTK Corpus, versions 0.80 and 0.92 (Yamagishi, Veaux, MacDonald; University of Edinburgh).
 
 0.80: ``wav48/p225/p225_001.wav``; 0.92: ``wav48_silence_trimmed/p225/p225_001_mic1.flac`` and ``_mic2.flac``. Both:
-``txt/p225/p225_001.txt`` and ``speaker-info.txt``. In 0.92 mic1 is read where it is there (p280 and p315 have no mic2),
-so that microphone and speaker are not confused; p315 has no texts.
+``txt/p225/p225_001.txt`` and ``speaker-info.txt``. In 0.92 mic1 is used where it exists (p280 and p315 have no mic2),
+so that microphone and speaker are not confounded; p315 has no texts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MICROPHONES = ("_mic1", "_mic2")  # the first that is there
 
 
 def load(root: Path | None) -> Corpus:
-    """Every speaker with at least one recording."""
+    """Load every speaker with at least one recording."""
     base = find_base("vctk", root, ("VCTK-Corpus-0.92", "VCTK-Corpus"), ("wav48_silence_trimmed/*", "wav48/*"))
     sexes = _sexes(base / "speaker-info.txt")
     newer = folders(base / "wav48_silence_trimmed")
@@ -44,7 +44,7 @@ def _one_microphone(folder: Path) -> dict[str, Path]:
 
 
 def _sexes(path: Path) -> dict[str, Sex | None]:
-    """Lines such as ``225  23  F    English``; 0.92 writes p225, 0.80 leaves the p out."""
+    """Lines such as ``225  23  F    English``; 0.92 writes p225, 0.80 omits the p."""
     if not path.is_file():
         return {}
     rows = [line.split() for line in read_text(path).splitlines()[1:]]

@@ -1,4 +1,4 @@
-"""Where features are kept: in memory up to a limit, and on disk, a safetensors file each."""
+"""A cache of features: in memory up to a limit, and on disk in one safetensors file each."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class CacheError(UserError):
 
 
 class FeatureCache:
-    """Features by kind and key (64 hexadecimal digits). What it returns is shared: do not write into it.
+    """Features by kind and key (64 hexadecimal digits). Returned tensors are shared: do not modify them.
 
     Args:
-        folder: made when first written to.
-        memory_limit: bytes kept in memory; the least recently used features leave first.
+        folder: created on the first write.
+        memory_limit: bytes kept in memory; the least recently used features are dropped first.
     """
 
     def __init__(self, folder: Path, memory_limit: int) -> None:
@@ -43,7 +43,7 @@ class FeatureCache:
         return key in self._memory or self.path(kind, key).exists()
 
     def get(self, kind: str, key: str) -> Feature | None:
-        """The feature, or None where it is not cached or its file is damaged (which is said in the log)."""
+        """The feature, or None if it is not cached or its file is damaged (which is logged)."""
         if (feature := self.recall(key)) is not None:
             return feature
         path = self.path(kind, key)
@@ -53,13 +53,13 @@ class FeatureCache:
         except FileNotFoundError:
             return None
         except SafetensorError as error:
-            logger.warning("The cached feature %s is damaged (%s); it is computed anew.", path, error)
+            logger.warning("The cached feature %s is damaged (%s); it is computed again.", path, error)
             return None
         self.remember(key, feature)
         return feature
 
     def notes(self, kind: str, key: str) -> dict[str, str] | None:
-        """A feature's notes alone: only the file's header is read."""
+        """Only a feature's notes; of its file, only the header is read."""
         if key in self._memory or not self.path(kind, key).exists():
             feature = self.get(kind, key)
             return feature and feature[1]
@@ -67,10 +67,10 @@ class FeatureCache:
             with safe_open(self.path(kind, key), "pt") as file:
                 return file.metadata() or {}
         except SafetensorError:
-            return None  # `get` says so when the feature itself is asked for
+            return None  # `get` logs it when the feature itself is needed
 
     def put(self, kind: str, key: str, feature: Feature) -> None:
-        """Write to disk, whole or not at all, and remember.
+        """Write to disk, completely or not at all, and keep in memory.
 
         Raises:
             CacheError: the file cannot be written.
@@ -79,13 +79,13 @@ class FeatureCache:
         self.remember(key, feature)
 
     def recall(self, key: str) -> Feature | None:
-        """What is in memory."""
+        """The feature, if it is in memory."""
         if key in self._memory:
             self._memory.move_to_end(key)
         return self._memory.get(key)
 
     def remember(self, key: str, feature: Feature) -> None:
-        """Keep in memory alone."""
+        """Keep in memory only."""
         if key in self._memory:
             self._memory_bytes -= _size(self._memory.pop(key))
         self._memory[key] = feature
@@ -96,7 +96,7 @@ class FeatureCache:
 
 
 class ContentHashes:
-    """SHA-256 of files, remembered by path, size and time of change, so that a large corpus is read only once."""
+    """SHA-256 of files, cached by path, size and modification time, so that a large corpus is read only once."""
 
     def __init__(self, memo: Path) -> None:
         self.memo = memo
@@ -120,7 +120,7 @@ class ContentHashes:
         return str(known[2])
 
     def save(self) -> None:
-        """Write what is new, beside what other processes have written meanwhile."""
+        """Add new hashes to the file, which other processes may have extended meanwhile."""
         if self._new:
             _write(self.memo, json.dumps(self._load() | self._new).encode())
             self._new = {}
@@ -131,7 +131,7 @@ class ContentHashes:
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            logger.warning("%s is damaged (%s); files are hashed anew.", self.memo, error)
+            logger.warning("%s is damaged (%s); files are hashed again.", self.memo, error)
             return {}
         except OSError as error:
             raise _unusable(self.memo, error) from error
@@ -146,10 +146,10 @@ def _write(path: Path, content: bytes) -> None:
 
 def _unusable(path: Path, error: OSError) -> CacheError:
     return CacheError(
-        f"The feature cache cannot be used: {path}: {error.strerror}. Make room and give access there, or put the cache "
-        "elsewhere with the environment variable VCBENCH_CACHE."
+        f"The feature cache cannot be used: {path}: {error.strerror}. Check free space and permissions, or choose "
+        "another folder with the environment variable VCBENCH_CACHE."
     )
 
 
 def _size(feature: Feature) -> int:
-    return sum(tensor.nbytes for tensor in feature[0].values()) + 1024  # and Python's own objects, roughly
+    return sum(tensor.nbytes for tensor in feature[0].values()) + 1024  # and roughly the size of Python's objects

@@ -1,4 +1,4 @@
-"""Mel spectrograms as MelGAN computes them (Kumar et al. 2019, the published Audio2Mel), and the way back."""
+"""Mel spectrograms as in MelGAN (Kumar et al. 2019, the published Audio2Mel), and their inversion."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torchaudio.functional import melscale_fbanks
 from vcbench.speech.audio import AudioError
 from vcbench.speech.features.settings import MelSettings
 
-INVERSION_STEPS = 30  # of the non-negative least squares; more change Griffin-Lim's result inaudibly
+INVERSION_STEPS = 30  # of the non-negative least squares; more make no audible difference to Griffin-Lim's result
 
 
 def padding(settings: MelSettings) -> int:
-    """Samples that are reflected at each end, so that `samples // hop` frames fit with no frame centred on an edge."""
+    """Samples of reflection padding at each end, which gives `samples // hop` frames, none of them centred on an edge."""
     return (settings.fft_size - settings.hop) // 2
 
 
@@ -45,7 +45,7 @@ def _pseudo_inverse(settings: MelSettings, device: torch.device) -> Tensor:
 
 
 def magnitude_spectrogram(wave: Tensor, settings: MelSettings) -> Tensor:
-    """Magnitudes of the short-time Fourier transform, on the mel spectrogram's frames.
+    """Magnitudes of the short-time Fourier transform, at the frames of the mel spectrogram.
 
     Frame i is centred on sample (i + 0.5) * hop.
 
@@ -93,8 +93,8 @@ def mel_spectrogram(wave: Tensor, settings: MelSettings) -> Tensor:
 def linear_magnitude(mel: Tensor, settings: MelSettings, steps: int = INVERSION_STEPS) -> Tensor:
     """The magnitude spectrogram whose mel spectrogram comes closest: non-negative least squares.
 
-    Starts from the filterbank's pseudo-inverse, clamped, and goes on with multiplicative updates (Lee and Seung 2001),
-    which keep every value non-negative and never raise the error. Every frame is solved for itself.
+    Starts from the clamped pseudo-inverse of the filterbank and applies multiplicative updates (Lee and Seung 2001),
+    which keep all values non-negative and never increase the error. Frames are independent.
 
     Args:
         mel: (..., n_mels, frames) log10 mel magnitudes.

@@ -1,4 +1,4 @@
-"""Phones with their times by PocketSphinx: aligned to the text where there is a fitting one, else recognised."""
+"""Phones with their times by PocketSphinx: aligned to the text if it fits the recording, else recognised."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALIGNED = "aligned"
 
 NATS = 1024 * math.log(
     1.0001
-)  # of a unit of the acoustic score: PocketSphinx's logarithm to 1.0001, shifted by 10 bits
+)  # per unit of the acoustic score: PocketSphinx's logarithm to base 1.0001, shifted by 10 bits
 
 # Nats per frame by which the text may explain the recording worse than any phones do. Of LibriSpeech, VCTK and flite's voices
 # under WORLD, transcripts that fit had -2.4 at worst, those of another recording -3.2 at best.
@@ -33,7 +33,7 @@ class Phones:
 
     Attributes:
         ids: (frames,) int64: index in `INVENTORY`, on the mel's frames.
-        how: "aligned", or "recognised" and why.
+        how: "aligned", or "recognised" and the reason.
     """
 
     ids: np.ndarray
@@ -47,13 +47,13 @@ class Segment(NamedTuple):
 
 
 def align(wave: np.ndarray, text: str, settings: MelSettings, frames: int) -> Phones:
-    """Phones of a recording whose text is known.
+    """Phones of a recording with a known text.
 
-    Falls back to recognition where the text is not English, cannot be aligned, or does not fit: where the alignment's
+    Falls back to recognition if the text is not English, cannot be aligned, or does not fit, i.e. if the alignment's
     likelihood ratio to freely recognised phones is below `MISMATCH`.
 
     Args:
-        wave: (samples,) float32 at 16 kHz, from whose start the mel's frames are counted.
+        wave: (samples,) float32 at 16 kHz, with the same start as the mel spectrogram.
         frames: of the mel spectrogram.
     """
     recording = _samples(wave)
@@ -61,7 +61,7 @@ def align(wave: np.ndarray, text: str, settings: MelSettings, frames: int) -> Ph
         segments = _align(recording, words(text))
     except (UnreadableText, AlignmentFailed) as error:
         return _recognised(_recognise(recording), settings, frames, str(error))
-    # The recogniser's score is negative itself: a text that explains the recording so well needs no comparison.
+    # The recogniser's score is negative too: a text that explains the recording this well needs no comparison.
     if (likelihood := _likelihood(segments)) < MISMATCH:
         free = _recognise(recording)
         if free and (ratio := likelihood - _likelihood(free)) < MISMATCH:
@@ -73,13 +73,13 @@ def align(wave: np.ndarray, text: str, settings: MelSettings, frames: int) -> Ph
 def recognise(wave: np.ndarray, settings: MelSettings, frames: int, reason: str) -> Phones:
     """Phones of a recording without text: PocketSphinx's phone loop with its bundled phone bigrams.
 
-    Against flite's own phone times, 67 percent of the frames come out right, and 87 percent of aligned ones.
+    Compared with flite's own phone times, 67 percent of frames are correct, and 87 percent with alignment.
     """
     return _recognised(_recognise(_samples(wave)), settings, frames, reason)
 
 
 class AlignmentFailed(Exception):
-    """PocketSphinx finds no path through the words."""
+    """PocketSphinx found no path through the words."""
 
 
 def _recognised(segments: list[Segment], settings: MelSettings, frames: int, reason: str) -> Phones:
@@ -89,8 +89,8 @@ def _recognised(segments: list[Segment], settings: MelSettings, frames: int, rea
 
 @cache
 def _aligner() -> pocketsphinx.Decoder:
-    # Beams wider than the default 1e-48 for voices far from the model's; the search for the best path
-    # in the lattice is off, because the durations it gives are often too short for the second pass, which then fails.
+    # Beams wider than the default 1e-48, for voices unlike the model's; the search for the best path in the lattice is
+    # off, because its durations are often too short for the second pass, which then fails.
     return pocketsphinx.Decoder(lm=None, beam=1e-64, pbeam=1e-64, wbeam=1e-48, bestpath=False, loglevel="FATAL")
 
 
@@ -113,7 +113,7 @@ def _decode(decoder: pocketsphinx.Decoder, recording: bytes) -> None:
 def _align(recording: bytes, spoken: list[str]) -> list[Segment]:
     """First the words, then the phones within them."""
     decoder = _aligner()
-    decoder.reinit_feat()  # forgets the noise of the recording before
+    decoder.reinit_feat()  # forget the noise estimate of the previous recording
     for word in spoken:
         if decoder.lookup_word(word) is None:
             decoder.add_word(word, " ".join(_pronunciation(decoder, word)), update=True)
@@ -125,7 +125,7 @@ def _align(recording: bytes, spoken: list[str]) -> list[Segment]:
         decoder.set_alignment()
         _decode(decoder, recording)
         alignment = decoder.get_alignment()
-    except RuntimeError as error:  # how PocketSphinx says that no path reaches the end
+    except RuntimeError as error:  # raised by PocketSphinx if no path reaches the end
         raise AlignmentFailed(f"the text cannot be aligned with the recording ({error})") from error
     return [Segment(phone.name, phone.duration, phone.score * NATS) for word in alignment for phone in word]
 
@@ -137,12 +137,12 @@ def _pronunciation(decoder: pocketsphinx.Decoder, word: str) -> Iterable[str]:
 
 
 def _recognise(recording: bytes) -> list[Segment]:
-    """Empty where nothing is recognised, as in a recording of less than a frame."""
+    """Empty if nothing is recognised, e.g. in a recording shorter than a frame."""
     decoder = _recogniser()
     decoder.reinit_feat()
     _decode(decoder, recording)
     return [
-        # A likelihood of zero is one too small for a float, as that of digital silence is.
+        # A likelihood of zero is an underflow, e.g. in digital silence.
         Segment(segment.word, segment.end_frame - segment.start_frame + 1, 1024 * math.log(segment.ascore or 1e-300))
         for segment in decoder.seg() or ()
     ]
@@ -158,7 +158,7 @@ def _on_mel_frames(segments: list[Segment], settings: MelSettings, frames: int) 
     if not segments:
         return np.zeros(frames, dtype=np.int64)
     known = {phone: index for index, phone in enumerate(INVENTORY)}
-    # The remaining phones are fillers: noise of the room and of the mouth.
+    # The remaining phones are fillers: background and mouth noise.
     ids = [known.get(segment.phone, known[SILENCE]) for segment in segments]
     labels = np.repeat(ids, [segment.frames for segment in segments])
     centres = (np.arange(frames) + 0.5) * settings.hop * RATE / settings.sampling_rate  # samples at 16 kHz

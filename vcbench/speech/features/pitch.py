@@ -1,4 +1,4 @@
-"""The melody of an utterance without its register."""
+"""F0 contours normalised for the speaker's range."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 
 from vcbench.speech.features.settings import MelSettings, PitchSettings
 
-SMALLEST_DEVIATION = 1e-3  # of log-F0; below it (a monotone, or one voiced frame) there is no melody to scale up
+SMALLEST_DEVIATION = 1e-3  # of log-F0; below it (a monotone, or one voiced frame) there is no contour to scale
 
 
 def normalise_log_f0(log_f0: Tensor, voiced: Tensor) -> Tensor:
     """Log-F0 interpolated over unvoiced frames, with zero mean and unit deviation over the voiced ones.
 
-    Unvoiced frames before the first and after the last voiced one hold its value. Without any voiced frame the
-    contour is zero.
+    Unvoiced frames before the first and after the last voiced frame take its value. Without voiced frames the contour
+    is zero.
 
     Args:
-        log_f0: (frames,) float, natural logarithm of F0 in Hz; its values at unvoiced frames are not read.
+        log_f0: (frames,) float, natural logarithm of F0 in Hz; values at unvoiced frames are ignored.
         voiced: (frames,) bool.
 
     Returns:
@@ -46,7 +46,7 @@ def normalise_log_f0(log_f0: Tensor, voiced: Tensor) -> Tensor:
 
 
 def _interpolate(positions: Tensor, values: Tensor, frames: int) -> Tensor:
-    """Linear between the points (positions ascending), constant outside of them; (frames,)."""
+    """Linear between the points (positions ascending), constant outside; (frames,)."""
     query = torch.arange(frames, device=positions.device)
     after = torch.searchsorted(positions, query).clamp_max(len(positions) - 1)
     before = (torch.searchsorted(positions, query, right=True) - 1).clamp_min(0)
@@ -66,11 +66,11 @@ def pitch(wave: np.ndarray, settings: PitchSettings, mel: MelSettings) -> tuple[
 
     Returns:
         log_f0 (frames,) float32, natural logarithm of Hz and 0 where unvoiced; and voiced (frames,) bool; with
-        frames = samples // hop. Frame i is that of time (i + 0.5) * hop, the centre of the mel's frame i.
+        frames = samples // hop. Frame i is at sample (i + 0.5) * hop, the centre of the mel's frame i.
     """
     frames = len(wave) // mel.hop
     half_hop = 500.0 * mel.hop / mel.sampling_rate  # milliseconds
-    # WORLD's frames stand at multiples of its period, from zero: with half a hop, every second one is a mel frame's centre.
+    # WORLD's frames are at multiples of its period, from zero: with half a hop, every second one is a mel frame's centre.
     if settings.method == "harvest":
         f0, times = pyworld.harvest(wave, mel.sampling_rate, settings.low, settings.high, half_hop)
     else:

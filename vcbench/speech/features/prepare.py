@@ -1,4 +1,4 @@
-"""Computing the features of a corpus: in parallel, resumable, with every utterance accounted for."""
+"""Compute the features of a corpus: in parallel, resumable, with an outcome for every utterance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""English text to words, numbers spelled out; and pronunciations of words that no dictionary holds."""
+"""English text to words, with numbers spelled out, and pronunciations of words that are not in a dictionary."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ PHONEMES = SYMBOLS.split()
 
 
 class UnreadableText(ValueError):
-    """A text that is not in the Latin script, or has no words."""
+    """A text is not in Latin script, or has no words."""
 
 
 def words(text: str) -> list[str]:
-    """The words of an English text in lower case (a-z and apostrophes), with numbers as they are spoken.
+    """The words of an English text in lower case (a-z and apostrophes), with numbers spelled out.
 
     Raises:
-        UnreadableText: there are letters of another script, or no words.
+        UnreadableText: the text has letters of another script, or no words.
     """
     for sign, spoken in SIGNS.items():
         text = text.replace(sign, spoken)
@@ -50,7 +50,7 @@ def words(text: str) -> list[str]:
     plain = plain.replace("ß", "ss").replace("æ", "ae").replace("ø", "o").replace("œ", "oe").replace("ł", "l")
     foreign = sorted({character for character in plain if character.isalpha() and character not in LETTERS})
     if foreign:
-        raise UnreadableText(f"the text has letters that English does not: {' '.join(foreign[:8])}")
+        raise UnreadableText(f"the text has letters that English does not have: {' '.join(foreign[:8])}")
     found = [word.strip("'") for word in re.findall(r"[a-z']+", _spell_numbers(plain))]
     found = [word for word in found if word]
     if not found:
@@ -64,7 +64,7 @@ def _spell_numbers(text: str) -> str:
     text = re.sub(r"(?a)\b\d{1,3}(?:,\d{3})+\b", lambda match: _spoken(match[0], andword=""), text)
     text = re.sub(r"(?a)\d+(?:st|nd|rd|th)\b", lambda match: _spoken(match[0]), text)
     text = re.sub(r"(?a)(\d+)\.(\d+)", lambda match: f"{match[1]} point {' '.join(match[2])}", text)
-    # "1980s" keeps its s: "nineteen eightys" is pronounced as it should be.
+    # "1980s" keeps its s: "nineteen eightys" is pronounced correctly.
     return re.sub(r"(?a)\d+", lambda match: _spell_number(match[0]), text)
 
 
@@ -83,15 +83,15 @@ def _spoken(digits: str, **options: Any) -> str:
 
 @cache
 def _engine() -> inflect.engine:
-    import inflect  # here, because it takes longer to import than PyTorch, and few texts have digits
+    import inflect  # imported here: it takes longer than PyTorch, and few texts have digits
 
     return inflect.engine()
 
 
 class LettersToPhones(nn.Module):
-    """The recurrent encoder and decoder of g2p_en (Park and Kim 2019), trained on the CMU dictionary; its published weights.
+    """The recurrent encoder and decoder of g2p_en (Park and Kim 2019), trained on the CMU dictionary, with the published weights.
 
-    Only the weights of that package are used: its code fetches data from the network when it is imported.
+    Only the weights of that package are used: its code downloads data when it is imported.
     """
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class LettersToPhones(nn.Module):
 
     @torch.inference_mode()
     def forward(self, word: str) -> list[str]:
-        """ARPAbet phones without stress: the likeliest one at every step."""
+        """ARPAbet phones without stress: the most likely one at each step."""
         symbols = ["<pad>", "<unk>", "</s>", *LETTERS]
         indices = [symbols.index(letter) if letter in symbols else 1 for letter in [*word, "</s>"]]
         state = torch.zeros(1, self.encoder.hidden_size)
@@ -144,7 +144,7 @@ def _letters_to_phones() -> LettersToPhones:
 
 @cache
 def pronounce(word: str) -> tuple[str, ...]:
-    """A guess at how a word (a-z and apostrophes) is pronounced, in ARPAbet without stress."""
+    """The predicted pronunciation of a word (a-z and apostrophes), in ARPAbet without stress."""
     return tuple(_letters_to_phones()(word))
 
 

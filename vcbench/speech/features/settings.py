@@ -31,7 +31,7 @@ class PitchSettings(Strict):
     Attributes:
         method: "dio" is DIO refined by StoneMask. "harvest" (Morise 2017) takes fifty times as long (0.5 s for 3 s of
             speech) and is no better here: on LibriSpeech and VCTK, DIO's voicing differs from pYIN's in 17 percent of
-            frames and harvest's in 28, which calls noise voiced; F0 is off by more than a fifth in 3 and 5 percent.
+            frames and harvest's, which marks noise as voiced, in 28; F0 differs by more than a fifth in 3 and 5 percent.
     """
 
     method: Literal["dio", "harvest"] = "dio"

@@ -112,10 +112,10 @@ class FeatureStore:
         return self._key("wave", utterance)
 
     def _key(self, kind: str, utterance: Utterance) -> str:
-        """Hash of all that the feature depends on.
+        """Hash of everything that the feature depends on.
 
         Raises:
-            AudioError: there is no such file.
+            AudioError: the file cannot be read.
         """
         if kind == "wave":
             try:

@@ -1,24 +1,8 @@
 """Speech recognition by Whisper (Radford et al. 2023), in two engines, greedy and reproducible.
 
-Every recording is transcribed for itself: log-mel spectrogram, encoder, then the likeliest token at each step, without
-timestamps, without the text before it, and with those symbols suppressed that openai-whisper suppresses. There is no
-voice activity detection and no second attempt at a higher temperature. Recordings of more than 30 s are transcribed in
-windows of 30 s.
-
-Whisper's encoder was trained on windows of 30 s, and takes as long for three seconds of speech as for thirty. A shorter
-window, for recordings that fit in it, is an option of faster-whisper. Seconds for 3 s of speech on one core (tiny.en),
-and its WER over 89 recordings of VCTK and LibriSpeech, 5 s on average, as they are and resynthesised from mels blurred a
-little and a lot:
-
-    window, precision   seconds   WER: clean   blurred   much blurred
-    30 s, float32          0.89
-    30 s, int8             0.70         6.0%     24.6%          81.1%
-    20 s, int8             0.33         5.5%     26.4%          73.8%
-    15 s, int8             0.26         5.8%     26.9%          74.4%
-
-Paired 95% intervals of 15 s against 30 s: -1.6 to +1.0, +0.6 to +4.4 and -18 to +0.1 points. In 10 s the recogniser
-falls into loops (WER about 20% of clean speech). The window stands in the table's foot: figures of different windows
-are not to be compared.
+Each recording is transcribed independently, in windows of 30 s: the most likely token at each step, with openai-whisper's
+suppressed symbols, without timestamps, previous text, voice activity detection or a second attempt at a higher temperature.
+docs/measurements.md compares shorter windows, which faster-whisper can use for recordings that fit in them.
 """
 
 from __future__ import annotations
@@ -49,12 +33,12 @@ FASTEST = 7.0  # words a second; auctioneers reach it
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was heard.
+    """The text of a recording.
 
     Attributes:
-        compression_ratio: bytes of the text by its bytes compressed, as openai-whisper computes it.
-        loops: whether the recogniser repeats itself: the text compresses too well, has six words or more that are one phrase
-            over and over, or more words than can be said in the time.
+        compression_ratio: size of the text divided by its compressed size, as openai-whisper computes it.
+        loops: whether the recogniser repeats itself: the text compresses too well, repeats one phrase over six words or
+            more, or has more words than anyone can say in the time.
     """
 
     text: str
@@ -66,14 +50,14 @@ class Transcriber:
     """Whisper by name.
 
     Args:
-        engine: "faster-whisper" (CTranslate2), or "openai-whisper" (PyTorch), which also reads the former's weights.
+        engine: "faster-whisper" (CTranslate2), or "openai-whisper" (PyTorch), which also reads faster-whisper's weights.
         model: "tiny.en" ... "large-v3".
         device: "cpu" or "cuda".
-        path: the folder that holds the model; by default where this machine keeps it.
+        path: the folder that holds the model; by default, the places where `vcbench.speech.pretrained.table` looks.
         beam: 1 is greedy.
-        window: seconds that the encoder reads; what is shorter is filled up with silence. Less than 30 is quicker, and
-            only faster-whisper can do it; what then does not fit, or looks like a loop, is heard in 30 s.
-        precision: of the arithmetic; "int8" is faster-whisper's alone, "float16" needs a GPU.
+        window: seconds that the encoder reads; shorter recordings are padded with silence. Less than 30 is faster and needs
+            faster-whisper; a recording that does not fit, or whose text looks like a loop, gets the window of 30 s.
+        precision: of the arithmetic; "int8" needs faster-whisper, "float16" needs a GPU.
 
     Raises:
         ModelUnavailable: the model or the engine is not on this machine.
@@ -97,7 +81,7 @@ class Transcriber:
         self._decode: Decoder = build(folder, model, device, beam, precision)
 
     def transcribe(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
-        """One transcript for each wave (samples,) at 16 kHz; no wave changes another's."""
+        """One transcript for each wave (samples,) at 16 kHz; each is independent of the other waves."""
         short = [row for row, wave in enumerate(waves) if self.window < FULL_WINDOW and len(wave) <= self.window * RATE]
         heard = dict(zip(short, self._transcribe([waves[row] for row in short], self.window), strict=True))
         rest = [row for row in range(len(waves)) if row not in heard or heard[row].loops]
@@ -115,14 +99,14 @@ class Transcriber:
         ]
 
     def _mel(self, wave: np.ndarray, size: int) -> Tensor:
-        """(n_mels, frames) of a wave filled up with silence, as Whisper was trained."""
+        """(n_mels, frames) of a wave padded with silence, as in Whisper's training."""
         from whisper import log_mel_spectrogram, pad_or_trim
 
         return log_mel_spectrogram(pad_or_trim(wave.astype(np.float32, copy=False), size), self._decode.n_mels)
 
 
 def transcript(text: str, seconds: float) -> Transcript:
-    """A transcript with what tells whether the recogniser was caught in a loop."""
+    """A transcript, checked for loops of the recogniser."""
     encoded = text.encode()
     ratio = len(encoded) / len(zlib.compress(encoded))
     words = re.findall(r"[\w']+", text.lower())
@@ -132,7 +116,7 @@ def transcript(text: str, seconds: float) -> Transcript:
 
 def _repeats(words: Sequence[str]) -> bool:
     for length in range(1, len(words) // 2 + 1):
-        same = 0  # words running that equal the one a phrase before
+        same = 0  # consecutive words that equal the word one phrase earlier
         for before, after in zip(words, words[length:], strict=False):
             same = same + 1 if before == after else 0
             if same >= max(length, SHORTEST_LOOP - length):
@@ -141,9 +125,9 @@ def _repeats(words: Sequence[str]) -> bool:
 
 
 def check_settings(engine: str, model: str, beam: int, window: float, precision: str) -> None:
-    """Raise UserError for what cannot be."""
+    """Raise UserError for settings that do not exist or do not go together."""
     if engine not in ENGINES:
-        raise UserError(f"There is no speech recognition engine {engine!r}. Available: {', '.join(ENGINES)}.")
+        raise UserError(f"Unknown speech recognition engine {engine!r}. Available: {', '.join(ENGINES)}.")
     weights.get(f"{engine}/{model}")
     if beam < 1:
         raise UserError(f"beam is {beam}; it must be 1 (greedy) or more.")
@@ -151,11 +135,11 @@ def check_settings(engine: str, model: str, beam: int, window: float, precision:
         raise UserError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}.")
     if engine == "openai-whisper" and (window != FULL_WINDOW or precision == "int8"):
         raise UserError(
-            'The engine "openai-whisper" has window = 30.0 and precision "float32" or "float16"; received '
-            f"{window} and {precision!r}. Use these, or the engine faster-whisper."
+            'The engine "openai-whisper" needs window = 30.0 and precision "float32" or "float16"; received '
+            f"{window} and {precision!r}. Change these settings, or use the engine faster-whisper."
         )
     if not SHORTEST_WINDOW <= window <= FULL_WINDOW:
-        raise UserError(f"window is {window} s; allowed are {SHORTEST_WINDOW:g} to {FULL_WINDOW:g}.")
+        raise UserError(f"window is {window} s; allowed: {SHORTEST_WINDOW:g} to {FULL_WINDOW:g}.")
 
 
 def find_model(engine: str, model: str, path: Path | str | None = None) -> Path:
@@ -171,12 +155,12 @@ def find_model(engine: str, model: str, path: Path | str | None = None) -> Path:
 
 
 def model_revision(engine: str, model: str, path: Path | str | None = None) -> str:
-    """Which weights an engine reads, for a table's foot."""
+    """The revision of the weights that an engine reads, for a table's footnote."""
     return weights.revision(_name(engine, model, path), path)
 
 
 def _name(engine: str, model: str, path: Path | str | None) -> str:
-    """The model's name in the table of weights: openai-whisper's own file, or else faster-whisper's, if that is here."""
+    """The model's name in the table of weights: openai-whisper's own file if present, else faster-whisper's if present."""
     own, other = f"{engine}/{model}", f"faster-whisper/{model}"
     weights.get(own)
     return other if path is None and weights.look(own) is None and weights.look(other) is not None else own

@@ -1,4 +1,4 @@
-"""The two programs that run Whisper: log-mel spectrograms in, text out."""
+"""The two libraries that run Whisper: log-mel spectrograms in, text out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = 16  # windows at once on a GPU
 
 
 class Decoder(Protocol):
-    """What a Transcriber needs of an engine: texts of mels (n_mels, frames), each for itself."""
+    """What a Transcriber needs from an engine: the text of each mel (n_mels, frames), decoded independently."""
 
     n_mels: int
 
@@ -23,7 +23,7 @@ class Decoder(Protocol):
 
 
 class FasterWhisper:
-    """CTranslate2: one window at a time, on as many threads as PyTorch is given, so that threads change no result."""
+    """CTranslate2: one window per thread, on as many threads as PyTorch has, so that the number of threads changes no result."""
 
     def __init__(self, folder: Path, model: str, device: str, beam: int, precision: str) -> None:
         from faster_whisper import WhisperModel
@@ -63,7 +63,7 @@ class FasterWhisper:
 
 
 class OpenAIWhisper:
-    """PyTorch: on a GPU in batches of one size, filled up with silence, so that a neighbour changes no rounding."""
+    """PyTorch: on a GPU in batches of fixed size, padded with silence, so that other recordings do not change the rounding."""
 
     def __init__(self, folder: Path, model: str, device: str, beam: int, precision: str) -> None:
         from whisper import DecodingOptions
@@ -95,7 +95,7 @@ class OpenAIWhisper:
 
 
 def _load_openai_whisper(folder: Path, model: str) -> Any:
-    """openai-whisper's own file, of which tensors alone are read, or faster-whisper's converted."""
+    """openai-whisper's own file, from which only tensors are read, or faster-whisper's file, converted."""
     from whisper import load_model
 
     from vcbench.speech.pretrained.whisper_weights import load_openai_whisper

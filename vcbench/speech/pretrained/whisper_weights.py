@@ -1,4 +1,4 @@
-"""Whisper's weights out of a CTranslate2 file, so that openai-whisper computes with the same numbers as faster-whisper."""
+"""Whisper's weights from a CTranslate2 file, so that openai-whisper computes with the same numbers as faster-whisper."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ CROSS_ATTENTION = {
 
 
 class ConversionError(UserError):
-    """A file that is not CTranslate2's Whisper in floating point."""
+    """The file is not a CTranslate2 Whisper model in floating point."""
 
 
 def load_openai_whisper(file: Path) -> nn.Module:
     """openai-whisper's model, in float32, with the weights of CTranslate2's ``model.bin``.
 
     Raises:
-        ConversionError: the file is of another format or model, or its weights are quantised.
+        ConversionError: the file has another format or model, or its weights are quantised.
     """
     from whisper.model import ModelDimensions, Whisper
 
@@ -56,7 +56,7 @@ def load_openai_whisper(file: Path) -> nn.Module:
             n_text_layer=layers["decoder"],
         )
     except KeyError as error:
-        raise ConversionError(f"{file} is not a Whisper in floating point: it has no {error}.") from error
+        raise ConversionError(f"{file} is not a Whisper model in floating point: it has no {error}.") from error
     model = Whisper(dimensions)
     model.load_state_dict(state)
     return model.eval()
@@ -66,19 +66,19 @@ def read(file: Path) -> dict[str, Tensor]:
     """Every variable of a CTranslate2 file, by name.
 
     Raises:
-        ConversionError: the file is of another format or cut short.
+        ConversionError: the file has another format or is truncated.
     """
     try:
         with file.open("rb") as stream:
             (number,) = _unpack(stream, "I")
             if number != FILE_VERSION:
-                raise ConversionError(f"{file} has CTranslate2's file format {number}; {FILE_VERSION} is read here.")
+                raise ConversionError(f"{file} has CTranslate2's file format {number}; vcbench reads {FILE_VERSION}.")
             _text(stream), _unpack(stream, "I")  # the model's kind and its revision
             return dict(_variable(stream) for _ in range(_unpack(stream, "I")[0]))
     except (struct.error, UnicodeDecodeError, ValueError, KeyError) as error:
         if isinstance(error, ConversionError):
             raise
-        raise ConversionError(f"{file} is not a whole file of CTranslate2 ({error}).") from error
+        raise ConversionError(f"{file} is not a complete CTranslate2 file ({error}).") from error
 
 
 def _unpack(stream: IO[bytes], form: str) -> tuple[int, ...]:
