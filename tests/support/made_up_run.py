@@ -1,4 +1,4 @@
-"""A run with made-up scores: everything that the tables and the report read, except recordings."""
+"""A run of made-up scores: everything that the tables and the report read, but no recordings."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def made_up_scores(trials: pd.DataFrame, levels: dict[str, float]) -> list[Score
 
 
 def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> Run:
-    """A run of eight trials with scores only; one conversion failed."""
+    """A run of eight trials with nothing but scores; one conversion failed."""
     plugin = folder.parent / "plugin.py"
     plugin.write_text(METRIC)
     values = config.resolve("tiny") | {"systems": {name: {"system": "imported_audio"} for name in systems}}
@@ -104,16 +104,3 @@ def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> R
     write_parquet(files.scores("Made"), scores_to_frame(made_up_scores(trials, levels)))
     write_state(files.scoring("Made"), {"key": "0", "settings": {"model": "none & nowhere"}, "seconds": 1})
     return Run.open(folder)
-
-
-def made_up_trials(kept: list[Utterance]) -> pd.DataFrame:
-    """Eight trials between four speakers, of whom `kept` has two utterances each."""
-    return pd.DataFrame(
-        {
-            "trial": f"t{k}", "condition": "seen->seen" if k < 6 else "unseen->unseen", "sex_pair": "F->F",
-            "source": kept[2 * (k % 4)].id, "source_speaker": kept[2 * (k % 4)].speaker,
-            "target_speaker": kept[2 * ((k + 1 + k // 4) % 4)].speaker, "references": [kept[2 * ((k + 1 + k // 4) % 4)].id],
-            "enrolment": [kept[2 * ((k + 1 + k // 4) % 4) + 1].id], "target_utterance": kept[2 * ((k + 1 + k // 4) % 4) + 1].id,
-        }
-        for k in range(8)
-    )  # fmt: skip

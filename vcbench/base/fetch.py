@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import http.client
 import shutil
 import time
@@ -15,7 +14,6 @@ from rich.progress import TaskID
 
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file
-from vcbench.speech.corpora.download import unpack
 
 
 @dataclass(frozen=True)
@@ -38,16 +36,7 @@ WORTH_ANOTHER = (408, 429)  # the server's timeout, too many requests; other 4xx
 
 
 class DownloadError(UserError):
-    """A corpus could not be downloaded; what was received is kept for the next attempt, unless its checksum is wrong."""
-
-
-def fetch_and_unpack(archive: Archive, root: Path, progress: Progress) -> None:
-    try:
-        unpack(fetch(archive, root, progress), archive, root, progress)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise DownloadError(f"The disk of {root} is full. Free some space and run the same command again.") from error
+    """A corpus that could not be fetched; what is there already stays for the next attempt unless it is wrong."""
 
 
 def fetch(archive: Archive, folder: Path, progress: Bars, patience: float = 1.0) -> Path:
@@ -67,20 +56,20 @@ def fetch(archive: Archive, folder: Path, progress: Bars, patience: float = 1.0)
         try:
             if _receive(archive, part, progress, task):
                 break
-            problem = "the connection was closed"
+            problem = "the connection was cut"
         except urllib.error.HTTPError as error:
             if error.code == RANGE_REFUSED and before:
-                break  # the server has nothing more: the checksum tells whether the file is complete
+                break  # there is nothing after what is here: the checksum tells whether it is the whole
             if 400 <= error.code < 500 and error.code not in WORTH_ANOTHER:
-                raise DownloadError(f"{archive.url}: the server answered {error.code} {error.reason}.") from error
-            problem = f"the server answered {error.code} {error.reason}"
+                raise DownloadError(f"{archive.url}: the server answers {error.code} {error.reason}.") from error
+            problem = f"the server answers {error.code} {error.reason}"
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             problem = str(getattr(error, "reason", error)) or type(error).__name__
         failures = 0 if _size(part) > before else failures + 1
         if failures == ATTEMPTS:
             raise DownloadError(
-                f"{archive.url}: {problem}, {ATTEMPTS} times in a row. {_size(part)} bytes are in {part}; run the same "
-                "command to continue."
+                f"{archive.url}: {problem}, {ATTEMPTS} times in a row. {_size(part)} bytes are in {part}; the same command "
+                "goes on from there."
             )
         progress.console.print(f"{archive.name}: {problem}; trying again")
         time.sleep(patience * 2 ** max(0, failures - 1))
@@ -97,13 +86,13 @@ def _receive(archive: Archive, part: Path, progress: Bars, task: TaskID) -> bool
     request = urllib.request.Request(archive.url, headers={"Range": f"bytes={have}-"} if have else {})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
         resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        have = have if resumed else 0  # a server without range requests sends everything again
+        have = have if resumed else 0  # a server that knows no ranges sends everything again
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
         free = shutil.disk_usage(part.parent).free
         if total and total - have > free:
             raise DownloadError(
-                f"{archive.name} needs {(total - have) / 1e9:.1f} GB more, and about as much again to unpack; "
+                f"{archive.name} needs {(total - have) / 1e9:.1f} GB more, and again about as much unpacked; "
                 f"{part.parent} has {free / 1e9:.1f} GB free."
             )
         progress.update(task, total=total, completed=have)
@@ -119,7 +108,7 @@ def _verified(archive: Archive, part: Path) -> Path:
     if digest != archive.sha256:
         part.unlink()
         raise DownloadError(
-            f"{archive.url}: the checksum is wrong: SHA-256 {digest}, expected {archive.sha256}. The file was removed. "
-            "Try again; if the checksum stays wrong, the published file has changed."
+            f"{archive.url}: the checksum is wrong: SHA-256 {digest}, expected {archive.sha256}. What came was removed. "
+            "Try again; if it stays so, what is published has changed."
         )
     return part.rename(part.with_name(archive.name))

@@ -1,7 +1,7 @@
-"""Published archives of corpora: URLs and SHA-256 checksums.
+"""Published archives of corpora: addresses and SHA-256 checksums.
 
-The checksums come from torchaudio 2.11 (`torchaudio.datasets`), which lists the same archives; the publishers give MD5 sums or
-none.
+The checksums are those that torchaudio 2.11 publishes for the same archives (`torchaudio.datasets`); the publishers
+themselves give MD5 or none.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def check_corpus(
 ) -> Checked:
     """Decode every file, `workers` at a time.
 
-    An utterance is rejected if its audio is unusable (see `vcbench.speech.audio`), or if its transcript is not in Latin script, because
-    phone alignment and word error rates know only English. Without its transcript it would be accepted.
+    An utterance is rejected if its audio is unusable (see `vcbench.speech.audio`), or if its transcript is not in Latin script,
+    because phone alignment and word error rates know only English. Without its transcript it would be accepted.
 
     Args:
         report: called with the number of files done and their total.

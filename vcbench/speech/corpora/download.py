@@ -1,7 +1,8 @@
-"""Download published corpora: resumable, verified, and unpacked completely or not at all."""
+"""Corpora fetched from where they are published: with resume, checked, and unpacked whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import tarfile
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 
 from vcbench.base.errors import did_you_mean
-from vcbench.base.fetch import Archive, DownloadError, fetch_and_unpack
+from vcbench.base.fetch import Archive, DownloadError, fetch
 from vcbench.base.files import write_json
 from vcbench.speech.corpora.archives import ARCHIVES, DEFAULT_PARTS
 
@@ -25,16 +26,16 @@ def download(
     parts: Sequence[str] | None = None,
     archives: Mapping[str, Mapping[str, Archive]] = ARCHIVES,
 ) -> None:
-    """Download and unpack a corpus (or some `parts` of it: subsets, voices) into `root`, with a progress bar.
+    """Fetch and unpack a corpus (or some `parts` of it: subsets, voices) into `root`, with a progress bar.
 
-    Complete parts are not downloaded again. After an interruption, the next call continues from there.
+    What is there whole is not fetched again. An interrupted call, made again, goes on where it was.
 
     Raises:
-        DownloadError: the corpus cannot be downloaded, the server cannot be reached or refuses, the checksum is wrong,
-            the archive would write outside `root`, or the disk is full.
+        DownloadError: nothing is published under that name, the server cannot be reached or refuses, the checksum is
+            wrong, the archive would write outside `root`, the disk is full.
     """
     if corpus not in archives:
-        raise DownloadError(f"There is no download for {corpus!r}.{did_you_mean(corpus, list(archives))}")
+        raise DownloadError(f"Nothing is published to download for {corpus!r}.{did_you_mean(corpus, list(archives))}")
     known = archives[corpus]
     for part in parts or DEFAULT_PARTS[corpus]:
         if part not in known:
@@ -49,8 +50,16 @@ def download(
     root.mkdir(parents=True, exist_ok=True)
     with Bars(*columns) as progress:
         for part in parts or DEFAULT_PARTS[corpus]:
-            if not _is_unpacked(known[part], root):
-                fetch_and_unpack(known[part], root, progress)
+            archive = known[part]
+            if not _is_unpacked(archive, root):
+                try:
+                    unpack(fetch(archive, root, progress), archive, root, progress)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    raise DownloadError(
+                        f"The disk of {root} is full. Make room and run the same command again."
+                    ) from error
 
 
 def unpack(path: Path, archive: Archive, root: Path, progress: Bars) -> None:
@@ -82,7 +91,7 @@ def _unpack_zip(file: IO[bytes], folder: Path) -> None:
 def _unpack_tar(file: IO[bytes], folder: Path) -> None:
     if not hasattr(tarfile, "data_filter"):
         raise DownloadError(
-            "This Python cannot unpack tar archives safely (3.11.4 and later can). Update Python, or unpack the archive by hand."
+            "This Python cannot unpack tar archives safely (3.11.4 and later can). Update it, or unpack the archive by hand."
         )
     try:
         with tarfile.open(fileobj=file, mode="r|*") as archive:
@@ -92,7 +101,7 @@ def _unpack_tar(file: IO[bytes], folder: Path) -> None:
 
 
 def _merge(source: Path, target: Path, root: Path) -> list[str]:
-    """Move a tree into another, new folders in one step; return the moved paths, relative to `root`."""
+    """Move a tree into another, folders in one step where they are new; what was moved, relative to `root`."""
     moved = []
     for item in sorted(source.iterdir()):
         place = target / item.name
@@ -109,7 +118,7 @@ def _mark(archive: Archive, root: Path) -> Path:
 
 
 def _is_unpacked(archive: Archive, root: Path) -> bool:
-    """Whether the archive was unpacked and all its content is still there."""
+    """Whether the archive was unpacked and all that it brought is still there."""
     mark = _mark(archive, root)
     if not mark.is_file():
         return False
