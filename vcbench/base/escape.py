@@ -1,4 +1,4 @@
-"""Text that comes from a user, made safe for what it is printed in: terminal, Markdown, LaTeX, CSV, HTML.
+"""Text that comes from a user, made safe for what it is printed in: terminal, Markdown, LaTeX, CSV, HTML, plots.
 
 Names of systems, speakers, files and conditions may hold anything. Each output has one function here; nothing else escapes.
 """
@@ -35,6 +35,7 @@ MARKDOWN = re.compile(
     |[*~`|]
     |(?<![^\W_])_|_(?![^\W_])   # inside a word, an underscore is text
     |(?<=\])[(\[]               # a link
+    |(?<!\S)\#(?=\#*\s*$)       # what closes a heading
     """,
     re.VERBOSE,
 )
@@ -66,7 +67,7 @@ def terminal(text: str, style: str = "") -> Text:
     """Text for rich, which then finds neither markup nor emoji codes in it."""
     from rich.text import Text
 
-    return Text(visible(text), style=style)
+    return Text(visible(text).replace("\t", " "), style=style)
 
 
 def markdown(text: str) -> str:
@@ -107,6 +108,11 @@ def _csv_cell(value: Any) -> Any:
         return value
     text = visible(value)
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
+
+
+def plot(text: str) -> str:
+    """A label for matplotlib, which leaves out of legends what begins with an underscore; math is off in the plots' style."""
+    return f" {visible(text)}" if text.startswith("_") else visible(text)
 
 
 def html(value: Any) -> Any:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
+from vcbench.base.console import say
+from vcbench.base.escape import terminal
 from vcbench.cli.options import Assignments, ConfigFiles, Preset, Systems, console
 
 app = typer.Typer(help="How fast the parts are on this machine.", no_args_is_help=True)
@@ -78,7 +79,7 @@ def bench_score(
     console.print(f"{conversions} conversions of {seconds:g} s")
     _print(rows, "metric", "load (s)", "score (s)", "s each", "a minute", "real-time factor")
     for metric, reason in missing.items():
-        console.print(f"[yellow]{metric} is not timed:[/] {escape(reason)}")
+        say(console, (f"{metric} is not timed:", "yellow"), f" {reason}")
 
 
 def _print(rows: Iterable[Sequence[str]], *titles: str) -> None:
@@ -86,5 +87,5 @@ def _print(rows: Iterable[Sequence[str]], *titles: str) -> None:
     for title in titles:
         table.add_column(title, no_wrap=title == titles[0])
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(terminal, row))
     console.print(table)
