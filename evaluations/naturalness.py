@@ -24,14 +24,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from .networks.distillmos import DistillMos, load_distillmos
-from .networks.utmos import load_utmos
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import Column
 from vcbench.base.errors import ModelUnavailable
 from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
+
+from .networks.distillmos import DistillMos, load_distillmos
+from .networks.utmos import load_utmos
 
 RATE = 16_000  # Hz, for all models
 Measured = list[list[tuple[str, float, float, dict[str, Any]]]]

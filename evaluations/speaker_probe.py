@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from .networks.probe import CHECK_EVERY, HIDDEN, KERNEL, accuracy, prepare
 from vcbench.api.metric import SystemMetric
 from vcbench.api.scores import Column, Score
 from vcbench.api.system import NeuralSystem
+
+from .networks.probe import CHECK_EVERY, HIDDEN, KERNEL, accuracy, prepare
 
 if TYPE_CHECKING:
     from vcbench.api.metric import RunView

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-
 from vcbench.systems.again_vc.system import AgainConfig, AgainVC
 from vcbench.systems.controls import CopySource, CopyTarget
 from vcbench.systems.nd_flow.system import NDFlow
 from vcbench.systems.shared.one_shot import OneShotSystem
+
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
 from vcbench.api.registry import load, names
@@ -96,8 +96,8 @@ def test_what_does_not_conform_is_named(system_class: type[Any], config: Any, me
 
 PACKAGE = {
     "a_package.py": """
-from vcbench.metric import AudioMetric, Column
-from vcbench.sanity import CopySource
+from vcbench.api import AudioMetric, Column
+from vcbench.systems.controls import CopySource
 
 class Mine(CopySource):
     pass

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from vcbench.base.settings import Strict
+
 from ..layers.adain import adapt, instance_norm, masked, mean_absolute_error
 from ..layers.conv import Convolution, reflect_frames
-from vcbench.base.settings import Strict
 
 STRIDES = (1, 2, 1, 2, 1, 2)  # of the encoders' blocks; the decoder's blocks upsample by the same factors, reversed
 CORRECTION = 0  # variances divide by the number of frames, as in nn.InstanceNorm1d

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from .chou_lee import OriginalAutoencoder, OriginalConfig
-from ..shared.autoencoder import Activation, Autoencoder, AutoencoderConfig
-from ..shared.one_shot import OneShotSystem
 from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
+
+from ..shared.autoencoder import Activation, Autoencoder, AutoencoderConfig
+from ..shared.one_shot import OneShotSystem
+from .chou_lee import OriginalAutoencoder, OriginalConfig
 
 RECIPES = {
     "2-enc": TrainingSettings(steps=100_000, amsgrad=True, weight_decay=1e-4),

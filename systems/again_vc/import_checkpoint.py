@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .system import AgainConfig, AgainVC
-from ..shared.autoencoder import Activation
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings
+
+from ..shared.autoencoder import Activation
+from .system import AgainConfig, AgainVC
 
 # Patterns in the published code's state dict, and their replacements here.
 NAMES = (

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..shared.autoencoder import AutoencoderConfig, activate
 from vcbench.api.batch import Batch
+
+from ..shared.autoencoder import AutoencoderConfig, activate
 
 EPSILON = 1e-5  # added to a variance
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .reference_model import ReferenceAgainVC
-from ..shared.autoencoder import Autoencoder, AutoencoderConfig
-from ..shared.one_shot import OneShotSystem
 from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
+
+from ..shared.autoencoder import Autoencoder, AutoencoderConfig
+from ..shared.one_shot import OneShotSystem
+from .reference_model import ReferenceAgainVC
 
 
 class AgainConfig(AutoencoderConfig):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from vcbench.speech.features.settings import MelSettings
+
 from ..shared.mel_flow.settings import SamplingConfig
 from ..shared.mel_flow.system import MelFlow
-from vcbench.speech.features.settings import MelSettings
 
 
 class NDFlow(MelFlow):

@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from vcbench.api.settings import SystemConfig
+
 from ..layers.adain import Statistics, adapt, instance_norm, masked, mean_absolute_error, swap_halves
 from ..layers.conv import BatchNorm, Convolution
 from ..layers.recurrence import Recurrence
-from vcbench.api.settings import SystemConfig
 
 Activation = Literal["none", "relu", "elu", "tanh", "sigmoid"]
 

@@ -9,10 +9,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ..layers.conv import reflect_index
 from vcbench.api.batch import Batch, pad
 from vcbench.api.system import NeuralSystem
 from vcbench.speech.utterance import Speaker, Utterance
+
+from ..layers.conv import reflect_index
 
 
 class OneShotModel(Protocol):

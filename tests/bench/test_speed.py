@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from vcbench.systems.again_vc.system import AgainConfig, AgainVC
+
 from vcbench.bench.speed import convert, train
 from vcbench.run import config
 from vcbench.run.config import RunConfig

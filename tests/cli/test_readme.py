@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
-
 from vcbench.systems.again_vc.reference_model import ReferenceAgainVC
 from vcbench.systems.again_vc.system import AgainConfig
+
 from vcbench.cli.app import main
 from vcbench.speech.utterance import Corpus
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from vcbench.evaluations.efficiency import Efficiency, figures
+
 from tests.support.recordings import FakeRun
 from vcbench.stages.score_cache import evaluate
 

@@ -11,7 +11,6 @@ import pyworld
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
-
 from vcbench.evaluations.mel_cepstral_distortion import (
     DECIBELS,
     MelCepstralDistortion,
@@ -22,6 +21,7 @@ from vcbench.evaluations.mel_cepstral_distortion import (
     envelope,
     mel_constant,
 )
+
 from tests.support.recordings import FakeRun, conversion
 from vcbench.speech import audio
 from vcbench.speech.corpora import load_corpus

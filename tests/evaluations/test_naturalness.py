@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from vcbench.evaluations.naturalness import DistilledNaturalness, DnsMos, UtmosNaturalness
 from vcbench.evaluations.networks.distillmos import HOP, REACH, WINDOW, DistillMos, load_distillmos
+
 from tests.support.recordings import conversion
 from vcbench.api.conversion import Conversion
 from vcbench.base.errors import ModelUnavailable

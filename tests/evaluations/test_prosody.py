@@ -10,8 +10,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from vcbench.evaluations.prosody import ENOUGH, Prosody, compare
+
 from tests.support.recordings import FakeRun, conversion
 from vcbench.speech.utterance import Corpus
 from vcbench.speech.world import convert_with_world

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from torch import Tensor, nn
-
 from vcbench.evaluations.reconstruction_error import ReconstructionError
+
 from tests.support.recordings import FakeRun
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
-
 from vcbench.evaluations.networks.probe import Classifier, accuracy, prepare
 from vcbench.evaluations.speaker_probe import SpeakerProbe
+
 from tests.support.recordings import FakeRun
 from vcbench.api.batch import noise_generator
 from vcbench.api.settings import SystemConfig, TrainingSettings

@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from vcbench.evaluations.speaker_similarity import (
     EcapaSimilarity,
     Ge2eSimilarity,
@@ -18,6 +17,7 @@ from vcbench.evaluations.speaker_similarity import (
     equal_error_rate,
     verification_cosines,
 )
+
 from tests.support.recordings import FakeRun, conversion
 from vcbench.api.scores import scores_to_frame
 from vcbench.base.errors import ModelUnavailable

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from vcbench.evaluations import word_error_rate
 from vcbench.evaluations.word_error_rate import WordErrorRate, error_counts
+
 from tests.support.recordings import FakeRun, conversion
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.speech.pretrained import weights

@@ -10,9 +10,9 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
-
 from vcbench.systems.again_vc.reference_model import ReferenceAgainVC
 from vcbench.systems.again_vc.system import AgainConfig, AgainVC
+
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.base.errors import UserError
 from vcbench.cli.app import app

@@ -22,7 +22,7 @@ TEXT = "<script>alert('said')</script>"
 
 METRIC = """
 from types import SimpleNamespace
-from vcbench.metric import Column, Metric
+from vcbench.api import Column, Metric
 
 class Made(Metric):
     name = "made"
@@ -46,7 +46,9 @@ def made_up_scores(trials: pd.DataFrame, levels: dict[str, float]) -> list[Score
             where = (trial.trial, trial.condition)
             speakers = {"source_speaker": trial.source_speaker, "target_speaker": trial.target_speaker}
             value = level + generator.normal(0, 0.01)
-            scores.append(Score(system, "similarity_x", *where, value, **speakers))
+            # A detail may have any keys: only those that a column declares mean something to the report.
+            detail = {"heard": 3, "bands": None, "transcript": 7}
+            scores.append(Score(system, "similarity_x", *where, value, **speakers, detail=detail))
             scores.append(Score(system, "wer", *where, 0.25, 8.0, **speakers, detail={"transcript": f"<u>{system}"}))
             if system not in REFERENCES:
                 scores.append(Score(system, "mel", *where, 0.3, **speakers, detail={"bands": [0.1, 0.2, 0.6]}))

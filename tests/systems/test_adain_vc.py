@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
-
 from vcbench.systems.adain_vc.chou_lee import (
     Bank,
     DecoderBlock,
@@ -21,6 +20,7 @@ from vcbench.systems.adain_vc.chou_lee import (
 )
 from vcbench.systems.adain_vc.system import AdaINConfig, AdaINVC
 from vcbench.systems.again_vc.system import AgainConfig, AgainVC
+
 from vcbench.api.batch import Batch
 from vcbench.speech.features.settings import MelSettings
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-
 from vcbench.systems.again_vc.import_checkpoint import convert_checkpoint, import_checkpoint, rename
 from vcbench.systems.again_vc.reference_model import ReferenceAgainVC
 from vcbench.systems.again_vc.system import AgainConfig, AgainVC
 from vcbench.systems.shared.autoencoder import activate
+
 from vcbench.api.batch import Batch
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-
 from vcbench.systems.layers.flow import (
     ActNorm,
     AffineCoupling,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-
 from vcbench.systems.ae_flow.system import AEFlow
 from vcbench.systems.flowvc.system import FlowVC
 from vcbench.systems.nd_flow.system import NDFlow
 from vcbench.systems.shared.mel_flow.system import ConversionError, MelFlow
+
 from vcbench.api.batch import Batch, collate
 from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings

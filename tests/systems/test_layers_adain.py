@@ -5,7 +5,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-
 from vcbench.systems.layers.adain import adapt, instance_norm, mean_absolute_error, swap_halves
 
 

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-
 from vcbench.systems.layers.conv import BatchNorm, Convolution, reflect_frames, reflect_index
 from vcbench.systems.layers.winograd import convolve_three
 

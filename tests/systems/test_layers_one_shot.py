@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-
 from vcbench.systems.adain_vc.chou_lee import OriginalConfig
 from vcbench.systems.adain_vc.system import AdaINConfig, AdaINVC
 from vcbench.systems.again_vc.system import AgainConfig, AgainVC
 from vcbench.systems.shared.one_shot import OneShotSystem, extend
+
 from vcbench.api.batch import Batch
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import nn
-
 from vcbench.systems.layers.recurrence import GatedRecurrence, Recurrence
 
 

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-
 from vcbench.systems.shared.mel_flow.condition import ConditionEncoder, phone_positions
 from vcbench.systems.shared.mel_flow.settings import MelFlowConfig
 from vcbench.systems.shared.mel_flow.speaker import SpeakerEncoder, unit
+
 from vcbench.api.batch import Batch
 from vcbench.api.settings import TrainingSettings
 

@@ -1,4 +1,4 @@
-"""State files that can be checked: JSON with a checksum, Parquet with page checksums.
+"""State files that can be checked: JSON and Parquet with a checksum of their content.
 
 A file that was cut, emptied or changed is never read as if it were whole: `read_state` and `read_parquet` raise
 `DamagedFile`, which says which file, what is wrong, and what to do.
@@ -6,6 +6,7 @@ A file that was cut, emptied or changed is never read as if it were whole: `read
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_json, whole_file, write_json
 
+CHECKSUM = b"vcbench.checksum"
 logger = logging.getLogger(__name__)
 
 
@@ -67,9 +69,11 @@ def find_state(path: Path) -> dict[str, Any] | None:
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    """Write Parquet with a checksum for each page."""
+    """Write Parquet, with a checksum of names and values in its metadata; the index is not kept."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({CHECKSUM: _hash_table(arrow)})
     with whole_file(path) as temporary:
-        pq.write_table(pa.Table.from_pandas(table), temporary, write_page_checksum=True)
+        pq.write_table(arrow, temporary)
 
 
 def read_parquet(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
@@ -84,15 +88,28 @@ def read_parquet(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFram
         DamagedFile: it is not Parquet, is cut or changed, or lacks a column.
     """
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read().to_pandas()
+        arrow = pq.ParquetFile(path).read()
+        expected = (arrow.schema.metadata or {}).get(CHECKSUM)
+        changed = expected is not None and expected != _hash_table(arrow)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         raise DamagedFile(f"{path} cannot be read ({error}). {remedy}") from error
-    missing = [name for name in columns if name not in table]
+    if expected is None:
+        raise DamagedFile(f"{path} is damaged, or was written by an older vcbench: it has no checksum. {remedy}")
+    if changed:
+        raise DamagedFile(f"{path} is damaged: its content does not match its checksum. {remedy}")
+    missing = [name for name in columns if name not in arrow.column_names]
     if missing:
         raise DamagedFile(f"{path} is damaged: it has no column {missing[0]!r}. {remedy}")
-    return table
+    return arrow.to_pandas(ignore_metadata=True)
+
+
+def _hash_table(table: pa.Table) -> bytes:
+    digest = hashlib.sha256()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        digest.update(json.dumps([name, column.to_pylist()]).encode())
+    return digest.hexdigest().encode()
 
 
 def find_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:

@@ -14,7 +14,6 @@ import torch
 
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import Metric
-from vcbench.api.settings import SystemConfig
 from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.files import hash_file, hash_json, write_text
 from vcbench.base.machine import cache_root, pick_device

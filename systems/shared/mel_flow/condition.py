@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from vcbench.api.batch import Batch
+
 from ...layers.flow import squeeze
 from .settings import MelFlowConfig
-from vcbench.api.batch import Batch
 
 POSITIONS = 3  # channels of `phone_positions`
 

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...layers.flow import squeeze
 from vcbench.speech.pretrained.speaker_encoders import load_ge2e
 from vcbench.speech.utterance import Utterance
+
+from ...layers.flow import squeeze
 
 GE2E_CHANNELS = 256
 GE2E_RATE = 16000  # Hz

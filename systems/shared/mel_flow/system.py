@@ -8,14 +8,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...layers.flow import Flow, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
-from .condition import ConditionEncoder
-from .settings import MelFlowConfig
-from .speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
 from vcbench.api.batch import Batch, collate, noise_generator
 from vcbench.api.system import NeuralSystem
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
+
+from ...layers.flow import Flow, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
+from .condition import ConditionEncoder
+from .settings import MelFlowConfig
+from .speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
 
 Projected = list[list[Tensor]]  # what Flow.project returns
 SMALLEST_DEVIATION = 0.5  # log10; a nearly constant band is not scaled up to unit deviation

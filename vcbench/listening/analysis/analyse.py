@@ -25,7 +25,7 @@ class Analysis:
         screened: of `vcbench.listening.analysis.screening.screen`.
         before, after: of all listeners, and of those that passed the screening.
         model: of the latter; ``None`` for a preference, and where ratings do not determine it.
-        side: of a preference, how often A was chosen (`vcbench.listening.analysis.side_bias`); else ``None``.
+        side: of a preference, how often A was chosen (`vcbench.listening.analysis.statistics.side_bias`); else ``None``.
         caveats: what a reviewer would hold against it.
     """
 

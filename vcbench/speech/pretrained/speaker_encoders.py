@@ -11,7 +11,6 @@ from torch import Tensor
 
 from vcbench.speech.pretrained import weights
 
-
 RATE = 16_000  # Hz, for both encoders
 DILATIONS = (1, 2, 3, 4, 1)  # of ECAPA-TDNN's layers (Desplanques et al. 2020, section 2); the weights do not show them
 
