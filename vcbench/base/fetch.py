@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.progress import Progress as Bars
 from rich.progress import TaskID
 
+from vcbench.base.console import say
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file
 
@@ -71,7 +72,7 @@ def fetch(archive: Archive, folder: Path, progress: Bars, patience: float = 1.0)
                 f"{archive.url}: {problem}, {ATTEMPTS} times in a row. {_size(part)} bytes are in {part}; the same command "
                 "goes on from there."
             )
-        progress.console.print(f"{archive.name}: {problem}; trying again")
+        say(progress.console, f"{archive.name}: {problem}; trying again")
         time.sleep(patience * 2 ** max(0, failures - 1))
     return _verified(archive, part)
 

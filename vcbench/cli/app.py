@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from vcbench import __version__
+from vcbench.base.console import say
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.cli import bench, listen, lists
 from vcbench.cli.options import (
@@ -49,14 +49,13 @@ def main() -> None:
     try:
         app()
     except (UserError, ModelUnavailable) as error:
-        errors.print(f"[bold red]Error:[/] {escape(str(error))}")
+        say(errors, ("Error:", "bold red"), f" {error}")
         sys.exit(EXIT_USER_ERROR)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        errors.print(
-            f"[bold red]Error:[/] The disk is full ({error}). Free some space and start the same command again."
-        )
+        remedy = "Free some space and start the same command again."
+        say(errors, ("Error:", "bold red"), f" The disk is full ({error}). {remedy}")
         sys.exit(EXIT_USER_ERROR)
     except SystemExit as stop:
         if stop.code == EXIT_INTERRUPTED:
@@ -155,7 +154,7 @@ def convert(
 
     converter = open_converter(folder, system, checkpoint)
     convert_files(converter, source, [*target, *(more_targets or [])], output)
-    console.print(f"Wrote {output}")
+    say(console, f"Wrote {output}")
 
 
 @app.command()
@@ -190,7 +189,7 @@ def report(folder: RunFolder) -> None:
     """Rewrite the report of a scored run: tables, plots, comparisons and audio on one HTML page."""
     from vcbench.cli.verbs import report
 
-    console.print(f"Wrote {report(folder)}")
+    say(console, f"Wrote {report(folder)}")
 
 
 @app.command()
@@ -243,7 +242,7 @@ def import_checkpoint(
     from vcbench.stages.import_checkpoint import import_checkpoint
 
     settings = {"activation": activation, "alpha": alpha, "gru_over_batch": False if gru_over_time else None}
-    console.print(f"Wrote {import_checkpoint(system, file, output, settings)}")
+    say(console, f"Wrote {import_checkpoint(system, file, output, settings)}")
 
 
 app.add_typer(lists.app)  # last, as in the help

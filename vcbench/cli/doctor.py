@@ -12,6 +12,7 @@ from rich.table import Table
 
 from vcbench.api import registry
 from vcbench.base.errors import ModelUnavailable
+from vcbench.base.escape import terminal
 from vcbench.base.machine import cache_root, device_name, pick_device, versions
 from vcbench.speech.corpora import MODULES
 from vcbench.speech.pretrained import weights
@@ -44,7 +45,7 @@ def _machine() -> Table:
     table.add_row("cores", str(len(os.sched_getaffinity(0))))
     cache = cache_root()
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    table.add_row("cache", f"{cache} ({shutil.disk_usage(existing).free / 2**30:.0f} GiB free)")
+    table.add_row("cache", terminal(f"{cache} ({shutil.disk_usage(existing).free / 2**30:.0f} GiB free)"))
     return table
 
 
@@ -59,9 +60,9 @@ def _weights() -> Table:
     table = Table("weights", "here", "without them")
     for name, cost in COSTS.items():
         try:
-            table.add_row(name, f"yes, {_short(weights.find(name))}", "")
+            table.add_row(name, terminal(f"yes, {_short(weights.find(name))}"), "")
         except ModelUnavailable as error:
-            table.add_row(name, "no", f"{cost}\n{error}")
+            table.add_row(name, "no", terminal(f"{cost}\n{error}"))
     return table
 
 
@@ -74,9 +75,9 @@ def _metrics() -> Table:
     for name in registry.names("metrics"):
         try:
             registry.load("metrics", name)().check()
-            table.add_row(name, "yes")
+            table.add_row(terminal(name), "yes")
         except ModelUnavailable as error:
-            table.add_row(name, f"no: {error}")
+            table.add_row(terminal(name), terminal(f"no: {error}"))
     return table
 
 

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from vcbench.base.console import say
 from vcbench.base.errors import UserError
+from vcbench.base.escape import terminal
 from vcbench.cli.options import RunFolder, console
 from vcbench.listening.analysis.analyse import analyse_test
 from vcbench.listening.analysis.paragraph import paragraph
@@ -51,7 +53,7 @@ def listen_build(
         consent=consent.read_text(encoding="utf-8") if consent else None, collector=collector,
     )  # fmt: skip
     key = build(Run.open(folder), test, out, options)
-    console.print(f"Wrote {out}. The key is {key}: keep it away from listeners.")
+    say(console, f"Wrote {out}. The key is {key}: keep it away from listeners.")
 
 
 @app.command("serve")
@@ -67,7 +69,7 @@ def listen_serve(
     except ModuleNotFoundError as error:
         raise UserError(f"The collecting server needs {error.name}: pip install 'vcbench[listen]'.") from error
 
-    console.print(f"Serving {bundle} at http://{host}:{port}/; answers go to {results}. Ctrl-C ends it.")
+    say(console, f"Serving {bundle} at http://{host}:{port}/; answers go to {results}. Ctrl-C ends it.")
     server.serve(bundle, results, host, port)
 
 
@@ -93,7 +95,7 @@ def listen_analyse(
         raise UserError(f"The analysis needs {error.name}: pip install 'vcbench[listen]'.") from error
 
     printed = analyse(key, results, bundle, out, folder)
-    console.print(printed, markup=False, highlight=False, soft_wrap=True)
+    console.print(terminal(printed), soft_wrap=True)
 
 
 def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path | None, run: Path | None) -> str:

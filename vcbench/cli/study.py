@@ -9,6 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from vcbench.base.console import say
+from vcbench.base.escape import terminal
 from vcbench.studies import study
 from vcbench.studies.file import names, read
 from vcbench.studies.plots import write_plots
@@ -24,7 +26,7 @@ def describe() -> Table:
     table.add_column("source")
     for name in names():
         file = read(name)
-        table.add_row(name, file.title, file.source)
+        table.add_row(*map(terminal, (name, file.title, file.source)))
     return table
 
 
@@ -47,9 +49,9 @@ def run(
     write_plots(finished.results, folder)
     write_record(finished, folder / "study.json", shlex.join(["vcbench", *sys.argv[1:]]))
     for line in header(finished):
-        console.print(line)
+        say(console, line)
     for table in render(finished):
         console.print(table)
     for line in foot(finished):
-        console.print(line)
-    console.print(f"Tables and plots: {folder}")
+        say(console, line)
+    say(console, f"Tables and plots: {folder}")

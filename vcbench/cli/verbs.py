@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from vcbench.api import registry
-from vcbench.base.console import bars, print_missing, stage
+from vcbench.base.console import bars, print_missing, say, stage
 from vcbench.base.errors import UserError, did_you_mean
+from vcbench.base.escape import terminal
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.publish import publish, render, tabulate, unscored
 from vcbench.run import config as configuration
@@ -28,8 +28,11 @@ def run_all(run: Run, strict: bool, console: Console) -> Leaderboard:
     missing = check_metrics(run, strict)
     print_missing(missing, console)
     if run.corpus.synthetic:
-        console.print(
-            f"Corpus [bold]{run.corpus.name}[/] is synthetic speech: its figures rank nothing but themselves."
+        say(
+            console,
+            "Corpus ",
+            (run.corpus.name, "bold"),
+            " is synthetic speech: its figures rank nothing but themselves.",
         )
     times: dict[str, float] = {}
     with stage("prepare", times, console) as progress:
@@ -65,7 +68,7 @@ def score_table(
         convert(run, progress)
     board = _score(run, missing, times, console)
     for failure in run.failures.itertuples():
-        console.print(f"[red]{failure.system}, trial {failure.trial}:[/] {escape(failure.error)}")
+        say(console, (f"{failure.system}, trial {failure.trial}:", "red"), f" {failure.error}")
     return run, board
 
 
@@ -80,19 +83,18 @@ def report(folder: Path) -> Path:
 def _print_rejected(run: Run, console: Console) -> None:
     rejected = run.prepared.rejected
     if rejected:
-        console.print(f"[yellow]{len(rejected)} recordings rejected[/] (all are in {run.files.prepared}):")
+        say(console, (f"{len(rejected)} recordings rejected", "yellow"), f" (all are in {run.files.prepared}):")
         for identity, reason in rejected[:5]:
-            console.print(f"  {identity}: {escape(reason)}")
+            say(console, f"  {identity}: {reason}")
 
 
 def print_board(board: Leaderboard, run: Run, console: Console, seconds: float) -> None:
     console.print(render(board))
     failures = len(run.failures)
     if failures:
-        console.print(
-            f"[red]{failures} conversions failed[/]: they are counted in the table, their errors are in converted/."
-        )
-    console.print(f"Done in {seconds:.0f} s. Tables, audio and report.html: {run.folder}")
+        counted = ": they are counted in the table, their errors are in converted/."
+        say(console, (f"{failures} conversions failed", "red"), counted)
+    say(console, f"Done in {seconds:.0f} s. Tables, audio and report.html: {run.folder}")
 
 
 def prepare_corpus(run: Run, console: Console) -> None:
@@ -101,7 +103,8 @@ def prepare_corpus(run: Run, console: Console) -> None:
         prepare(run, progress)
     _print_rejected(run, console)
     parts = run.split
-    table = Table("part", "speakers", "utterances", "hours", title=f"{run.corpus.name}: {escape(run.corpus.licence)}")
+    title = terminal(f"{run.corpus.name}: {run.corpus.licence}", "table.title")
+    table = Table("part", "speakers", "utterances", "hours", title=title)
     rate = run.config.features.mel.sampling_rate
     for name, utterances in (("training", parts.training), ("held out", parts.held_out), ("unseen", parts.unseen)):
         frames = sum(utterance.mel.shape[-1] for utterance in utterances)
@@ -109,8 +112,8 @@ def prepare_corpus(run: Run, console: Console) -> None:
         table.add_row(name, str(len({u.speaker for u in utterances})), str(len(utterances)), f"{hours:.2f}")
     console.print(table)
     for line in run.notes:
-        console.print(line)
-    console.print(f"{len(run.trials)} trials in {run.files.trials}")
+        say(console, line)
+    say(console, f"{len(run.trials)} trials in {run.files.trials}")
 
 
 def download_corpus(corpus: str | None, root: Path | None) -> None:
@@ -130,7 +133,7 @@ def train_systems(folder: Path, systems: str, console: Console) -> None:
     with bars(console) as progress:
         prepare(run, progress)
         train_rows(run, rows, progress)
-    console.print(f"Trained: {', '.join(rows)}")
+    say(console, f"Trained: {', '.join(rows)}")
 
 
 def describe(kind: registry.Kind) -> Table:
@@ -142,5 +145,6 @@ def describe(kind: registry.Kind) -> Table:
     for name in registry.names(kind):
         loaded = registry.load(kind, name)
         summary = (loaded.__doc__ or "").strip().split("\n")[0]
-        table.add_row(name, summary, *([", ".join(loaded.columns)] if kind == "metrics" else []))
+        cells = [name, summary, *([", ".join(loaded.columns)] if kind == "metrics" else [])]
+        table.add_row(*map(terminal, cells))
     return table

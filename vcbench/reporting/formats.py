@@ -10,37 +10,40 @@ from typing import Any
 import pandas as pd
 
 from vcbench.api.scores import ALL
+from vcbench.base import escape
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.tables import Cell, Heading, TextTable, footnotes, part, plain_notes, text_tables
-from vcbench.reporting.text import escape_tex, markdown_table, superscript
+from vcbench.reporting.text import Marked, markdown_table, superscript
 
 LATEX_COLUMNS = 5  # with their intervals, as many as fit on a page
 
 
 def markdown(board: Leaderboard) -> str:
-    lines = [f"# Leaderboard of {board.name}", "", *(f"{note}\n" for note in plain_notes(board))]
+    lines = [f"# Leaderboard of {escape.markdown(board.name)}", ""]
+    lines += [f"{escape.markdown_note(note)}\n" for note in plain_notes(board)]
     for printed in text_tables(board):
         titles = [superscript(f"{head.title} {head.arrow}".strip(), head.marks) for head in printed.headings]
         table = [["system", *printed.count_titles, *titles]]
         for row in printed.rows:
-            name = f"*{row.system}*" if row.reference else row.system
+            name = Marked(f"*{escape.markdown(row.system)}*") if row.reference else row.system
             table.append([name, *row.counts, *(_markdown_cell(cell) for cell in row.cells)])
-        lines += [f"## {printed.title}", "", *markdown_table(table), ""]
+        lines += [f"## {escape.markdown(printed.title)}", "", *markdown_table(table), ""]
     for mark, note in enumerate(footnotes(board), start=1):
-        lines.append(f"{mark}. {note.text}")
+        lines.append(f"{mark}. {escape.markdown_note(note.text)}")
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _markdown_cell(cell: Cell) -> str:
+def _markdown_cell(cell: Cell) -> Marked:
+    """Bold if best; figures have nothing to escape."""
     mean = superscript(f"**{cell.mean}**" if cell.best else cell.mean, cell.marks)
-    return " ".join(part for part in (mean, cell.rank, cell.interval, cell.extra) if part)
+    return Marked(" ".join(part for part in (mean, cell.rank, cell.interval, cell.extra) if part))
 
 
 def latex(board: Leaderboard) -> str:
     """A booktabs table per condition; needs only \\usepackage{booktabs}."""
-    lines = [f"% Leaderboard of {board.name}; needs \\usepackage{{booktabs}}"]
-    notes = [escape_tex(note) for note in plain_notes(board)]
-    notes += [f"\\textsuperscript{{{k}}}~{escape_tex(note.text)}" for k, note in enumerate(footnotes(board), start=1)]
+    lines = [f"% Leaderboard of {escape.one_line(board.name)}; needs \\usepackage{{booktabs}}"]
+    notes = [escape.tex(note) for note in plain_notes(board)]
+    notes += [f"\\textsuperscript{{{k}}}~{escape.tex(note.text)}" for k, note in enumerate(footnotes(board), start=1)]
     for printed in text_tables(board):
         lines += ["", *_latex_table(printed, board.name)]
     return "\n".join([*lines, "", r"{\footnotesize\raggedright", "\n\n".join(notes), r"\par}", ""])
@@ -49,7 +52,7 @@ def latex(board: Leaderboard) -> str:
 def _latex_table(printed: TextTable, name: str) -> list[str]:
     """A float; its columns in tabulars of `LATEX_COLUMNS` below each other."""
     lines = [r"\begin{table*}[t]", r"\centering\small\setlength{\tabcolsep}{4pt}"]
-    lines.append(rf"\caption{{{escape_tex(f'{name}: {printed.title}')}}}")
+    lines.append(rf"\caption{{{escape.tex(f'{name}: {printed.title}')}}}")
     indices = range(len(printed.headings))
     for start in range(0, len(printed.headings), LATEX_COLUMNS):
         lines += [*_tabular(part(printed, indices[start : start + LATEX_COLUMNS])), r"\par\medskip"]
@@ -61,7 +64,7 @@ def _tabular(printed: TextTable) -> list[str]:
     for index, row in enumerate(printed.rows):
         if row.reference and index and not printed.rows[index - 1].reference:
             body.append(r"\midrule")
-        title = rf"\textit{{{escape_tex(row.system)}}}" if row.reference else escape_tex(row.system)
+        title = rf"\textit{{{escape.tex(row.system)}}}" if row.reference else escape.tex(row.system)
         body.append(" & ".join([title, *row.counts, *(_latex_cell(cell) for cell in row.cells)]) + r" \\")
     titles = ["system", *printed.count_titles, *(_latex_title(heading) for heading in printed.headings)]
     begin = rf"\begin{{tabular}}{{l{'r' * (len(titles) - 1)}}}"
@@ -71,14 +74,14 @@ def _tabular(printed: TextTable) -> list[str]:
 
 def _latex_title(heading: Heading) -> str:
     wrapped = textwrap.wrap(f"{heading.title} {heading.arrow}".strip(), 16)
-    stacked = r" \\ ".join(escape_tex(line) for line in wrapped)
+    stacked = r" \\ ".join(escape.tex(line) for line in wrapped)
     return _tex_superscript(rf"\shortstack[r]{{{stacked}}}", heading.marks)
 
 
 def _latex_cell(cell: Cell) -> str:
-    mean = escape_tex(cell.mean)
+    mean = escape.tex(cell.mean)
     mean = _tex_superscript(rf"\textbf{{{mean}}}" if cell.best else mean, cell.marks)
-    small = escape_tex(" ".join(part for part in (cell.interval, cell.extra) if part))
+    small = escape.tex(" ".join(part for part in (cell.interval, cell.extra) if part))
     return rf"{mean} {{\scriptsize {small}}}" if small else mean
 
 
@@ -87,7 +90,7 @@ def _tex_superscript(escaped: str, marks: str) -> str:
 
 
 def long_table(board: Leaderboard) -> pd.DataFrame:
-    """One row per condition, system and column, in full precision; columns without values have a reason."""
+    """One row per condition, system and column, in full precision; columns without values say why."""
     missing = pd.DataFrame(
         [
             {"condition": ALL, "system": row, "column": column, "count": 0, "unavailable": reason}
@@ -108,7 +111,7 @@ def long_table(board: Leaderboard) -> pd.DataFrame:
 
 
 def plain(board: Leaderboard) -> dict[str, Any]:
-    """The board as JSON; NaN and missing values become null."""
+    """The board as JSON holds it; NaN and missing become null."""
     return {
         "name": board.name,
         "corpus": board.corpus,

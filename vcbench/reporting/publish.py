@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from vcbench.api.scores import Column, scores_to_frame
+from vcbench.base.escape import csv
 from vcbench.base.files import write_json, write_text
 from vcbench.base.state import read_state
 from vcbench.reporting.leaderboard import Leaderboard, build
@@ -28,7 +29,7 @@ def write_leaderboard(board: Leaderboard, files: RunFolder) -> None:
 
     write_text(files.leaderboard("md"), markdown(board))
     write_text(files.leaderboard("tex"), latex(board))
-    write_text(files.leaderboard("csv"), long_table(board).to_csv(index=False))
+    write_text(files.leaderboard("csv"), csv(long_table(board)))
     write_json(files.leaderboard("json"), plain(board))
 
 

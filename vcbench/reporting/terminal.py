@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from vcbench.base.escape import terminal, visible
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.tables import Cell, Heading, TextTable, footnotes, part, plain_notes, text_tables
 from vcbench.reporting.text import NO_BREAK_SPACE, superscript
@@ -25,13 +26,13 @@ class TerminalBoard:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         printed = next(text_tables(self.board))
-        yield Text(printed.title, style="bold")
+        yield terminal(printed.title, "bold")
         for columns in _groups(printed, options.max_width):
             yield _terminal_table(part(printed, columns))
         for line in plain_notes(self.board):
-            yield Text(line, style="dim")
+            yield terminal(line, "dim")
         for mark, note in enumerate(footnotes(self.board), start=1):
-            yield Text(f"{superscript('', str(mark))} {note.text}", style="dim")
+            yield terminal(f"{superscript('', str(mark))} {note.text}", "dim")
 
 
 def _column_width(printed: TextTable, index: int) -> int:
@@ -44,7 +45,7 @@ def _column_width(printed: TextTable, index: int) -> int:
 
 def _groups(printed: TextTable, width: int) -> Iterator[list[int]]:
     """Indices of the columns of each table; the counts stand in the first."""
-    names = max(len(row.system) for row in printed.rows) + 2
+    names = max(len(visible(row.system)) for row in printed.rows) + 2
     used = names + sum(len(title) + 3 for title in printed.count_titles)
     group: list[int] = []
     for index in range(len(printed.headings)):
@@ -64,11 +65,11 @@ def _terminal_table(printed: TextTable) -> Table:
     for title in printed.count_titles:
         table.add_column(title, justify="right")
     for index, heading in enumerate(printed.headings):
-        table.add_column(_terminal_title(heading), justify="right", width=_column_width(printed, index))
+        table.add_column(terminal(_terminal_title(heading)), justify="right", width=_column_width(printed, index))
     for index, row in enumerate(printed.rows):
         if row.reference and index and not printed.rows[index - 1].reference:
             table.add_section()
-        name = Text(row.system, style="italic dim" if row.reference else "")
+        name = terminal(row.system, "italic dim" if row.reference else "")
         table.add_row(name, *row.counts, *(_terminal_cell(cell) for cell in row.cells))
     return table
 

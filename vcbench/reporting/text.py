@@ -1,15 +1,20 @@
-"""Numbers and tables as text: Markdown, LaTeX."""
+"""Numbers and tables as text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from vcbench.api.scores import Column
+from vcbench.base.escape import markdown
+
+
+class Marked(str):
+    """A cell that is Markdown already, and is not escaped again."""
 
 
 def markdown_table(table: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table, padded so that the source is as readable as the page."""
-    escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in table]
+    """Padded, so that the source is as readable as the page; every cell that is not `Marked` is escaped."""
+    escaped = [[str(cell) if isinstance(cell, Marked) else markdown(cell) for cell in row] for row in table]
     widths = [max(len(row[index]) for row in escaped) for index in range(len(escaped[0]))]
     lines = [
         "| " + " | ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)) + " |" for row in escaped
@@ -18,19 +23,8 @@ def markdown_table(table: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], rule, *lines[1:]]
 
 
-def escape_tex(text: str) -> str:
-    return "".join(TEX.get(character, character) for character in text.replace("->", "→"))
-
-
 NOT_MEASURED = "\u2013"
 NO_BREAK_SPACE = "\u00a0"
-
-TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\to$", "±": r"$\pm$", "\u00d7": r"$\times$", "≤": r"$\leq$",
-    "≥": r"$\geq$", "Δ": r"$\Delta$", "\u2013": "--", NO_BREAK_SPACE: "~",
-}  # fmt: skip
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 

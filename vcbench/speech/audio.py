@@ -7,9 +7,7 @@ that are stereo hold one voice twice. `AudioInfo.channels` still says what the f
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,18 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from vcbench.base.errors import UserError
 from vcbench.base.files import whole_file
+from vcbench.speech.audio_header import MAXIMUM_SECONDS, MINIMUM_RATE, AudioError, inspect, problem
+from vcbench.speech.audio_header import SUFFIXES as SUFFIXES
+from vcbench.speech.audio_header import AudioInfo as AudioInfo
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff", ".aif", ".au")
-MINIMUM_RATE = 16_000  # Hz; below it speech lacks what tells voices apart, and speaker encoders expect it
-MAXIMUM_RATE = 192_000  # Hz
-MAXIMUM_CHANNELS = 2
-MINIMUM_SECONDS = 0.1
-MAXIMUM_SECONDS = 600.0
 SILENCE = 1e-3  # peak of a wave that counts as silent: -60 dB of full scale
 FULL_SCALE = 0.999  # a sample at or beyond it counts as clipped
 
@@ -45,68 +39,6 @@ FRAME = 0.025  # seconds of a frame of `frame_levels`
 KERNEL_LIMIT = 2000  # of either term of a reduced ratio of rates; the resampling kernel grows with it
 
 
-class AudioError(UserError):
-    """A recording that cannot be used, with what is wrong, what is allowed and what to do."""
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a file's header says."""
-
-    rate: int  # Hz
-    channels: int
-    seconds: float
-    frames: int  # samples of one channel
-
-
-def inspect(path: Path, minimum_rate: int = MINIMUM_RATE, maximum_seconds: float = MAXIMUM_SECONDS) -> AudioInfo:
-    """Read a file's header, decoding nothing; raise `AudioError` for what the header shows to be unusable."""
-    if not path.is_file():
-        raise AudioError(f"{path}: there is no such file.")
-    if path.suffix.lower() not in SUFFIXES:
-        raise AudioError(f"{path}: audio is read from {', '.join(SUFFIXES)}, not {path.suffix!r}. Convert the file.")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty (0 bytes). Get it again.")
-    try:
-        header = soundfile.info(str(path))
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: not audio, or corrupt ({error.error_string}) Get it again, or remove it.") from error
-    _refuse_truncated(path, header.extra_info)
-    rate, channels, frames = header.samplerate, header.channels, header.frames
-    if not minimum_rate <= rate <= MAXIMUM_RATE:
-        raise AudioError(
-            f"{path}: sampled at {rate} Hz; allowed are {minimum_rate} to {MAXIMUM_RATE} Hz. "
-            "Get the recording at its original rate: raising it afterwards restores nothing."
-        )
-    if channels > MAXIMUM_CHANNELS:
-        raise AudioError(f"{path}: {channels} channels; allowed are 1 and 2. Keep the channel with the voice.")
-    if frames >= 2**62:  # libsndfile's mark
-        raise AudioError(f"{path}: the header does not say how long the recording is. Encode it again to a file.")
-    seconds = frames / rate
-    if seconds > maximum_seconds:
-        raise AudioError(f"{path}: {seconds:.0f} s long; at most {maximum_seconds:.0f} s are allowed. Cut the file.")
-    if seconds < MINIMUM_SECONDS:
-        raise AudioError(f"{path}: only {seconds:.3f} s ({frames} samples); at least {MINIMUM_SECONDS} s are needed.")
-    return AudioInfo(rate, channels, seconds, frames)
-
-
-def _refuse_truncated(path: Path, log: str) -> None:
-    """Formats whose length libsndfile quietly takes from what is left of a cut file: Ogg, WAV, AIFF, AU."""
-    with path.open("rb") as file:
-        magic = file.read(4)
-        file.seek(max(0, path.stat().st_size - 70_000))  # an Ogg page has at most 65 307 bytes
-        tail = file.read()
-    cut = False
-    if magic == b"OggS":
-        page = tail.rfind(b"OggS")
-        cut = page < 0 or len(tail) < page + 6 or not tail[page + 5] & 4  # the flag of the last page of a stream
-    elif match := re.search(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", log, re.MULTILINE):
-        promised, present = int(match[1]), int(match[2])
-        cut = present < promised < 0x7FFF0000  # larger ones are written by programs that stream to a pipe
-    if cut:
-        raise AudioError(f"{path}: truncated: the file ends before the recording does. Get it again.")
-
-
 def decode(
     path: Path,
     span: tuple[float, float] | None = None,
@@ -121,9 +53,9 @@ def decode(
     """
     info = inspect(path, minimum_rate, maximum_seconds)
     try:
-        channels, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: corrupt or truncated ({error.error_string}) Get it again.") from error
+        channels, rate = soundfile.read(str(path), info.frames, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, ValueError) as error:
+        raise AudioError(f"{path}: corrupt or truncated ({problem(error)}). Get it again.") from error
     if info.frames - len(channels) > 0.1 * rate:
         raise AudioError(
             f"{path}: truncated: {len(channels) / rate:.2f} s of the {info.seconds:.2f} s that its header promises. "
@@ -133,7 +65,7 @@ def decode(
     wave = channels.mean(axis=1)
     where = ""
     if span is not None:
-        begin, end = (round(second * rate) for second in span)
+        begin, end = (round(second * rate) if math.isfinite(second) else -1 for second in span)
         if not 0 <= begin < end <= len(wave) + 1:
             raise AudioError(f"{path}: has no segment {span[0]} to {span[1]} s: it is {len(wave) / rate:.3f} s long.")
         wave = wave[begin:end]

@@ -12,6 +12,7 @@ import seaborn as sns
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
+from vcbench.base import escape
 from vcbench.base.files import whole_file
 from vcbench.stats.scores import Interval
 from vcbench.studies.file import Panel
@@ -36,7 +37,8 @@ PAPER: dict[str, Any] = {
     "label": "paper",
 }
 
-SETTINGS: Any = {"svg.hashsalt": "vcbench", "svg.fonttype": "none"}  # the same plot gives the same file
+# The same plot gives the same file; a dollar sign in a label is one.
+SETTINGS: Any = {"svg.hashsalt": "vcbench", "svg.fonttype": "none", "text.parse_math": False}
 
 
 def write_plots(results: StudyResults, out: Path) -> None:
@@ -53,7 +55,7 @@ def write_plots(results: StudyResults, out: Path) -> None:
             axis.remove()
         for draw, axis in zip(panels, axes.flat, strict=False):
             (_bars if draw.kind == "bars" else _curves)(results, draw, axis)
-        figure.suptitle(textwrap.fill(results.study.file.title, TITLE * columns))
+        figure.suptitle(textwrap.fill(escape.plot(results.study.file.title), TITLE * columns))
         figure.tight_layout()
         for path in (out / "plot.svg", out / "plot.png"):
             with whole_file(path) as temporary:
@@ -77,7 +79,7 @@ def _bars(results: StudyResults, draw: Panel, axis: Axes) -> None:
             axis.axhline(level.mean, color="0.4", linestyle=style, label=row)
     _level(results, draw, axis)
     _bound(results, draw, axis, means)
-    labels = [textwrap.fill(cell.label, LABEL) for cell, _ in found]
+    labels = [textwrap.fill(escape.plot(cell.label), LABEL) for cell, _ in found]
     axis.set_xticks(positions, labels, rotation=40, ha="right", rotation_mode="anchor")
     axis.set_title(textwrap.fill(column_title(results.study, draw.y), TITLE), fontsize=10, loc="left")
     _legend(axis)
@@ -94,14 +96,16 @@ def _curves(results: StudyResults, draw: Panel, axis: Axes) -> None:
         points = [(cell, _point(results, cell.label, draw.x), _point(results, cell.label, draw.y)) for cell in cells]
         measured = [(cell, x, y) for cell, x, y in points if x is not None and y is not None]
         xs, ys = [x for _, x, _ in measured], [y for _, _, y in measured]
-        label = None if name is None else str(name)
+        label = None if name is None else escape.plot(str(name))
         axis.errorbar(
             [x.mean for x in xs], [y.mean for y in ys], _errors(ys), _errors(xs),
             fmt="o-", color=colour, ecolor=(*colour, 0.35), capsize=2, label=label,
         )  # fmt: skip
         for cell, x, y in measured:
             text = str(cell.place[draw.annotate]) if draw.annotate else cell.label
-            axis.annotate(text, (x.mean, y.mean), (4, 4), textcoords="offset points", color=colour, fontsize=8)
+            axis.annotate(
+                escape.plot(text), (x.mean, y.mean), (4, 4), textcoords="offset points", color=colour, fontsize=8
+            )
         papers = [cell.paper for cell in cells if {draw.x, draw.y} <= cell.paper.keys()]
         if papers:
             at = [[_shown(results, key, paper[key]) for paper in papers] for key in (draw.x, draw.y)]

@@ -11,11 +11,12 @@ import pandas as pd
 from rich.table import Table
 
 from vcbench.api.scores import Column
+from vcbench.base import escape
 from vcbench.base.files import write_text
 from vcbench.base.machine import device_name
 from vcbench.listening.kinds import SUFFIX
 from vcbench.listening.options import Options
-from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, escape_tex, markdown_table, number
+from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, markdown_table, number
 from vcbench.stats.scores import LEVEL
 from vcbench.studies.listening import FOLDER
 from vcbench.studies.results import Answer, StudyResults
@@ -169,12 +170,13 @@ def _listening(test: str, options: Options, seed: int) -> str:
 
 def markdown(finished: Finished) -> str:
     study = finished.results.study
-    lines = [f"# {study.file.title}", "", *(f"{line}\n" for line in header(finished))]
+    lines = [f"# {escape.markdown(study.file.title)}", ""]
+    lines += [f"{escape.markdown_note(line)}\n" for line in header(finished)]
     lines += [*markdown_table([headings(study), *rows(finished)]), ""]
     if study.claims:
         lines += ["## Claims", ""]
         lines += [*markdown_table([CLAIM_TITLES, *claim_rows(finished.results)]), "", CLAIM_NOTE, ""]
-    return "\n".join([*lines, *(f"{line}\n" for line in foot(finished))]).rstrip() + "\n"
+    return "\n".join([*lines, *(f"{escape.markdown_note(line)}\n" for line in foot(finished))]).rstrip() + "\n"
 
 
 CLAIM_NOTE = (
@@ -186,17 +188,17 @@ CLAIM_NOTE = (
 def latex(finished: Finished) -> str:
     """Two booktabs tables: the figures, and the claims; needs only \\usepackage{booktabs}."""
     study = finished.results.study
-    lines = [f"% {study.file.title}; needs \\usepackage{{booktabs}}"]
+    lines = [f"% {escape.one_line(study.file.title)}; needs \\usepackage{{booktabs}}"]
     lines += _latex_table(study.file.title, "l" + "r" * (len(headings(study)) - 1), [headings(study), *rows(finished)])
     if study.claims:
         lines += _latex_table("Claims", "p{6cm}llp{6cm}", [CLAIM_TITLES, *claim_rows(finished.results)])
-    notes = [escape_tex(line) for line in (*header(finished), *foot(finished))]
+    notes = [escape.tex(line) for line in (*header(finished), *foot(finished))]
     return "\n".join([*lines, r"{\footnotesize\raggedright", "\n\n".join(notes), r"\par}", ""])
 
 
 def _latex_table(caption: str, columns: str, table: Sequence[Sequence[str]]) -> list[str]:
-    body = [" & ".join(escape_tex(cell) for cell in row) + r" \\" for row in table]
-    begin = [r"\begin{table*}[t]", r"\centering\small", rf"\caption{{{escape_tex(caption)}}}"]
+    body = [" & ".join(escape.tex(cell) for cell in row) + r" \\" for row in table]
+    begin = [r"\begin{table*}[t]", r"\centering\small", rf"\caption{{{escape.tex(caption)}}}"]
     tabular = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule"]
     return [*begin, *tabular, r"\end{tabular}", r"\end{table*}", ""]
 
@@ -220,18 +222,18 @@ def write_tables(finished: Finished, out: Path) -> None:
     """Write table.md, table.csv and table.tex."""
     write_text(out / "table.md", markdown(finished))
     write_text(out / "table.tex", latex(finished))
-    write_text(out / "table.csv", long_table(finished).to_csv(index=False))
+    write_text(out / "table.csv", escape.csv(long_table(finished)))
 
 
 def render(finished: Finished) -> list[Table]:
     """The figures and the claims, for the terminal."""
     study = finished.results.study
-    figures = Table(title=study.file.title)
+    figures = Table(title=escape.terminal(study.file.title, "table.title"))
     for title in headings(study):
-        figures.add_column(title, justify="left" if title == "cell" else "right")
+        figures.add_column(escape.terminal(title), justify="left" if title == "cell" else "right")
     for row in rows(finished):
-        figures.add_row(*row)
+        figures.add_row(*map(escape.terminal, row))
     claims = Table(*CLAIM_TITLES, title="Claims")
     for row in claim_rows(finished.results):
-        claims.add_row(*row)
+        claims.add_row(*map(escape.terminal, row))
     return [figures, claims] if study.claims else [figures]

@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from vcbench.base import escape
 from vcbench.base.files import write_json, write_text
 from vcbench.listening.analysis import plots
 from vcbench.listening.analysis.analyse import Analysis
 from vcbench.listening.analysis.paragraph import DECIMALS, interval, paragraph
 from vcbench.listening.analysis.statistics import ALL, Findings
-from vcbench.reporting.text import markdown_table
+from vcbench.reporting.text import Marked, markdown_table
 
 
 def write(analysis: Analysis, folder: Path) -> None:
@@ -31,7 +32,7 @@ def write(analysis: Analysis, folder: Path) -> None:
         "pairs": analysis.after.pairs,
     }
     for name, table in tables.items():
-        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        write_text(folder / f"{name}.csv", escape.csv(table))
     write_text(folder / "paragraph.txt", f"{paragraph(analysis)}\n")
     write_text(folder / "analysis.md", markdown(analysis))
     write_json(folder / "analysis.json", plain(analysis))
@@ -80,10 +81,11 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def markdown(analysis: Analysis) -> str:
     """The report; scores and pairs after screening, then scores before it where anybody was screened."""
     key = analysis.key
-    lines = [f"# Listening test {key.content['name']}", "", paragraph(analysis), ""]
+    lines = [f"# Listening test {escape.markdown(key.content['name'])}", ""]
+    lines += [escape.markdown_note(paragraph(analysis)), ""]
     for title, sentences in (("Mind", analysis.caveats), ("Answers", analysis.reading.notes)):
         if sentences:
-            lines += [f"## {title}", "", *(f"- {sentence}" for sentence in sentences), ""]
+            lines += [f"## {title}", "", *(f"- {escape.markdown_note(sentence)}" for sentence in sentences), ""]
     lines += [*_section("Missing ratings", analysis.reading.missing.astype(str))]
     lines += [*_section("Screened listeners", analysis.screened)]
     lines += ["![Ratings](scores.svg)", ""]
@@ -99,7 +101,8 @@ def markdown(analysis: Analysis) -> str:
 def _section(title: str, table: pd.DataFrame) -> list[str]:
     if table.empty:
         return []
-    return [f"## {title}", "", *markdown_table([list(table.columns), *table.astype(str).to_numpy().tolist()]), ""]
+    cells = [[cell if isinstance(cell, str) else str(cell) for cell in row] for row in table.to_numpy(object).tolist()]
+    return [f"## {escape.markdown(title)}", "", *markdown_table([list(table.columns), *cells]), ""]
 
 
 def _scores(title: str, findings: Findings, test: str) -> list[str]:
@@ -127,7 +130,7 @@ def _pairs(pairs: pd.DataFrame, decimals: int) -> pd.DataFrame:
     shown = []
     for _, row in pairs.iterrows():
         name = f"{row['first']} \u2212 {row['second']}"
-        one = {"pair": f"**{name}**" if row["primary"] else name}
+        one: dict[str, str] = {"pair": Marked(f"**{escape.markdown(name)}**") if row["primary"] else name}
         if "comparisons" in pairs:
             one |= {word: f"{row[f'chose_{word}']:.1%}" for word in ("first", "none", "second")}
             one["share of first"] = f"{row['share']:.1%} [{row['share_low']:.1%}, {row['share_high']:.1%}]"
@@ -137,7 +140,7 @@ def _pairs(pairs: pd.DataFrame, decimals: int) -> pd.DataFrame:
         }
         one |= {"p": _small(row["p"]), "p (Holm)": _small(row["p_holm"]), "r": f"{row['rank_biserial']:.2f}"}
         shown.append({**one, "n": str(row["listeners"]), "detectable": f"{row['detectable']:.{decimals}f}"})
-    return pd.DataFrame(shown)
+    return pd.DataFrame(shown, dtype=object)  # pandas' own strings would lose `Marked`
 
 
 def _small(p: float) -> str:

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vcbench.api.scores import ALL, scores_to_frame
+from vcbench.base import escape
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.files import write_text
 from vcbench.base.state import find_state
@@ -57,6 +58,7 @@ def render(run: Run, board: Leaderboard) -> str:
     environment = Environment(
         loader=PackageLoader("vcbench.reporting.report"),
         autoescape=True,
+        finalize=escape.html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -16,8 +16,10 @@ import seaborn as sns
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from vcbench.api.scores import Column
+from vcbench.base.escape import plot, visible
 
 # CSS variable: colours on a light and on a dark page. Plots are drawn in the first, which the variable then replaces.
 COLOURS = {
@@ -58,19 +60,26 @@ def new(height: float, rows: Sequence[float] = (1.0,)) -> tuple[Figure, list[Axe
 def inline(figure: Figure, description: str) -> Markup:
     """The figure as an element of an HTML page: without header, with unique ids and colours as CSS variables."""
     buffer = io.StringIO()
+    for words in figure.findobj(Text):
+        words.set_parse_math(False)  # also in ticks, which are made outside of the style
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(
-        r"\s*<metadata>.*?</metadata>|\s*<style.*?</style>|\s+xmlns(:xlink)?=\"[^\"]*\"", "", text, flags=re.DOTALL
-    )
+    text = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style.*?</style>", "", text, flags=re.DOTALL)
     name = hashlib.sha256(f"{description}{text}".encode()).hexdigest()[:8]
-    text = re.sub(r"(\bid=\"|xlink:href=\"#|url\(#)", rf"\g<1>p{name}-", text).replace("xlink:href", "href")
-    for variable, (light, _) in COLOURS.items():
-        text = text.replace(light, f"var(--{variable})")
-    label = Markup('<svg role="img" aria-label="{}"').format(description)
+    text = re.sub(r"<[^>]*>", lambda tag: _rewrite(tag[0], name), text)  # tags alone: a label may look like any of this
+    label = Markup('<svg role="img" aria-label="{}"').format(visible(description))
     return Markup(text.replace("<svg", label, 1))
+
+
+def _rewrite(tag: str, name: str) -> str:
+    """A tag with ids of its own on the page, and with colours from the page."""
+    tag = re.sub(r"\s+xmlns(:xlink)?=\"[^\"]*\"", "", tag)
+    tag = re.sub(r"(\bid=\"|xlink:href=\"#|url\(#)", rf"\g<1>p{name}-", tag).replace("xlink:href", "href")
+    for variable, (light, _) in COLOURS.items():
+        tag = tag.replace(light, f"var(--{variable})")
+    return tag
 
 
 def shown(values: Any, column: Column) -> Any:
@@ -103,7 +112,7 @@ def dots(axis: Axes, cells: pd.DataFrame, column: Column, rows: Sequence[str], r
     for place, (upper, lower) in enumerate(pairwise(rows)):
         if lower in references and upper not in references:
             axis.axhline(place + 0.5, color=MUTED, linewidth=0.7, linestyle=":")
-    axis.set_yticks(range(len(rows)), rows)
+    axis.set_yticks(range(len(rows)), [plot(row) for row in rows])
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.locator_params(axis="x", nbins=6)
     axis.grid(axis="y", visible=False)
@@ -128,8 +137,10 @@ def conditions(cells: pd.DataFrame, column: Column, systems: Sequence[str], name
         mean, low, high = shown(own[["mean", "low", "high"]], column).T
         reach = np.nan_to_num([mean - low, high - mean])
         places = np.arange(len(names)) + (index - (len(found) - 1) / 2) * 0.6 / len(found)
-        axis.errorbar(places, mean, reach, fmt=marker, ms=4.5, color=colour, capsize=2, elinewidth=1.2, label=system)
-    axis.set_xticks(range(len(names)), names)
+        axis.errorbar(
+            places, mean, reach, fmt=marker, ms=4.5, color=colour, capsize=2, elinewidth=1.2, label=plot(system)
+        )
+    axis.set_xticks(range(len(names)), [plot(name) for name in names])
     axis.set_xlim(-0.5, len(names) - 0.5)
     axis.grid(axis="x", visible=False)
     _finish(axis, _upward(column))
@@ -186,7 +197,7 @@ def bands(errors: Mapping[str, np.ndarray], column: Column) -> Markup:
     figure, (axis,) = new(2.7)
     for (system, values), colour, marker in zip(errors.items(), cycle(SERIES), cycle(MARKERS), strict=False):
         axis.plot(
-            np.arange(1, len(values) + 1), shown(values, column), color=colour, label=system, linewidth=1.4, marker=marker,
+            np.arange(1, len(values) + 1), shown(values, column), color=colour, label=plot(system), linewidth=1.4, marker=marker,
             markevery=max(1, len(values) // 8), ms=4,
         )  # fmt: skip
     axis.set_xlabel("mel band, from low to high")
