@@ -1,4 +1,4 @@
-"""Simulated listeners with known truth; small examples with known figures; a bundle, answered and analysed."""
+"""Simulated listeners with known truth, published examples, and a bundle that is answered and analysed."""
 
 from __future__ import annotations
 
@@ -37,11 +37,7 @@ TRUTH = {"best": 75.0, "good": 60.0, "fair": 50.0, "poor": 35.0}
 
 
 PREDICTED = {"flowvc": 0.7, "again_vc": 0.65, "third_system": 0.4, "source": 0.2, "target": 0.9}
-
-
-HEARD = "Naturalness, heard (1-5)"
-
-
+HEARD = "Naturalness, rated (1-5)"
 CARELESS = ["21", "22", "23"]
 
 
@@ -55,7 +51,7 @@ def make_plan(test: str = "mushra", **changes: Any) -> AnalysisPlan:
 
 
 def tabulate(scores: dict[str, np.ndarray], purpose: str = "rated") -> pd.DataFrame:
-    """A long table of (listeners, items) ratings by system, one clip each."""
+    """A long table of (listeners, items) ratings per system, one clip each."""
     rows = [
         {
             "listener": str(listener + 1), "item": f"t{item}", "system": system, "rating": rating, "position": 0,
@@ -121,7 +117,7 @@ def test_screening_of_categories() -> None:
     table, gold = simulate_mos(3)
     broken = screen(table, make_plan("mos"), gold)
     assert dict(zip(broken["listener"], broken["rule"], strict=True)) == {
-        "21": "trap clips answered wrongly", "22": "ratings all alike", "23": "clips not heard to their end",
+        "21": "trap clips answered wrongly", "22": "ratings all the same", "23": "clips not played fully",
     }  # fmt: skip
     assert "0 of 2 right" in broken["found"][0]
     lenient = CategoryScreening(all_heard=False, traps_share=0.0, minimum_variance=0.0)
@@ -130,16 +126,16 @@ def test_screening_of_categories() -> None:
 
 def test_an_anchor_that_many_misjudge_is_the_items_fault() -> None:
     anchor = np.full((20, 4), 30.0)
-    anchor[:6, 0] = 95  # of 30% of listeners: the item does not count
+    anchor[:6, 0] = 95  # by 30% of listeners: the item does not count
     anchor[7, 1] = 95  # in 1 of 3 items
     table = tabulate({ANCHOR_70: anchor, HIDDEN: np.full((20, 4), 100.0)})
     assert screen(table, make_plan(), {})[["listener", "found"]].to_numpy().tolist() == [
-        ["8", "in 1 of 3 items; 15% of them are allowed"]
+        ["8", "in 1 of 3 items; at most 15% are allowed"]
     ]
 
 
 def test_intervals_cover_the_truth() -> None:
-    """300 studies of 20 listeners and 12 items, of two systems; truth is the mean over all listeners and items."""
+    """300 studies of two systems with 20 listeners and 12 items; the truth is the population mean."""
     random = np.random.default_rng(5)
     covered = {"mean": 0, "difference": 0}
     names = [str(number) for number in range(20)], [str(number) for number in range(12)]
@@ -247,7 +243,7 @@ def test_two_modes() -> None:
 
 
 def preferences(chosen: np.ndarray) -> pd.DataFrame:
-    """(listeners, items), 1 where "a" was chosen, -1 where "b" was, 0 for neither; a is A in items of even number."""
+    """A table from choices (listeners, items): 1 for "a", -1 for "b", 0 for neither; a is shown as A in even items."""
     table = tabulate({"a": (chosen > 0).astype(float), "b": (chosen < 0).astype(float)})
     even = table["item"].str.removeprefix("t").astype(int) % 2 == 0
     return table.assign(position=np.where(even == (table["system"] == "a"), 0, 1))
@@ -281,7 +277,7 @@ def test_preferences() -> None:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run, and a test of it that six listeners have answered; listener 6 says 3 to everything."""
+    """A run and a listening test of it, answered by six listeners; listener 6 rates everything 3."""
     folder = tmp_path_factory.mktemp("study")
     run = made_up_run(folder / "run", list(PREDICTED)[:3], PREDICTED)
     for number, row in enumerate(run.rows):
@@ -311,10 +307,10 @@ def analyse_study(study: Path) -> Any:
 def test_an_answered_bundle_is_analysed(study: Path) -> None:
     done = analyse_study(study)
     assert done.exit_code == 0, done.output
-    assert "Screened: listener 6, ratings all alike" in done.output
-    assert "5 listeners count after 1 were screened; 6 were planned." in done.output
+    assert "Screened: listener 6, ratings all the same" in done.output
+    assert "5 listeners count after 1 were left out; 6 were planned." in done.output
     assert (
-        "With 5 listeners Wilcoxon's test cannot reach the level of 0.05 that the primary contrast needs; 6"
+        "With 5 listeners Wilcoxon's test cannot reach the level of 0.05 that the primary contrast needs; it takes at least 6"
         in done.output
     )
     out = study / "mos.analysis"
@@ -343,18 +339,18 @@ def test_an_answered_bundle_is_analysed(study: Path) -> None:
 
 
 def _check_merged(study: Path, means: pd.Series) -> None:
-    """The answers stand in the run's tables and report, before what was predicted; also when these are made anew."""
+    """The ratings are in the run's tables and report, before the predicted scores, also when these are made again."""
     board = pd.read_csv(study / "run" / "leaderboard.csv").query("condition == 'all'")
     cells = board.pivot(index="system", columns="title", values="mean")
     assert cells[HEARD].dropna().to_dict() == pytest.approx(means.to_dict())
     assert set(means.index) == {*PREDICTED, "source"} - {"target"}
     systems = cells.loc[["flowvc", "again_vc", "third_system"]]
     r = np.corrcoef(systems[HEARD], systems["Cosine <x>"])[0, 1]
-    said = f"with Cosine <x> {r:.2f}, 1.00 (3 systems)."  # the others are the same for all: no correlation
+    said = f"with Cosine <x> {r:.2f}, 1.00 (3 systems)."  # the other metrics are equal for all systems: no correlation
     lines = (study / "run" / "leaderboard.md").read_text().splitlines()
     assert next(line for line in lines if line.startswith("| system")).split("|")[4].strip() == f"{HEARD} ↑¹"
     (footnote,) = [line for line in lines if line.startswith("1. ")]
-    assert "5 listeners, 1 more screened, 4 items of seen->seen, unseen->unseen" in footnote
+    assert "5 listeners (1 more were left out), 4 items of seen->seen, unseen->unseen" in footnote
     assert footnote.endswith(said)
     (study / "run" / "report.html").unlink()
     page = report(study / "run").read_text()
@@ -373,7 +369,7 @@ def test_answers_to_other_recordings_stay_out_of_the_tables(study: Path, tmp_pat
     assert "n/a: listeners rated recordings of flowvc that the run no longer has." in page
     refused = analyse_study(tmp_path / "study")
     assert isinstance(refused.exception, UserError)
-    assert "does not have the recordings of flowvc that listeners heard" in str(refused.exception)
+    assert "does not have the recordings of flowvc that listeners rated" in str(refused.exception)
 
 
 def test_a_changed_plan_is_said(study: Path, tmp_path: Path) -> None:
@@ -385,7 +381,7 @@ def test_a_changed_plan_is_said(study: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*arguments, str(study / "results")])
     assert done.exit_code == 0, done.output
     assert "The analysis plan was changed after the bundle was exported." in done.output
-    assert "No listener broke a screening rule (rules changed after the bundle had been exported)." in done.output
+    assert "No listener broke a screening rule (rules changed after the bundle was exported)." in done.output
     plan.write_text(plan.read_text().replace("alpha = 0.05", 'alpha = "small"'))
     done = CliRunner().invoke(app, [*arguments, str(study / "results")])
     assert "analysis_plan.toml: alpha: Input should be a valid number" in str(done.exception)

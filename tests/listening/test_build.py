@@ -1,4 +1,4 @@
-"""Listening packages: that they are blind, fair to every system, and readable by the programs that run them."""
+"""Listening packages are blind, fair to every system, and readable by the programs that run them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SMALL = Options(items=2, listeners=2, per_item=2, training=1)
 
 
 def options_of(test: str) -> Options:
-    """Three items of six trials; one is for training and, but in MUSHRA, two for gold pages."""
+    """Three items from six trials; one more is for training and, except in MUSHRA, two are for gold pages."""
     extras = {} if test == "mushra" else {"traps": 1, "gold": 2}
     return Options(
         items=3, listeners=3, per_item=2, seed=1, no_preference=True, contrast=("flowvc", "again_vc"), **extras
@@ -71,7 +71,7 @@ def read(package: Path, listener: int = 1) -> tuple[dict[str, Any], dict[str, An
 
 
 def rating_pages(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Training pages, then those of the random block, whose rounds may be lists."""
+    """Training pages, then the pages of the random block, whose rounds may be lists."""
 
     def flat(pages: list[Any]) -> Iterator[dict[str, Any]]:
         for page in pages:
@@ -238,7 +238,7 @@ def test_the_analysis_plan_is_fixed_with_the_bundle(package: Path) -> None:
 
 
 def test_the_page_has_the_same_data_as_the_files(package: Path) -> None:
-    """From file:// it can read scripts alone, so they hold manifest, sheets, texts and clips."""
+    """From file:// the page can only load scripts, so they contain manifest, sheets, texts and clips."""
     text = (package / "data.js").read_text()
     data = json.loads(text.removeprefix("vcbench.data = ").removesuffix(";\n"))
     assert data["manifest"] == json.loads((package / "manifest.json").read_text())
@@ -335,7 +335,7 @@ def clip_paths(content: Any) -> list[str]:
 
 
 def test_configuration_keeps_to_the_dialect(package: Path) -> None:
-    """One line per page, no nested dash, no escape: what webMUSHRA's parser reads wrongly is not there."""
+    """One line per page, no nested dash, no escape: nothing that webMUSHRA's parser reads wrongly."""
     text = (package / "webmushra" / "listener_002.yaml").read_text()
     assert "- - " not in text
     assert "\\" not in text
@@ -356,7 +356,7 @@ def test_letters_stay_letters() -> None:
 
 
 def test_parsers_of_javascript_read_the_same(package: Path, tmp_path: Path) -> None:
-    """js-yaml, and yamljs, which is webMUSHRA's parser; where node has them."""
+    """js-yaml, and yamljs, which is webMUSHRA's parser; if node has them."""
     probe = "for (const name of ['js-yaml', 'yamljs']) require.resolve(name)"
     if (
         shutil.which("node") is None
@@ -409,26 +409,26 @@ def test_named_rows_and_failed_trials(run: FinishedRun) -> None:
     assert made.rows == ("flowvc", "again_vc")
     assert {page.trial for page in made.pages} == {f"t000{index}" for index in range(1, 6)}
     with pytest.raises(
-        ListeningError, match=r"4 items .*and 1 trials for training.*; 4 of the run's 6 .* at most 3 items"
+        ListeningError, match=r"4 items and 1 trials for training.*; 4 of the run's 6 .* at most 3 items"
     ):
         plan(failed, "mos", Options(items=4, listeners=4, per_item=2))
 
 
 def refusals() -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
     return [
-        ({}, "abx", {}, "no test 'abx'; allowed: mos, similarity-mos, preference, mushra"),
+        ({}, "abx", {}, "Unknown test 'abx'; allowed: mos, similarity-mos, preference, mushra"),
         ({"conversions": []}, "mos", {}, "has no conversions"),
         ({"systems": ["flowvc"]}, "mos", {"rows": ("flowvc", "source")}, "two systems; converted here: flowvc"),
         ({}, "mos", {"rows": ("flowvc", "source")}, "at least two systems"),
         ({}, "mos", {"rows": ("flowvc", "nobody")}, "no row nobody; it has flowvc"),
         ({}, "mos", {"items": 0}, "0 items, 1 training trials"),
-        ({}, "mos", {"traps": -1}, "nothing below 0, is allowed"),
-        ({}, "mushra", {"traps": 1}, "hidden reference and anchors in place of traps"),
+        ({}, "mos", {"traps": -1}, "no number may be below 0"),
+        ({}, "mushra", {"traps": 1}, "takes no traps or gold clips: its hidden reference"),
         ({}, "mos", {"per_item": 3}, "nobody rates a clip twice"),
-        ({}, "mos", {"contrast": ("flowvc", "target")}, "primary contrast .* is not of two rows"),
-        ({}, "mos", {"contrast": ("flowvc", "flowvc")}, "primary contrast .* is not of two rows"),
-        ({}, "mos", {"condition": "unseen"}, "no trials of condition 'unseen'; there are of seen->seen, seen->unseen"),
-        ({}, "mos", {"language": "fr"}, "does not speak 'fr'; it speaks de, en"),
+        ({}, "mos", {"contrast": ("flowvc", "target")}, "primary contrast .* does not name two rows"),
+        ({}, "mos", {"contrast": ("flowvc", "flowvc")}, "primary contrast .* does not name two rows"),
+        ({}, "mos", {"condition": "unseen"}, "Unknown condition 'unseen'; the run has seen->seen, seen->unseen"),
+        ({}, "mos", {"language": "fr"}, "no translation for 'fr'; available: de, en"),
     ]
 
 
@@ -468,11 +468,11 @@ def test_too_many_signals_for_mushra_are_refused(run: FinishedRun) -> None:
 def test_items_too_long_for_mushra_are_left_out(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "vcbench.listening.design.selection.MAXIMUM_SECONDS", 1.33
-    )  # passed by the last row of the fourth trial
+    )  # exceeded by the last row of the fourth trial
     kept = plan(run, "mushra", Options(items=3, listeners=3, per_item=2, training=0))
     assert {page.trial for page in kept.pages} == {"t0000", "t0001", "t0002"}
     four = Options(items=4, listeners=4, per_item=2, training=0)
-    with pytest.raises(ListeningError, match=r"3 of the run's 6 trials .* and last at most 1 s"):
+    with pytest.raises(ListeningError, match=r"3 of the run's 6 trials .* and are at most 1 s long"):
         plan(run, "mushra", four)
     assert len({page.trial for page in plan(run, "mos", four).pages}) == 4
 
@@ -480,7 +480,7 @@ def test_items_too_long_for_mushra_are_left_out(run: FinishedRun, monkeypatch: p
 def test_nothing_that_exists_is_overwritten(run: FinishedRun, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    key = build(run, "mos", out, SMALL)  # an empty folder is taken
+    key = build(run, "mos", out, SMALL)  # an empty folder is accepted
     assert key == tmp_path / "out.key"
     before = (key / "key.json").read_bytes()
     with pytest.raises(ListeningError, match="not an empty folder"):
@@ -496,7 +496,7 @@ def test_nothing_that_exists_is_overwritten(run: FinishedRun, tmp_path: Path) ->
 
 @pytest.mark.parametrize("inside", ["out/key", "out/../out/deep/key", "out"])
 def test_a_key_inside_the_package_is_refused(run: FinishedRun, tmp_path: Path, inside: str) -> None:
-    with pytest.raises(ListeningError, match="would lie inside the package"):
+    with pytest.raises(ListeningError, match="would be inside the package"):
         build(run, "mos", tmp_path / "out", SMALL, key=tmp_path / inside)
     assert not list(tmp_path.iterdir())
 
@@ -515,7 +515,7 @@ def test_a_broken_clip_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [16000, 22050, 24000, 44100, 48000])
 @pytest.mark.parametrize("pass_band", [3500.0, 7000.0])
 def test_anchors_keep_to_the_mask(rate: int, pass_band: float) -> None:
-    """The mask of the 3.5 kHz anchor (BS.1534-3), and the same distances from 7 kHz."""
+    """The mask of the 3.5 kHz anchor (BS.1534-3), and the same distances above 7 kHz."""
     frequencies, response = signal.freqz(low_pass(pass_band, rate), worN=2**16, fs=rate)
     decibels = 20 * np.log10(np.maximum(np.abs(response), 1e-9))
     assert np.abs(decibels[frequencies <= pass_band]).max() <= 0.1
@@ -538,7 +538,7 @@ def test_an_anchor_above_the_band_is_refused() -> None:
 
 
 def test_a_peaky_clip_lowers_all_alike() -> None:
-    """Crest factor above 22 dB: -23 LUFS would clip."""
+    """With a crest factor above 22 dB, -23 LUFS would clip."""
     wave = speechlike(2.0, 120.0, RATE, 0.35)
     peaky = wave.copy()
     peaky[RATE] = 0.9
@@ -553,7 +553,7 @@ def test_a_peaky_clip_lowers_all_alike() -> None:
 
 def test_a_clip_too_short_to_measure_is_refused(tmp_path: Path) -> None:
     short = make_run(tmp_path / "run", seconds=0.25, trials=3)
-    with pytest.raises(ListeningError, match="s of speech; loudness is measured over"):
+    with pytest.raises(ListeningError, match="s of speech; measuring its loudness needs"):
         build(short, "mos", tmp_path / "out", SMALL)
 
 
@@ -597,7 +597,7 @@ def test_the_command_line_hands_over_every_option(
         "training": 0, "traps": 1, "gold": 2, "no_preference": True, "contrast": ["flowvc", "source"], "language": "de",
         "consent": "I, being of sound mind.", "collector": "https://example.org/answers",
     }  # fmt: skip
-    assert {page["condition"] for page in key["pages"].values()} == {"seen->seen", ""}  # a trap has none
+    assert {page["condition"] for page in key["pages"].values()} == {"seen->seen", ""}  # a trap page has no condition
     assert (manifest["language"], manifest["no_preference"]) == ("de", True)
     assert len(json.loads((tmp_path / "out" / "sheets.json").read_text())) == 4
     assert (tmp_path / "out" / "consent.txt").read_text() == "I, being of sound mind.\n"

@@ -1,4 +1,4 @@
-"""The page, driven in headless Chromium as a listener would: by keyboard, from file:// and from the collecting server."""
+"""Drive the page in headless Chromium as a listener would: by keyboard, from file:// and from the collecting server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TESTS = ["mos", "similarity-mos", "preference", "mushra"]
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Key]:
-    """The smallest tests: of each, two listeners and two items of two systems; clips are short, as they are played."""
+    """One small test of each kind: two listeners, two items, two systems; clips are short because they are played."""
     folder = tmp_path_factory.mktemp("bundles")
     run = make_run(folder / "run", trials=3, seconds=0.5)
     options = Options(items=2, listeners=2, per_item=1, rows=("flowvc", "again_vc"), no_preference=True)
@@ -58,7 +58,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def context(browser: Any) -> Iterator[Any]:
-    """A browser with an empty storage."""
+    """A browser with empty storage."""
     made = browser.new_context(viewport={"width": 1100, "height": 900}, accept_downloads=True)
     made.set_default_timeout(30_000)
     yield made
@@ -67,7 +67,7 @@ def context(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def page(context: Any) -> Iterator[Any]:
-    """A page on which no script may fail."""
+    """A page that fails the test if any of its scripts fails."""
     opened = context.new_page()
     failures: list[str] = []
     opened.on("pageerror", lambda error: failures.append(str(error)))
@@ -77,7 +77,7 @@ def page(context: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def scripts(browser: Any, bundles: dict[str, Bundle]) -> Any:
-    """A page to ask its scripts something."""
+    """A page for calling its scripts directly."""
     opened = browser.new_page()
     opened.goto((bundles["mos"].folder / "index.html").as_uri())
     return opened
@@ -114,7 +114,7 @@ def press(page: Any, *keys: str) -> None:
 
 
 def tab_to(page: Any, name: str) -> None:
-    """Go on with the Tab key until a control of this accessible name has the focus."""
+    """Press Tab until a control with this accessible name has the focus."""
     for _ in range(40):
         page.keyboard.press("Tab")
         focused = page.evaluate(
@@ -122,17 +122,17 @@ def tab_to(page: Any, name: str) -> None:
         )
         if re.search(name, focused):
             return
-    raise AssertionError(f"Tab never came to {name!r}")
+    raise AssertionError(f"Tab never reached {name!r}")
 
 
 def heading(page: Any, text: str) -> None:
-    """Wait for a page; its heading has the focus, so a screen reader begins there."""
+    """Wait for a page; its heading has the focus, so that a screen reader starts there."""
     page.locator("h1", has_text=text).wait_for()
     assert page.evaluate("document.activeElement.tagName") == "H1"
 
 
 def come_in(page: Any, address: str, listener: int = 1) -> None:
-    """From the first page to the volume, by keyboard alone."""
+    """From the first page to the volume page, using only the keyboard."""
     page.goto(address)
     heading(page, "Welcome")
     tab_to(page, "listener number")
@@ -146,7 +146,7 @@ def come_in(page: Any, address: str, listener: int = 1) -> None:
 
 
 def begin(page: Any, address: str, listener: int = 1) -> None:
-    """From the first page to the first that is rated, by keyboard alone."""
+    """From the first page to the first rating page, using only the keyboard."""
     come_in(page, address, listener)
     heading(page, "Volume")
     tab_to(page, "Play Sample")
@@ -161,7 +161,7 @@ def begin(page: Any, address: str, listener: int = 1) -> None:
 
 
 def listen(page: Any) -> None:
-    """Play every clip to its end, one after the other."""
+    """Play every clip fully, one after the other."""
     for index in range(page.locator(".play").count()):
         name = page.locator(".play").nth(index).get_attribute("aria-label").removeprefix("Play ")
         tab_to(page, f"^Play {name}$")
@@ -170,7 +170,7 @@ def listen(page: Any) -> None:
 
 
 def rate(page: Any, test: str, number: int) -> None:
-    """Rate all of a page, by keyboard alone; every slider above 90, so that nobody is screened."""
+    """Rate a whole page, using only the keyboard; every slider is above 90, so that nobody is left out."""
     if test == "mushra":
         for index in range(page.locator(".row input").count()):
             tab_to(page, f"^Rating of Recording {index + 1},")
@@ -190,7 +190,7 @@ def go_on(page: Any) -> None:
 
 
 def session_of(page: Any, test: str) -> None:
-    """Every page after the opening, to the end."""
+    """All pages after the opening ones, to the end."""
     number = 0
     while "Thank you" not in (title := page.locator("h1").inner_text()):
         if "begins" not in title:
@@ -207,7 +207,7 @@ def download(page: Any, name: str = "Download the answers") -> bytes:
 
 
 def check(key: Key, path: Path) -> Session:
-    """A complete session, which the analysis takes as it is."""
+    """Check a complete session, which the analysis accepts."""
     result = read_session(path.read_bytes())
     key.bundle.check(result)
     analysis = analyse_test(key, [path])
@@ -267,7 +267,7 @@ def test_a_session_is_collected_by_the_server(page: Any, keys: dict[str, Key], t
 
 
 def kept_pages(page: Any) -> dict[str, Any]:
-    """What the browser's storage holds of the session's pages."""
+    """The pages of the session in the browser's storage."""
     text = page.evaluate("localStorage.getItem(Object.keys(localStorage).find(key => key.endsWith(':session')))")
     pages: dict[str, Any] = json.loads(text)["pages"]
     return pages
@@ -278,14 +278,14 @@ def test_nothing_is_rated_before_it_is_heard(page: Any, bundles: dict[str, Bundl
     status = page.get_by_role("status")
     assert all(not choice.is_enabled() for choice in page.get_by_role("radio").all())
     page.get_by_role("button", name="Continue").click()
-    assert "Please listen to the end of: The speaker, Recording." in status.inner_text()
+    assert "Please listen to all of: The speaker, Recording." in status.inner_text()
     page.get_by_role("button", name="Play The speaker").click()
-    page.get_by_role("button", name="Stop The speaker").click()  # not to its end
+    page.get_by_role("button", name="Stop The speaker").click()  # not fully
     page.get_by_role("button", name="Play Recording").click()
     page.locator(".clip").nth(1).locator(".heard:not(:empty)").wait_for()
     assert all(not choice.is_enabled() for choice in page.get_by_role("radio").all())
     page.get_by_role("button", name="Continue").click()
-    assert "Please listen to the end of: The speaker." in status.inner_text()
+    assert "Please listen to all of: The speaker." in status.inner_text()
     page.get_by_role("button", name="Play The speaker").click()
     page.locator(".clip").nth(0).locator(".heard:not(:empty)").wait_for()
     page.get_by_role("button", name="Continue").click()
@@ -307,7 +307,7 @@ def test_an_untouched_slider_is_no_rating(page: Any, bundles: dict[str, Bundle])
     (clips,) = kept_pages(page).values()
     ratings = [clip["rating"] for code, clip in clips["clips"].items() if code]
     assert ratings == [None, 0, *[100] * (len(ratings) - 2)]
-    sliders.nth(0).click()  # its very middle, where it stands already
+    sliders.nth(0).click()  # the exact middle, where it already is
     assert sliders.nth(0).get_attribute("aria-valuetext") == "50"
     page.get_by_role("button", name="Continue").click()
     heading(page, "The test begins")
@@ -327,7 +327,7 @@ def test_a_full_storage_is_said_and_loses_nothing(page: Any, bundles: dict[str, 
     page.evaluate(FILL)
     page.get_by_role("radio").nth(1).check()
     alert = page.get_by_role("alert")
-    assert "Your browser cannot keep your answers" in alert.inner_text()
+    assert "Your browser cannot save your answers" in alert.inner_text()
     partial = read_session(download(page, "Download the answers so far"))
     bundle.check(partial)
     assert (partial.training[0].rating, partial.complete, partial.ended) == (2, False, None)
@@ -353,7 +353,7 @@ def test_the_session_is_in_one_tab_at_a_time(context: Any, page: Any, bundles: d
     assert page.get_by_role("radio").count() == 0
     listen(second)
     second.get_by_role("radio").nth(2).check()
-    page.get_by_role("button", name="Go on here instead").click()
+    page.get_by_role("button", name="Continue here instead").click()
     heading(page, "Practice page 1")
     assert page.get_by_role("radio").nth(2).is_checked()
     heading(second, "open in another tab")
@@ -432,7 +432,7 @@ SWITCH = """async () => {
 
 
 def test_switching_in_mushra_has_no_gap_and_no_click(scripts: Any) -> None:
-    """Two clips of constant level, in a loop of 0.3 s: only the switch at 0.4 s may change anything, for 10 ms."""
+    """Two clips of constant level, looping every 0.3 s: only the switch at 0.4 s may change the output, for 10 ms."""
     rendered = scripts.evaluate(SWITCH)
     started, switched, settled = round(0.02 * 48000), round(0.4 * 48000), round(0.411 * 48000)
     assert set(rendered[started:switched]) == {0.5}
@@ -459,6 +459,6 @@ def test_the_checksum_is_the_one_of_everywhere(scripts: Any) -> None:
     assert scripts.evaluate("texts => texts.map(vcbench.sha256)", texts) == [
         hashlib.sha256(text.encode()).hexdigest() for text in texts
     ]
-    document = {"b": [1, None, True, {"z": texts[-1], "a": []}], "a": {"é": -5, "e": "x"}, "checksum": "no part of it"}
+    document = {"b": [1, None, True, {"z": texts[-1], "a": []}], "a": {"é": -5, "e": "x"}, "checksum": "not included"}
     inside = {key: value for key, value in document.items() if key != "checksum"}
     assert scripts.evaluate("d => vcbench.sha256(vcbench.canonical(d))", inside) == checksum(document)

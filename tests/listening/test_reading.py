@@ -1,4 +1,4 @@
-"""Every format of answers is read as one table; what does not belong to the bundle is refused."""
+"""Answers of every format are read into one table; answers to another bundle are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Key]:
 
 
 def answered(key: Key, listener: int = 1, session: int = 1) -> dict[str, Any]:
-    """A session whose ratings differ from clip to clip; of preferences the first is for A, the second refused, and so on."""
+    """A session with different ratings; preferences alternate between A and "no preference"."""
     document = make_session(key.bundle, listener, session)
     values = KINDS[key.test].values
     for index, answer in enumerate(document["answers"]):
@@ -60,7 +60,7 @@ def ratings(table: Any) -> dict[tuple[str, str, str], float]:
 
 
 def responses(key: Key, document: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Page, stimulus and answer, as webMUSHRA has them when a session's answers are given to its own configuration."""
+    """Page, stimulus and answer, as webMUSHRA records them when the session is entered there."""
     answers = [*document["training"], *document["answers"]]
     for answer in answers:
         role = key.content["clips"][answer["clip"]]["role"]
@@ -74,7 +74,7 @@ def responses(key: Key, document: dict[str, Any]) -> Iterator[tuple[str, str, An
 
 
 def php(key: Key, document: dict[str, Any], path: Path) -> None:
-    """As service/write.php of webMUSHRA writes it."""
+    """Write answers as webMUSHRA's service/write.php does."""
     mushra = key.test == "mushra"
     fields = ["rating_stimulus", "rating_score"] if mushra else ["stimuli_rating", "stimuli"]
     own = ["session_test_id", "listener_id", *(["session_uuid"] if mushra else []), "trial_id", *fields, "rating_time"]
@@ -90,7 +90,7 @@ def php(key: Key, document: dict[str, Any], path: Path) -> None:
 
 
 def pymushra(key: Key, document: dict[str, Any]) -> dict[str, Any]:
-    """As pymushra's database holds it: numbers that were text, ratings of single stimuli in a list."""
+    """Answers as in pymushra's database: numbers instead of text, ratings of single stimuli in a list."""
     person = {"listener_id": document["listener"], "uuid": "0b1c"}
     kind, field = ("mushra", "score") if key.test == "mushra" else ("likert_single_stimulus", "stimulusRating")
     trials = [
@@ -104,7 +104,7 @@ def pymushra(key: Key, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def webmushra_session(key: Key, document: dict[str, Any]) -> dict[str, Any]:
-    """What webMUSHRA posts when a session's answers are given to its own configuration."""
+    """The document that webMUSHRA posts when the session is entered there."""
     kind, field = ("mushra", "score") if key.test == "mushra" else ("likert_single_stimulus", "stimulusRating")
     trials: dict[str, dict[str, Any]] = {}
     for page, stimulus, value in responses(key, document):
@@ -117,7 +117,7 @@ def webmushra_session(key: Key, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def pymushra_csv(database: dict[str, Any], path: Path) -> None:
-    """As pymushra's /download writes it."""
+    """Write answers as pymushra's /download does."""
     rows = []
     for trial in next(iter(database.values())).values():
         groups = {"responses": trial["responses"][0], "questionaire": trial["questionaire"]}
@@ -150,7 +150,7 @@ def test_own_sessions(keys: dict[str, Key], tmp_path: Path) -> None:
 def test_pymushra_hands_out_a_configuration_and_what_it_stores_is_read(
     keys: dict[str, Key], tmp_path: Path, test: str
 ) -> None:
-    """By pymushra's own application: its database, and the CSV file that it makes of that."""
+    """By pymushra's application: its database, and the CSV file that it makes from it."""
     service = pytest.importorskip("pymushra.service", reason="needs pymushra: the extra `test`")
     from tinydb import TinyDB
 
@@ -190,7 +190,7 @@ def test_foreign_formats_say_the_same(keys: dict[str, Key], tmp_path: Path, test
         assert reading.table["heard"].isna().all()
     both = read([tmp_path / "tiny.json", tmp_path / "download.csv"], key)
     assert ratings(both.table) == pytest.approx(expected, nan_ok=True)
-    assert "one state more of a session" in both.notes[0]
+    assert "one more state of the same session" in both.notes[0]
 
 
 def test_sides_of_a_preference(keys: dict[str, Key], tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_plain_table(keys: dict[str, Key], tmp_path: Path) -> None:
     path.write_text("listener\titem\tsystem\trating\n" + "".join("{}\t{}\t{}\t{}\n".format(*row) for row in rows))
     reading = read([path], key)
     found = reading.table[["listener", "item", "system", "rating"]].itertuples(index=False, name=None)
-    assert list(found) == rows  # a name that looks like a number stays as it is
+    assert list(found) == rows  # a name that looks like a number is kept
     path.write_text("listener,item,system,rating\nme,t0000,vocoder,50\n")
     with pytest.raises(ListeningError, match=r"no clip of system 'vocoder' and item 't0000'; its systems are flowvc"):
         read([path], key)
@@ -254,8 +254,8 @@ def test_doubles_are_dropped_and_said(keys: dict[str, Key], tmp_path: Path) -> N
     reading = read([write(tmp_path / "results", early, late, other)], key)
     assert ratings(reading.table) == {("1", a["page"], a["clip"]): a["rating"] for a in late["answers"]}
     assert reading.notes[:2] == [
-        "Listener 1 sent one state more of a session; its fullest state counts.",
-        "Listener 1 has 2 sessions; the fullest (00000000) counts.",
+        "Listener 1 sent one more state of the same session; the most complete one counts.",
+        "Listener 1 has 2 sessions; the most complete one (00000000) counts.",
     ]
     php(key, late, tmp_path / "lss.csv")
     lines = (tmp_path / "lss.csv").read_text().splitlines()
@@ -264,7 +264,7 @@ def test_doubles_are_dropped_and_said(keys: dict[str, Key], tmp_path: Path) -> N
     (tmp_path / "lss.csv").write_text("\n".join(lines))
     reading = read([tmp_path / "lss.csv"], key)
     assert ratings(reading.table) == {("1", a["page"], a["clip"]): a["rating"] for a in late["answers"]}
-    assert f"2 answers came twice and were dropped, {int(changed)} of them with another rating" in reading.notes[0]
+    assert f"2 repeated answers were dropped; {int(changed)} of them differed" in reading.notes[0]
 
 
 def test_missing_ratings_are_reported(keys: dict[str, Key], tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_missing_ratings_are_reported(keys: dict[str, Key], tmp_path: Path) -> N
         answer["rating"] = answer["rated"] = None
     reading = read([write(tmp_path / "results", document)], key)
     assert reading.missing.to_dict("records") == [{"listener": "1", "clips": 6, "missing": 2}]
-    assert reading.notes == ["1 of 2 planned listeners sent nothing."]
+    assert reading.notes == ["1 of 2 planned listeners sent no answers."]
 
 
 def no_number(text: str, key: Key) -> str:
@@ -304,11 +304,11 @@ def no_listener(text: str, key: Key) -> str:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (no_number, "the rating 'good' is no number"),
-        (out_of_scale, "7; allowed are 1 to 5"),
-        (other_bundle, "answers of vcbench_mos_other; this is"),
-        (other_sheet, "no listener '3'; there are 1 to 2"),
-        (other_page, "page 'p_other' is none of"),
+        (no_number, "the rating 'good' is not a number"),
+        (out_of_scale, "7; allowed: 1 to 5"),
+        (other_bundle, "answers to vcbench_mos_other; this is"),
+        (other_sheet, "no listener '3'; allowed: 1 to 2"),
+        (other_page, "has no page 'p_other'"),
         (no_listener, "no column listener_id"),
     ],
 )
@@ -328,10 +328,10 @@ def test_refused_sessions(keys: dict[str, Key], tmp_path: Path) -> None:
     with pytest.raises(ListeningError, match="was changed or damaged"):
         read([path], key)
     path.write_text(json.dumps(pymushra(keys["mushra"], answered(keys["mushra"]))))
-    with pytest.raises(ListeningError, match="it has answers of vcbench_mushra_"):
+    with pytest.raises(ListeningError, match="it has answers to vcbench_mushra_"):
         read([path], key)
     path.write_text("not JSON")
-    with pytest.raises(ListeningError, match="it is no JSON"):
+    with pytest.raises(ListeningError, match="it is not valid JSON"):
         read([path], key)
     with pytest.raises(ListeningError, match="does not exist"):
         read([tmp_path / "nothing"], key)
@@ -339,13 +339,13 @@ def test_refused_sessions(keys: dict[str, Key], tmp_path: Path) -> None:
     with pytest.raises(ListeningError, match="There are no answers"):
         read([tmp_path / "empty"], key)
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ListeningError, match=r"its columns are a, b\. Allowed is a session of our own page"):
+    with pytest.raises(ListeningError, match=r"its columns are a, b\. Allowed: a session of vcbench's page"):
         read([tmp_path / "odd.csv"], key)
 
 
 def test_key_and_bundle_belong_together(keys: dict[str, Key], tmp_path: Path) -> None:
     bundles = keys["mos"].bundle.folder.parent
-    with pytest.raises(ListeningError, match="Name the bundle of this key with --bundle"):
+    with pytest.raises(ListeningError, match="Give the bundle of this key with --bundle"):
         open_key(bundles / "mos.key", bundles / "mushra")
     with pytest.raises(ListeningError, match=r"has no key.json"):
         open_key(bundles / "mos")

@@ -1,4 +1,4 @@
-"""The collecting server under attack: nothing lost, nothing let in, nothing handed out but the bundle."""
+"""The collecting server under attack: it loses nothing, accepts no bad sessions, and serves nothing but the bundle."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def free_port() -> int:
 
 
 class Client:
-    """Talks to a server on this machine, byte for byte as asked."""
+    """Sends requests to a server on this machine, byte for byte as given."""
 
     def __init__(self, port: int, results: Path) -> None:
         self.port, self.results = port, results
@@ -138,7 +138,7 @@ def test_a_session_is_kept_as_it_was_sent_and_once(client: Client, bundle: Bundl
 
 
 def wrong(bundle: Bundle) -> dict[str, bytes]:
-    """Bodies that are no session of this bundle, by what is wrong with them."""
+    """Bodies that are not a session of this bundle, by what is wrong with them."""
     good = make_session(bundle)
     first, *others = good["answers"]
 
@@ -174,24 +174,24 @@ def test_what_is_no_answer_to_this_bundle_is_refused(client: Client, bundle: Bun
 
 def test_a_preference_is_for_one_or_where_allowed_for_none(bundles: dict[str, Bundle]) -> None:
     bundle = bundles["preference"]
-    for rating in (0, 1):  # both refused: no preference is not offered here, and a preference for both is none
-        with pytest.raises(ListeningError, match="which are no preference of this test"):
+    for rating in (0, 1):  # "no preference" is not offered here, and nobody can prefer both
+        with pytest.raises(ListeningError, match="which this preference test does not allow"):
             bundle.check(read_session(signed(make_session(bundle, rating=rating))))
     bundle.check(read_session(signed(make_session(bundle, rating=None))))
 
 
 def test_a_hundred_megabytes_are_cut_off(client: Client, bundle: Bundle) -> None:
-    """With an honest length, and in chunks that tell none."""
+    """With a correct Content-Length, and in chunks without one."""
     for header in (b"Content-Length: 100000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"):
         sent = flood(client.port, header, 100_000_000)
-        assert sent < 20_000_000  # what the sockets' buffers took before the answer
+        assert sent < 20_000_000  # what the socket buffers took before the reply
     assert client.kept() == []
     assert client.post(b" " * (MAXIMUM_BYTES + 1)) == 413
     assert client.post(signed(make_session(bundle))) == 201
 
 
 def flood(port: int, header: bytes, size: int) -> int:
-    """Send until the server hangs up; how many bytes it took. Its answer, where it arrives, is 413."""
+    """Send until the server hangs up; return how many bytes it took. Its reply, if it arrives, is 413."""
     block = b"1" * 65536
     chunk = b"10000\r\n" + block + b"\r\n" if b"chunked" in header else block
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
@@ -237,7 +237,7 @@ def test_killed_while_writing_it_has_lost_nothing_that_it_confirmed(bundle: Bund
             if client.post(body) == 201:
                 confirmed.append(body)
         except (OSError, http.client.HTTPException):
-            pass  # killed meanwhile: never confirmed
+            pass  # killed: never confirmed
 
     await_port(port)
     with ThreadPoolExecutor(4) as pool:
@@ -264,19 +264,19 @@ def await_port(port: int) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise AssertionError("the server never came up")
+    raise AssertionError("the server did not start")
 
 
 def test_results_inside_the_bundle_are_refused(bundle: Bundle) -> None:
-    with pytest.raises(ListeningError, match="would lie inside the bundle"):
+    with pytest.raises(ListeningError, match="would be inside the bundle"):
         make_app(bundle, bundle.folder / "results")
 
 
 def test_a_changed_bundle_is_refused(bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(ListeningError, match="is no bundle: it has no SHA256SUMS"):
+    with pytest.raises(ListeningError, match="is not a bundle: it has no SHA256SUMS"):
         Bundle(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "secret").write_text("x")
     (tmp_path / "mine" / "SHA256SUMS").write_text(f"{'0' * 64}  ../secret\n")
-    with pytest.raises(ListeningError, match="missing or not as it was written"):
+    with pytest.raises(ListeningError, match="missing or was changed"):
         Bundle(tmp_path / "mine")

@@ -1,4 +1,4 @@
-"""Listener sheets: balance and order, for any numbers that allow them."""
+"""Listener sheets are balanced and ordered for all numbers that allow it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_sheets_are_balanced_whenever_the_numbers_allow(drawn: tuple[int, int, i
 
 
 def _check_order(units: int, rounds: list[tuple[int, ...]]) -> None:
-    """Every round has each unit once; rows of the square are used equally often, so carry-over is balanced by them."""
+    """Every round has each unit once; rows of the square are used equally often, so carry-over is balanced."""
     used = Counter(rounds)
     rows = len(williams(units))
     assert len(used) == min(rows, len(rounds))
@@ -69,9 +69,9 @@ def test_the_seed_decides() -> None:
 @pytest.mark.parametrize(
     ("items", "listeners", "per_item", "message"),
     [
-        (6, 20, 21, r"nobody rates a clip twice. Ask for at most 20 ratings, or invite 21 listeners"),
+        (6, 20, 21, r"nobody rates a clip twice. Use at most 20 ratings, or invite 21 listeners"),
         (6, 20, 7, r"42 pages cannot be shared equally by 20 listeners.*--per-item may be 10, 20; or"),
-        (6, 0, 7, r"Received 0 listeners, 6 items and 7 ratings of each; each must be 1 or more"),
+        (6, 0, 7, r"Received 0 listeners, 6 items and 7 ratings of each; each must be at least 1"),
     ],
 )
 def test_impossible_numbers_are_refused_with_possible_ones(

@@ -1,4 +1,4 @@
-"""A run's folder with short synthetic speech, as the stages before leave it, and a bundle built of it."""
+"""A finished run with short synthetic speech, and sessions that answer a bundle built from it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONDITIONS = ["seen->seen", "seen->unseen"]
 
 
 def speechlike(seconds: float, pitch: float, rate: int, gain: float) -> np.ndarray:
-    """Syllables of a buzz through two resonances, with silence at both ends."""
+    """Syllables: a buzz through two resonances, with silence at both ends."""
     generator = np.random.default_rng(round(pitch * 100 + seconds * 7))
     time = np.arange(round(seconds * rate)) / rate
     buzz = signal.sawtooth(2 * np.pi * pitch * time) + 0.05 * generator.normal(size=len(time))
@@ -45,7 +45,7 @@ def speechlike(seconds: float, pitch: float, rate: int, gain: float) -> np.ndarr
 
 @dataclass
 class FinishedRun:
-    """A run's folder with real audio files, as the stages before leave it."""
+    """A run's folder with real audio files, as the earlier stages leave it."""
 
     folder: Path
     trials: pd.DataFrame
@@ -94,7 +94,7 @@ def make_run(folder: Path, same_words: bool = True, seconds: float = 0.8, trials
 
 
 def make_session(bundle: Bundle, listener: int = 1, session: int = 1, rating: int | None = 3) -> dict[str, Any]:
-    """A session as the page writes it, every clip rated alike; without its checksum."""
+    """A session as the page writes it, with the same rating for every clip and without a checksum."""
     time = "2030-01-02T03:04:05.678Z"
 
     def answers(showings: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -116,5 +116,5 @@ def make_session(bundle: Bundle, listener: int = 1, session: int = 1, rating: in
 
 
 def signed(document: dict[str, Any]) -> bytes:
-    """A session with its checksum, as it is sent."""
+    """A session with its checksum, as sent."""
     return canonical({**document, "checksum": checksum(document)})

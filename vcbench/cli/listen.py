@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +11,6 @@ from vcbench.base.console import say
 from vcbench.base.errors import UserError
 from vcbench.base.escape import terminal
 from vcbench.cli.options import RunFolder, console
-from vcbench.listening.analysis.analyse import analyse_test
-from vcbench.listening.analysis.paragraph import paragraph
-from vcbench.listening.analysis.report import write
-from vcbench.listening.answers.key import open_key
-from vcbench.listening.kinds import SUFFIX
 
 app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
 
@@ -25,12 +19,12 @@ app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
 def listen_build(
     folder: RunFolder,
     test: Annotated[str, typer.Option(help="mos, similarity-mos, preference or mushra.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; the key goes beside it, outside.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; the key goes next to it.")],
     items: Annotated[int, typer.Option(help="Trials in the test.")] = 6,
     listeners: Annotated[int, typer.Option(help="Sheets to write, one for each.")] = 20,
     per_item: Annotated[int, typer.Option(help="Listeners that rate each clip.")] = 10,
     seed: Annotated[int, typer.Option(help="Decides choice, order and sheets.")] = 0,
-    condition: Annotated[str | None, typer.Option(help="Take trials of this one alone.")] = None,
+    condition: Annotated[str | None, typer.Option(help="Use only trials of this condition.")] = None,
     rows: Annotated[str | None, typer.Option(help="What is rated: rows with commas; by default all that fit.")] = None,
     training: Annotated[int, typer.Option(help="Trials of the practice pages.")] = 1,
     traps: Annotated[int, typer.Option(help="Pages per listener on which a voice says what to answer.")] = 0,
@@ -76,56 +70,23 @@ def listen_serve(
 @app.command("analyse")
 def listen_analyse(
     results: Annotated[list[Path], typer.Argument(help="Files of answers, or folders of them.")],
-    key: Annotated[Path, typer.Option(help="The key that `listen build` wrote beside the bundle.")],
-    bundle: Annotated[Path | None, typer.Option(help="The bundle; by default beside the key.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the report; by default beside the key.")] = None,
+    key: Annotated[Path, typer.Option(help="The key that `listen build` wrote next to the bundle.")],
+    bundle: Annotated[Path | None, typer.Option(help="The bundle; by default next to the key.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report; by default next to the key.")] = None,
     folder: Annotated[
         Path | None, typer.Option("--run", help="The run, whose tables and report get the answers.")
     ] = None,
 ) -> None:
-    """Analyse a listening test as its plan says: screening, intervals, tests, a mixed model, plots, a paragraph.
+    """Analyse a listening test according to its plan: screening, intervals, tests, a mixed model, plots, a paragraph.
 
-    Reads our page's JSON, webMUSHRA's CSV files, pymushra's database and CSV file, and a plain table with the columns
-    listener, item, system, rating. With --run, the run's leaderboard and report have what was heard beside what its metrics predict,
-    now and whenever they are made anew.
+    Reads the page's JSON, webMUSHRA's CSV files, pymushra's database and CSV file, and a plain table with the columns
+    listener, item, system, rating. With --run, the run's leaderboard and report show the ratings next to the scores of
+    its metrics, now and whenever they are made again.
     """
     try:
-        pass
+        from vcbench.listening.analysis.command import analyse
     except ModuleNotFoundError as error:
         raise UserError(f"The analysis needs {error.name}: pip install 'vcbench[listen]'.") from error
 
     printed = analyse(key, results, bundle, out, folder)
     console.print(terminal(printed), soft_wrap=True)
-
-
-def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path | None, run: Path | None) -> str:
-    """Analyse, write, and return what to print: notes, caveats, the paragraph, and where the files are.
-
-    Args:
-        out: by default a folder beside the key, named after the bundle.
-        run: the folder of the run that was heard, whose leaderboard and report get the answers.
-
-    Raises:
-        ListeningError: a key, bundle, answers or run that do not go together; then nothing is written.
-    """
-    key = key.resolve()
-    out = out or key.with_name(f"{key.name.removesuffix(SUFFIX)}.analysis")
-    analysis = analyse_test(open_key(key, bundle), results)
-    wrote = [f"Wrote {out / 'analysis.md'}."]
-    if run is None:
-        write(analysis, out)
-    else:
-        from vcbench.listening.analysis.publish import (  # here, because a run takes seconds to import
-            merge,
-            open_rated_run,
-        )
-
-        heard = open_rated_run(analysis, run)
-        write(analysis, out)
-        merge(analysis, heard)
-        wrote.append(f"Wrote {run / 'leaderboard.md'} and {run / 'report.html'} anew.")
-    screened = [
-        f"Screened: listener {row.listener}, {row.rule} ({row.found})." for row in analysis.screened.itertuples()
-    ]
-    caveats = [f"Mind: {caveat}" for caveat in analysis.caveats]
-    return "\n".join([*analysis.reading.notes, *screened, *caveats, "", paragraph(analysis), "", *wrote])

@@ -1,1 +1,1 @@
-"""Blinded listening tests: from a run to a package (design), to what listeners answered (answers), to what it says (analysis)."""
+"""Blinded listening tests: build a package from a run (design), collect and read answers (answers), analyse them (analysis)."""

@@ -1,4 +1,4 @@
-"""The kinds of listening test, and what may be answered in each."""
+"""The kinds of listening test and their rating scales."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from vcbench.base.errors import UserError
 
-SUFFIX = ".key"  # by default a bundle's key lies beside it, under its name and this
+SUFFIX = ".key"  # by default the key is next to the bundle, with this added to its name
 MAXIMUM_SIGNALS = 12  # on a MUSHRA page, hidden reference and anchors included (BS.1534-3)
 MAXIMUM_SECONDS = 12.0  # of a MUSHRA item (BS.1534-3)
 
@@ -21,10 +21,10 @@ class Kind:
     """A kind of test.
 
     Attributes:
-        values: what a clip may be rated; in a preference, 1 for the chosen clip and 0 for the other.
-        rows: reference rows of the run that are rated beside the systems, where the run has them.
-        clips: of an item on one page: one, each pair, or all of them with anchors.
-        reference: the field of the trial that names the recording beside the clips; ``None`` for none.
+        values: the allowed ratings; in a preference test, 1 for the chosen clip and 0 for the other.
+        rows: reference rows that are rated along with the systems, if the run has them.
+        clips: how many clips of an item a page shows: one, a pair, or all of them with anchors.
+        reference: the field of the trial that names the recording to compare with; ``None`` for none.
     """
 
     values: tuple[int, ...]
@@ -49,9 +49,9 @@ def find_kind(name: str) -> str:
     """The key in KINDS that `name` means.
 
     Raises:
-        ListeningError: there is no such test.
+        ListeningError: unknown test.
     """
     name = SHORT_NAMES.get(name, name)
     if name not in KINDS:
-        raise ListeningError(f"There is no test {name!r}; allowed: {', '.join(KINDS)}.")
+        raise ListeningError(f"Unknown test {name!r}; allowed: {', '.join(KINDS)}.")
     return name

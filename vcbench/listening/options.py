@@ -1,4 +1,4 @@
-"""How a listening test is set up."""
+"""Options of a listening test."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from vcbench.listening.kinds import ListeningError
 
 
 class Options(Strict):
-    """How a test is set up.
+    """Options of a test.
 
     Attributes:
-        items: trials in the test, beside those of training and gold pages.
-        condition: the one that all of these are of; ``None``: each condition in turn.
-        listeners, per_item: every clip is rated by `per_item` of the listeners.
-        seed: decides choice, order and sheets.
-        rows: what is rated; by default every system and the test's own reference rows.
-        training: trials on the pages that come first and count for nothing.
-        traps: pages per listener on which a voice says what to answer.
+        items: trials in the test, not counting those of training and gold pages.
+        condition: use trials of this condition only; ``None``: alternate between conditions.
+        listeners, per_item: `per_item` of the listeners rate each clip.
+        seed: decides the choice of trials, their order and the sheets.
+        rows: the rows to rate; by default every system and the reference rows of the test.
+        training: trials on the practice pages at the start, which do not count.
+        traps: attention checks per listener: pages on which a voice says what to answer.
         gold: pages per listener with a known right answer.
-        no_preference: whether a preference may be refused.
-        contrast: the two rows that the analysis compares first; ``None``: all pairs alike.
-        language: of the page, until the listener chooses, and of webMUSHRA's configurations.
-        consent: the text to agree to; by default a template to fill in.
-        collector: URL that the page sends answers to; ``None``: they are downloaded, or `listen serve` takes them.
+        no_preference: whether a preference test offers "no preference".
+        contrast: the primary comparison, two rows; ``None``: all pairs are equal.
+        language: of webMUSHRA's configurations, and of the page until the listener chooses one.
+        consent: the consent form; by default a template to fill in.
+        collector: URL that the page posts answers to; ``None``: listeners download them, or `listen serve` collects them.
     """
 
     items: int = 6
@@ -42,14 +42,14 @@ class Options(Strict):
 
 
 def pair(names: str | None) -> tuple[str, str] | None:
-    """Two names with a comma between them.
+    """Two names, separated by a comma.
 
     Raises:
-        ListeningError: not two.
+        ListeningError: not exactly two names.
     """
     if names is None:
         return None
     first, *rest = names.split(",")
     if len(rest) != 1:
-        raise ListeningError(f"A contrast is of two rows, as in again_vc,adain_vc; received {names!r}.")
+        raise ListeningError(f"A contrast names two rows, for example again_vc,adain_vc; received {names!r}.")
     return first, rest[0]

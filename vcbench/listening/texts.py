@@ -1,4 +1,4 @@
-"""What listeners read, one file per language: `page/translations/<language>.json`, flat, the same keys in each."""
+"""The texts that listeners read: one flat file per language, `page/translations/<language>.json`, all with the same keys."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ def languages() -> list[str]:
 
 
 def texts(language: str) -> dict[str, str]:
-    """Every text in one language.
+    """All texts in one language.
 
     Raises:
-        ListeningError: nobody has translated the page to it.
+        ListeningError: there is no translation.
     """
     if language not in languages():
         raise ListeningError(
-            f"The page does not speak {language!r}; it speaks {', '.join(languages())}. "
-            "A copy of en.json with its values translated adds a language."
+            f"There is no translation for {language!r}; available: {', '.join(languages())}. "
+            "To add a language, copy en.json and translate its values."
         )
     content: dict[str, str] = json.loads((TRANSLATIONS / f"{language}.json").read_text(encoding="utf-8"))
     return content
 
 
 def scale(test: str, language: str) -> list[tuple[int, str]]:
-    """(value, label) of a category scale from the lowest."""
+    """(value, label) for each step of a category scale, lowest first."""
     words = texts(language)
     return [(value, words[f"{test}.scale.{value}"]) for value in KINDS[test].values]

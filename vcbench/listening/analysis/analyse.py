@@ -1,4 +1,4 @@
-"""`vcbench listen analyse`: from files of answers to everything that is reported."""
+"""`vcbench listen analyse`: from files of answers to the reported results."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Analysis:
 
     Attributes:
         screened: of `vcbench.listening.analysis.screening.screen`.
-        before, after: of all listeners, and of those that passed the screening.
-        model: of the latter; ``None`` for a preference, and where ratings do not determine it.
-        side: of a preference, how often A was chosen (`vcbench.listening.analysis.statistics.side_bias`); else ``None``.
-        caveats: what a reviewer would hold against it.
+        before, after: findings for all listeners, and for those that passed the screening.
+        model: of the latter; ``None`` for a preference, and if the ratings do not determine it.
+        side: for a preference, how often A was chosen (`vcbench.listening.analysis.statistics.side_bias`); else ``None``.
+        caveats: warnings about what a reviewer would object to.
     """
 
     key: Key
@@ -40,12 +40,12 @@ class Analysis:
 
     @property
     def out(self) -> list[str]:
-        """The listeners that were screened, each once."""
+        """The listeners that were left out, each once."""
         return list(dict.fromkeys(self.screened["listener"]))
 
     @property
     def counted(self) -> pd.DataFrame:
-        """The answers of the others."""
+        """The answers of the listeners that count."""
         table = self.reading.table
         return table[~table["listener"].isin(self.out)]
 
@@ -54,7 +54,7 @@ def analyse_test(key: Key, results: Sequence[Path]) -> Analysis:
     """Read, screen, and analyse before and after screening.
 
     Raises:
-        ListeningError: answers that do not belong here, or no listener who rated anything and passed the screening.
+        ListeningError: answers to another test, or no listener who rated anything and passed the screening.
     """
     reading = read(results, key)
     screened = screen(reading.table, key.plan, key.gold)
@@ -62,7 +62,7 @@ def analyse_test(key: Key, results: Sequence[Path]) -> Analysis:
     rated = points(counted, key.test)
     if rated.empty:
         broken = "; ".join(f"listener {row.listener}: {row.rule} ({row.found})" for row in screened.itertuples())
-        raise ListeningError(f"Nobody who rated anything passed the screening. {broken}".rstrip())
+        raise ListeningError(f"No listener who rated anything passed the screening. {broken}".rstrip())
     systems = key.content["systems"]
     after = analyse(counted, key.plan, key.rows, systems)
     preference = key.test == "preference"

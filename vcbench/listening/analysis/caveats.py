@@ -1,4 +1,4 @@
-"""What a reviewer would hold against a listening test, said first."""
+"""Warnings about what a reviewer would object to in a listening test."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from vcbench.listening.analysis.statistics import ALL, TWO_MODES, Findings, poin
 from vcbench.listening.answers.key import Key
 from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
 
-# Differences that a test should be able to see: half a category, 10 points, 60% against 40%.
+# Differences that a test should be able to detect: half a category, 10 points, 60% against 40%.
 WORTH = {"mos": 0.5, "similarity-mos": 0.5, "mushra": 10.0, "preference": 0.2}
-CROWDED = 80  # on MUSHRA's scale: where most ratings are above it, systems are hard to tell apart (BS.1534-3)
+CROWDED = 80  # on MUSHRA's scale: if most ratings are above it, systems are hard to tell apart (BS.1534-3)
 
 
 def caveats(key: Key, table: pd.DataFrame, findings: Findings, screened: int) -> list[str]:
-    """Sentences on what is too little, was changed, or looks odd.
+    """Sentences about missing data, a changed plan, and suspicious ratings.
 
     Args:
-        table: of `vcbench.listening.answers.reading.Reading`, of the listeners that count.
-        findings: of these listeners.
-        screened: how many were left out.
+        table: of `vcbench.listening.answers.reading.Reading`, for the listeners that count.
+        findings: for these listeners.
+        screened: how many listeners were left out.
     """
     found = [] if key.plan_kept else ["The analysis plan was changed after the bundle was exported."]
     found += _too_few(key, table, findings, screened)
@@ -30,28 +30,34 @@ def caveats(key: Key, table: pd.DataFrame, findings: Findings, screened: int) ->
         own = table[(table["purpose"] == "rated") & ~table["system"].isin([HIDDEN, ANCHOR_35, ANCHOR_70])]
         high = float((own["rating"].dropna() > CROWDED).mean())
         if high > 0.5:
-            found.append(f"{high:.0%} of the ratings are above {CROWDED}: MUSHRA tells systems this good hardly apart.")
+            found.append(
+                f"{high:.0%} of the ratings are above {CROWDED}: MUSHRA can hardly tell systems this good apart."
+            )
     if key.test != "preference":
         scores = findings.scores[findings.scores["condition"] == ALL]
         if two := scores.loc[scores["bimodality"] > TWO_MODES, "system"].tolist():
-            found.append(f"The ratings of {', '.join(two)} may have two modes (coefficient above 5/9): see the plot.")
+            found.append(
+                f"The ratings of {', '.join(two)} may have two modes (bimodality coefficient above 5/9). See the plot."
+            )
     return found
 
 
 def _too_few(key: Key, table: pd.DataFrame, findings: Findings, screened: int) -> Iterator[str]:
     plan = key.plan
     if findings.listeners < plan.listeners:
-        left_out = f" after {screened} were screened" if screened else ""
+        left_out = f" after {screened} were left out" if screened else ""
         yield f"{findings.listeners} listeners count{left_out}; {plan.listeners} were planned."
-    heard = points(table, key.test).groupby("clip")["listener"].nunique()
-    least = int(heard.min())
+    counts = points(table, key.test).groupby("clip")["listener"].nunique()
+    least = int(counts.min())
     if least < plan.ratings_per_clip:
-        share = (heard < plan.ratings_per_clip).mean()
-        yield f"{share:.0%} of the clips have fewer than the {plan.ratings_per_clip} ratings planned, the least {least}."
+        share = (counts < plan.ratings_per_clip).mean()
+        yield f"{share:.0%} of the clips have fewer than the {plan.ratings_per_clip} ratings planned; the fewest are {least}."
 
 
 def _insensitive(key: Key, findings: Findings) -> Iterator[str]:
-    """Of the primary contrast, or of all pairs where there is none: can n listeners reach alpha, and see what matters?"""
+    """Check the power of the primary contrast, or of all pairs if there is none: can n listeners reach alpha at all, and
+    would they detect a difference that matters?
+    """
     pairs = findings.pairs
     if pairs.empty:
         return
@@ -62,11 +68,11 @@ def _insensitive(key: Key, findings: Findings) -> Iterator[str]:
         needed = next(count for count in range(2, 100) if 2.0 ** (1 - count) <= step)
         yield (
             f"With {least} listeners Wilcoxon's test cannot reach the level of {step:.2g} that "
-            f"{'the primary contrast' if len(primary) else 'the first of the pairs'} needs; {needed} are the least."
+            f"{'the primary contrast' if len(primary) else 'the first of the pairs'} needs; it takes at least {needed}."
         )
     worst = asked.loc[asked["detectable"].idxmax()] if asked["detectable"].notna().any() else None
     if worst is not None and worst["detectable"] > WORTH[key.test]:
         yield (
-            f"Too few ratings for the plan: between {worst['first']} and {worst['second']} only a difference of "
-            f"{worst['detectable']:.2f} or more would have been seen with 80% power at the plan's alpha of {key.plan.alpha:g}."
+            f"Too few ratings: between {worst['first']} and {worst['second']} only a difference of {worst['detectable']:.2f} or more "
+            f"would have been detected with 80% power at the plan's alpha of {key.plan.alpha:g}."
         )

@@ -1,4 +1,4 @@
-"""Tests of listeners' means: whether systems differ, and which two."""
+"""Tests on listeners' means: whether systems differ, and which pairs do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vcbench.stats.scores import holm, weighted_mean_interval
 
 @dataclass(frozen=True)
 class Friedman:
-    """Friedman's test over the listeners who have a mean for every system; `agreement` is Kendall's W."""
+    """Friedman's test over the listeners with a mean for every system; `agreement` is Kendall's W."""
 
     statistic: float
     freedom: int
@@ -28,30 +28,30 @@ class Friedman:
 
 
 def friedman(means: pd.DataFrame) -> Friedman | None:
-    """Friedman's test of listeners' means (listeners, systems)."""
-    complete = means.dropna().round(9)  # sums of equal ratings in another order are ties
+    """Friedman's test on listeners' means (listeners, systems); ``None`` for too few of either."""
+    complete = means.dropna().round(9)  # rounded so that rounding errors do not break ties
     listeners, systems = complete.shape
     if listeners < 2 or systems < 3:
         return None
     with np.errstate(invalid="ignore"):
         statistic, p = stats.friedmanchisquare(*complete.to_numpy().T)
-    if np.isnan(statistic):  # every listener rates all systems alike
+    if np.isnan(statistic):  # every listener rates all systems the same
         statistic, p = 0.0, 1.0
     agreement = statistic / (listeners * (systems - 1))
     return Friedman(float(statistic), systems - 1, float(p), listeners, float(agreement))
 
 
 def compare(rated: pd.DataFrame, systems: Sequence[str], plan: AnalysisPlan, draws: int) -> pd.DataFrame:
-    """Every pair of systems; of a preference, those that were put beside each other.
+    """Compare every pair of systems; in a preference test, the pairs that were shown together.
 
     Returns:
-        `first, second, primary`; `difference` of their means with `low, high`; `listeners` with both, and of Wilcoxon's
+        `first, second, primary`; `difference` of their means with `low, high`; `listeners` who rated both; from Wilcoxon's
         signed-rank test on these listeners' means `statistic` (the smaller rank sum), `p` and `rank_biserial`, which is 1
-        where every listener is for the first (Kerby 2014); `p_holm`, Holm's over all pairs but the primary contrast, which is
-        tested alone; `detectable`, the smallest difference that would have been seen with 80% power at alpha, or, of a pair
-        that is not primary, at Holm's strictest step. For a preference also the shares `chose_first, chose_second,
-        chose_none` of its `comparisons`, and the first's `share` with `share_low, share_high` over listeners, in which
-        none is a half.
+        if every listener prefers the first (Kerby 2014); `p_holm`, Holm's over all pairs but the primary contrast, which is
+        tested alone; `detectable`, the smallest difference detectable with 80% power at alpha, or, for a pair that is not
+        primary, at Holm's strictest step. In a preference test also the shares `chose_first, chose_second, chose_none` of
+        its `comparisons`, and the `share` of the first with `share_low, share_high` over listeners, where "no preference"
+        counts one half.
     """
     pairs = list(combinations(systems, 2))
     reach = KINDS[plan.test].values[-1] - KINDS[plan.test].values[0]
@@ -90,7 +90,7 @@ def _wilcoxon(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float]:
 
 
 def signed_ranks(differences: np.ndarray) -> dict[str, float]:
-    """Wilcoxon's signed-rank test of differences (n,) against 0; zeros are left out."""
+    """Wilcoxon's signed-rank test of differences (n,) against 0, without zeros."""
     differences = np.round(differences, 9)
     apart = differences[differences != 0]
     if not len(apart):
@@ -105,7 +105,7 @@ def signed_ranks(differences: np.ndarray) -> dict[str, float]:
 
 
 def _shares(first: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, float]:
-    """Of the first clip's points."""
+    """Shares of the choices, from the ratings of the first system."""
     listeners = first["listener"].tolist()
     share = weighted_mean_interval(first["rating"], None, listeners, None, draws, plan.seed, 1 - plan.alpha)
     chose = {

@@ -1,4 +1,4 @@
-"""Medians under the bootstrap over listeners and items."""
+"""Bootstrap intervals of medians over listeners and items."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from vcbench.stats.bootstrap import Codes, Floats
 
-CHUNK = 500  # draws at once
+CHUNK = 500  # draws per step
 
 
 def median_interval(
     values: Floats, rows: Codes, columns: Codes, draws: int, seed: int, level: float
 ) -> tuple[float, float]:
-    """The percentile interval of the median when rows and columns are drawn with replacement, each on its own.
+    """The percentile interval of the median; rows and columns are drawn with replacement, independently.
 
     Args:
         values: (n,).
         rows, columns: (n,) codes of `vcbench.stats.bootstrap.clusters`.
 
-    A median moves in steps where ratings do, so that this interval is not stretched as that of a mean is.
+    The median of discrete ratings moves in steps, so this interval is not stretched as that of a mean is.
     """
     generator = np.random.default_rng(seed)
     order = np.argsort(values)
@@ -30,12 +30,12 @@ def median_interval(
         below = weights.cumsum(1)
         half = below[:, -1:] / 2
         lower, upper = (ordered[side.argmax(1)] for side in (below >= half, below > half))
-        medians.append(((lower + upper) / 2)[half[:, 0] > 0])  # a draw may meet no rating
+        medians.append(((lower + upper) / 2)[half[:, 0] > 0])  # a draw may contain no rating
     low, high = np.quantile(np.concatenate(medians), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 def _multiplicities(generator: np.random.Generator, draws: int, codes: Codes) -> Floats:
-    """(draws, n): how often each value's cluster is drawn; 1 throughout where there is one cluster."""
+    """(draws, n): how often the cluster of each value is drawn; all 1 if there is only one cluster."""
     count = int(codes.max()) + 1
     return generator.multinomial(count, np.full(count, 1 / count), draws)[:, codes].astype(float)

@@ -17,10 +17,10 @@ class MixedModel:
     """A fit by restricted maximum likelihood.
 
     Attributes:
-        baseline: the system that the effects are against; its own is the intercept.
-        effects: `system, estimate, error, z, p, low, high`, the baseline's first; p is Wald's, without correction.
-        variances: of `listener`, `item` and `residual`, in squares of the scale.
-        converged: where not, the figures are not to be relied on.
+        baseline: the system that the others are compared with; its own effect is the intercept.
+        effects: `system, estimate, error, z, p, low, high`, the baseline first; p is from Wald's test, without correction.
+        variances: of `listener`, `item` and `residual`, in squared rating units.
+        converged: if false, do not rely on the figures.
     """
 
     baseline: str
@@ -30,23 +30,23 @@ class MixedModel:
 
 
 def fit(rated: pd.DataFrame, systems: Sequence[str], alpha: float) -> MixedModel | None:
-    """Fit the model; ``None`` where ratings do not determine it.
+    """Fit the model; ``None`` if the ratings do not determine it.
 
     Args:
         rated: `system, listener, item, rating`.
-        systems: in order; the first that has ratings is the baseline.
+        systems: in order; the first with ratings is the baseline.
     """
     rated = rated[rated["system"].isin(list(systems))]
     present = [system for system in systems if system in set(rated["system"])]
     if len(present) < 2 or min(rated["listener"].nunique(), rated["item"].nunique()) < 2:
         return None
     data = rated.assign(system=pd.Categorical(rated["system"], present), everything=1)
-    # Listeners and items are crossed, which statsmodels knows only as variance components of a single group.
+    # Listeners and items are crossed; statsmodels supports that only as variance components of a single group.
     components = {"listener": "0 + C(listener)", "item": "0 + C(item)"}
     model = MixedLM.from_formula("rating ~ system", data, groups="everything", vc_formula=components)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # said by `converged`
-        warnings.simplefilter("ignore", RuntimeWarning)  # of steps that the search then takes back
+        warnings.simplefilter("ignore", ConvergenceWarning)  # reported by `converged`
+        warnings.simplefilter("ignore", RuntimeWarning)  # from steps that the search then takes back
         try:
             result = model.fit(method=["lbfgs", "powell"])
         except np.linalg.LinAlgError:

@@ -1,4 +1,4 @@
-"""An analysis as a paragraph for a paper; every number in it is of the data."""
+"""An analysis as a paragraph for a paper; every number in it comes from the data."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from vcbench.listening.analysis.statistics import ALL, LEVELS
 ASKED = {
     "mos": "Naturalness was rated from 1 to 5 (absolute category rating, ITU-T P.800)",
     "similarity-mos": (
-        "Beside a recording of the target, whether the speaker is the same was rated from 1 (different) to 4 (same), as in the "
-        "Voice Conversion Challenge"
+        "Listeners rated from 1 (different) to 4 (same) whether a clip and a recording of the target are of the same "
+        "speaker, as in the Voice Conversion Challenge"
     ),
-    "mushra": "Clips were rated from 0 to 100 beside a reference, a hidden reference and anchors at 3.5 and 7 kHz (ITU-R BS.1534-3)",
+    "mushra": (
+        "Clips were rated from 0 to 100 against a reference, with a hidden reference and anchors at 3.5 and 7 kHz "
+        "(ITU-R BS.1534-3)"
+    ),
     "mushra-like": (
-        "Clips were rated from 0 to 100 beside a reference with other words, a hidden reference and anchors at 3.5 and 7 kHz; "
+        "Clips were rated from 0 to 100 against a reference with other words, with a hidden reference and anchors at 3.5 and 7 kHz; "
         "this is like MUSHRA, but not MUSHRA"
     ),
     "preference": "Of two clips, listeners chose the one whose voice is closer to a recording of the target",
@@ -45,32 +48,28 @@ def interval(row: pd.Series, decimals: int) -> str:
 
 def _design(analysis: Analysis) -> Iterator[str]:
     content, before = analysis.key.content, analysis.before
-    heard = len(content["systems"]), len(content["references"])
-    beside = f" and {heard[1]} kind{'s' * (heard[1] > 1)} of reference recording" if heard[1] else ""
+    systems, references = len(content["systems"]), len(content["references"])
+    also = f" and {references} kind{'s' * (references > 1)} of reference recording" if references else ""
     refusal = ""
     if analysis.key.test == "preference":
         allowed = analysis.key.bundle.manifest["no_preference"]
-        refusal = (
-            "; that neither is could be answered, and counts one half for each"
-            if allowed
-            else "; a choice was required"
-        )
+        refusal = '; "no preference" was allowed and counts one half for each' if allowed else "; a choice was required"
     unit = "comparisons" if analysis.key.test == "preference" else "ratings"
     yield (
-        f"{ASKED[content['name']]}{refusal}. {before.listeners} listeners gave {before.ratings} {unit} of {heard[0]} systems{beside} "
+        f"{ASKED[content['name']]}{refusal}. {before.listeners} listeners gave {before.ratings} {unit} of {systems} systems{also} "
         f"on {before.items} items."
     )
 
 
 def _screening(analysis: Analysis) -> Iterator[str]:
-    fixed = "fixed before the test" if analysis.key.plan_kept else "changed after the bundle had been exported"
+    fixed = "fixed before the test" if analysis.key.plan_kept else "changed after the bundle was exported"
     if not analysis.out:
         yield f"No listener broke a screening rule (rules {fixed})."
         return
     rules = ", ".join(dict.fromkeys(analysis.screened["rule"]))
     verb = "was" if len(analysis.out) == 1 else "were"
     yield (
-        f"{len(analysis.out)} of them {verb} left out by rules {fixed} ({rules}), which leaves {analysis.after.listeners} "
+        f"{len(analysis.out)} of them {verb} left out by rules {fixed} ({rules}), leaving {analysis.after.listeners} "
         f"listeners and {analysis.after.ratings} {'comparisons' if analysis.side else 'ratings'}."
     )
 
@@ -91,9 +90,9 @@ def _means(analysis: Analysis) -> Iterator[str]:
 def _friedman(analysis: Analysis) -> Iterator[str]:
     test = analysis.after.friedman
     if test is not None:
-        differ = "differed" if test.p <= analysis.key.plan.alpha else "could not be told to differ"
+        differ = "differed" if test.p <= analysis.key.plan.alpha else "did not differ significantly"
         yield (
-            f"Systems {differ} (Friedman's test of listeners' means: \u03c7\u00b2({test.freedom}) = {test.statistic:.2f}, "
+            f"Systems {differ} (Friedman's test on listeners' means: \u03c7\u00b2({test.freedom}) = {test.statistic:.2f}, "
             f"{probability(test.p)}, Kendall's W = {test.agreement:.2f}, n = {test.listeners})."
         )
 
@@ -104,14 +103,14 @@ def _pairs(analysis: Analysis) -> Iterator[str]:
         return
     for _, row in pairs[pairs["primary"]].iterrows():
         yield (
-            f"The primary contrast was {_size(row, test)} (Wilcoxon signed-rank test of listeners' means, "
+            f"The primary contrast was {_size(row, test)} (Wilcoxon signed-rank test on listeners' means, "
             f"W = {row['statistic']:g}, {probability(row['p'])}, rank-biserial r = {row['rank_biserial']:.2f}, "
             f"n = {row['listeners']})."
         )
     others = pairs[~pairs["primary"]]
     apart = others["p_holm"] <= plan.alpha
-    differed = f"Pairs that differed (Wilcoxon, Holm's correction, \u03b1 = {plan.alpha:g})"
-    for title, part in ((differed, others[apart]), ("Pairs not told apart", others[~apart])):
+    differed = f"Pairs that differed significantly (Wilcoxon, Holm's correction, \u03b1 = {plan.alpha:g})"
+    for title, part in ((differed, others[apart]), ("Pairs without a significant difference", others[~apart])):
         found = [
             f"{_size(row, test)}, {probability(row['p_holm'])}, r = {row['rank_biserial']:.2f}"
             for _, row in part.iterrows()
@@ -121,7 +120,7 @@ def _pairs(analysis: Analysis) -> Iterator[str]:
 
 
 def _size(row: pd.Series, test: str) -> str:
-    """A pair's difference, or in a preference the first's share, with its interval."""
+    """A pair's difference, or in a preference test the share of the first, with its interval."""
     if test == "preference":
         limits = f"[{row['share_low']:.1%}, {row['share_high']:.1%}]"
         return f"{row['first']} over {row['second']} {row['share']:.1%} {limits} over listeners"
@@ -136,7 +135,7 @@ def _rest(analysis: Analysis) -> Iterator[str]:
     model = analysis.model
     if model is not None and model.converged:
         parts = ", ".join(f"{name} {value:.3g}" for name, value in model.variances.items())
-        yield f"In a linear mixed model with random intercepts of listeners and items, variances were: {parts}."
+        yield f"A linear mixed model with random intercepts for listeners and items gave the variances: {parts}."
     if analysis.after.alpha == analysis.after.alpha:
         level = LEVELS[analysis.key.test]
-        yield f"Listeners agreed with Krippendorff's \u03b1 = {analysis.after.alpha:.2f} ({level})."
+        yield f"Agreement between listeners was Krippendorff's \u03b1 = {analysis.after.alpha:.2f} ({level})."

@@ -35,7 +35,7 @@ def write(analysis: Analysis, folder: Path) -> None:
 
 
 def boxes(analysis: Analysis) -> Figure:
-    """Quartiles, whiskers of 1.5 interquartile ranges, outliers; over them the mean with its interval."""
+    """Box plots (whiskers of 1.5 interquartile ranges, outliers) with the mean and its interval."""
     key = analysis.key
     rated = points(analysis.counted, key.test)
     rows = [row for row in key.rows if row in set(rated["system"])]
@@ -61,7 +61,7 @@ def boxes(analysis: Analysis) -> Figure:
 
 
 def shares(pairs: pd.DataFrame) -> Figure:
-    """Of each pair, how often the first, neither, or the second was chosen."""
+    """For each pair, how often the first, neither, or the second was chosen."""
     figure, axis = _new(len(pairs))
     left = np.zeros(len(pairs))
     for name, colour in zip(("first", "none", "second"), SHARES, strict=True):

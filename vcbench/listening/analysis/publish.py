@@ -1,4 +1,4 @@
-"""What listeners said of a run, left in its folder, so that its leaderboard and report have it (`vcbench.reporting.ratings`)."""
+"""Store listeners' ratings in the folder of a run, so that its leaderboard and report show them (`vcbench.reporting.ratings`)."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from vcbench.reporting.ratings import read_ratings, replaced
 from vcbench.run.run import Run
 
 TITLES = {
-    "mos": "Naturalness, heard (1-5)",
-    "similarity-mos": "Same speaker, heard (1-4)",
-    "preference": "Preferred voice, heard (%)",
-    "mushra": "MUSHRA, heard (0-100)",
-    "mushra-like": "MUSHRA-like, heard (0-100)",
+    "mos": "Naturalness, rated (1-5)",
+    "similarity-mos": "Same speaker, rated (1-4)",
+    "preference": "Preferred voice, rated (%)",
+    "mushra": "MUSHRA, rated (0-100)",
+    "mushra-like": "MUSHRA-like, rated (0-100)",
 }
 
 
 def open_rated_run(analysis: Analysis, folder: Path) -> Run:
-    """The run whose recordings were heard.
+    """Open the run whose recordings were rated.
 
     Raises:
-        ListeningError: the run has other recordings than listeners heard.
-        RunError: the folder is no run.
+        ListeningError: listeners rated other recordings than those of the run.
+        RunError: the folder is not a run.
     """
     run = Run.open(folder)
     if changed := replaced(run, analysis.key.content["recordings"]):
         raise ListeningError(
-            f"{folder} does not have the recordings of {', '.join(changed)} that listeners heard; its rows are "
-            f"{', '.join(run.rows)}. The test was built of {analysis.key.content['run']}."
+            f"{folder} does not have the recordings of {', '.join(changed)} that listeners rated; its rows are "
+            f"{', '.join(run.rows)}. The test was built from {analysis.key.content['run']}. Give that run with --run."
         )
     return run
 
 
 def merge(analysis: Analysis, run: Run) -> None:
-    """Add the test to the run's `listening.json` under the bundle's id, and write its tables and report anew.
+    """Add the test to the run's `listening.json` under the id of the bundle, and rewrite its tables and report.
 
-    A test has `column` (of the leaderboard), `note` (its footnote), `recordings` (hashes of what was heard, by row and
-    trial) and `scores` (as in scores.csv).
+    A test has `column` (of the leaderboard), `note` (its footnote), `recordings` (hashes of the rated recordings, by row
+    and trial) and `scores` (as in scores.csv).
     """
     tests = read_ratings(run)
     content = analysis.key.content
@@ -65,8 +65,8 @@ def merge(analysis: Analysis, run: Run) -> None:
 
 def _note(analysis: Analysis) -> str:
     conditions = dict.fromkeys(points(analysis.counted, analysis.key.test)["condition"])
-    screened = f", {len(analysis.out)} more screened" if analysis.out else ""
+    screened = f" ({len(analysis.out)} more were left out)" if analysis.out else ""
     return (
         f"Listening test {analysis.key.content['id']}: {analysis.after.listeners} listeners{screened}, {analysis.after.items} items "
-        f"of {', '.join(conditions)}; interval by bootstrap over listeners and items, systems compared in the test's own analysis."
+        f"of {', '.join(conditions)}; bootstrap interval over listeners and items; the analysis of the test compares the systems."
     )

@@ -1,4 +1,4 @@
-"""An analysis as files: tables in Markdown, CSV and JSON, plots, and the paragraph."""
+"""Write an analysis as files: tables in Markdown, CSV and JSON, plots, and the paragraph."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from vcbench.reporting.text import Marked, markdown_table
 
 
 def write(analysis: Analysis, folder: Path) -> None:
-    """Write the report to a folder; what is there under the same names is replaced.
+    """Write the report to a folder, replacing files of the same names.
 
-    analysis.md, analysis.json, paragraph.txt; answers.csv (who rated what, no longer blind), screening.csv, scores.csv and
-    pairs.csv (of the listeners that count), scores.svg and scores.png.
+    analysis.md, analysis.json, paragraph.txt; answers.csv (all answers, no longer blind), screening.csv, scores.csv and
+    pairs.csv (for the listeners that count), scores.svg and scores.png.
     """
     tables = {
         "answers": analysis.reading.table,
@@ -40,7 +40,7 @@ def write(analysis: Analysis, folder: Path) -> None:
 
 
 def plain(analysis: Analysis) -> dict[str, Any]:
-    """The analysis as JSON holds it; NaN and missing become null."""
+    """The analysis as JSON; NaN and missing values become null."""
     key, model = analysis.key, analysis.model
     content = {
         "bundle": key.content["id"],
@@ -79,11 +79,11 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def markdown(analysis: Analysis) -> str:
-    """The report; scores and pairs after screening, then scores before it where anybody was screened."""
+    """The report; scores and pairs after screening, and scores before it if anybody was left out."""
     key = analysis.key
     lines = [f"# Listening test {escape.markdown(key.content['name'])}", ""]
     lines += [escape.markdown_note(paragraph(analysis)), ""]
-    for title, sentences in (("Mind", analysis.caveats), ("Answers", analysis.reading.notes)):
+    for title, sentences in (("Warnings", analysis.caveats), ("Answers", analysis.reading.notes)):
         if sentences:
             lines += [f"## {title}", "", *(f"- {escape.markdown_note(sentence)}" for sentence in sentences), ""]
     lines += [*_section("Missing ratings", analysis.reading.missing.astype(str))]
@@ -126,7 +126,7 @@ def _score_rows(scores: pd.DataFrame, test: str) -> Iterator[dict[str, str]]:
 
 
 def _pairs(pairs: pd.DataFrame, decimals: int) -> pd.DataFrame:
-    """Rounded; the primary contrast, which is tested without correction, in bold."""
+    """The pairs, rounded; the primary contrast, which is tested without correction, in bold."""
     shown = []
     for _, row in pairs.iterrows():
         name = f"{row['first']} \u2212 {row['second']}"

@@ -1,4 +1,4 @@
-"""Which listeners are left out, by rules that were fixed before anybody had rated anything."""
+"""Decide which listeners to leave out, by rules fixed before anybody has rated anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIELDS = ["listener", "rule", "found"]
 def screen(table: pd.DataFrame, plan: AnalysisPlan, gold: Mapping[str, Any]) -> pd.DataFrame:
     """The listeners to leave out: a row per broken rule, `listener, rule, found`.
 
-    A clip that was not rated breaks no rule; neither does what a format does not tell.
+    Unrated clips break no rule; neither do fields that a format lacks.
 
     Args:
         table: of `vcbench.listening.answers.reading.Reading`.
@@ -39,7 +39,7 @@ def _mushra(rated: pd.DataFrame, rules: MushraScreening) -> Iterator[tuple[str, 
     yield from _too_many(hidden, low, f"hidden reference below {rules.reference_minimum}", rules.share_of_items)
     anchor = rated[rated["system"] == ANCHOR_70]
     high = anchor["rating"] > rules.anchor_maximum
-    # Where so many hear no difference, the item is to blame and not the listener.
+    # If so many listeners notice no difference, blame the item, not the listener.
     counted = high.groupby(anchor["item"]).transform("mean") <= rules.exempt_share
     name = f"7 kHz anchor above {rules.anchor_maximum}"
     yield from _too_many(anchor[counted], high[counted], name, rules.share_of_items)
@@ -48,25 +48,28 @@ def _mushra(rated: pd.DataFrame, rules: MushraScreening) -> Iterator[tuple[str, 
 def _too_many(clips: pd.DataFrame, failed: pd.Series, rule: str, allowed: float) -> Iterator[tuple[str, str, str]]:
     for listener, own in failed.groupby(clips["listener"], sort=False):
         if own.mean() > allowed:
-            yield str(listener), rule, f"in {own.sum()} of {len(own)} items; {allowed:.0%} of them are allowed"
+            yield str(listener), rule, f"in {own.sum()} of {len(own)} items; at most {allowed:.0%} are allowed"
 
 
 def _category(own: pd.DataFrame, rules: CategoryScreening, gold: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """After ITU-T P.808: one listener's traps, gold clips, playback and variance."""
     unheard = int((own["heard"] == False).sum())  # noqa: E712  # missing is neither
     if rules.all_heard and unheard:
-        yield "clips not heard to their end", f"{unheard} of {len(own)}; none is allowed"
+        yield "clips not played fully", f"{unheard} of {len(own)}; none are allowed"
     for purpose, least in (("trap", rules.traps_share), ("gold", rules.gold_share)):
         right = _right(own[own["purpose"] == purpose], gold)
         if len(right) and right.mean() < least:
-            yield f"{purpose} clips answered wrongly", f"{right.sum()} of {len(right)} right; {least:.0%} are needed"
+            yield (
+                f"{purpose} clips answered wrongly",
+                f"{right.sum()} of {len(right)} right; at least {least:.0%} are needed",
+            )
     variance = own.loc[own["purpose"] == "rated", "rating"].var(ddof=0)
     if variance < rules.minimum_variance:
-        yield "ratings all alike", f"variance {variance:.2f}; {rules.minimum_variance:g} is needed"
+        yield "ratings all the same", f"variance {variance:.2f}; at least {rules.minimum_variance:g} is needed"
 
 
 def _right(clips: pd.DataFrame, gold: Mapping[str, Any]) -> pd.Series:
-    """By page, whether all its clips were rated as they should be."""
+    """By page, whether all its clips have accepted ratings."""
     accepted = [
         rating in gold[page]["accepted"][clip]
         for page, clip, rating in zip(clips["page"], clips["clip"], clips["rating"], strict=True)

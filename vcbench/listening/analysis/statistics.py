@@ -1,9 +1,9 @@
 """The statistics of a listening test.
 
-Ratings are not independent: a listener gives many, and a clip gets many. So intervals are of a bootstrap over listeners
-and items (`vcbench.stats.bootstrap`; Camp et al. 2023, Rosenberg and Ramabhadran 2017), and tests are of listeners' means:
-Friedman's over all systems, then Wilcoxon's signed-rank test for pairs with Holm's correction. A preference counts 1 for
-the chosen clip, 0 for the other, and one half for each where there was none.
+Ratings are not independent: a listener gives many, and a clip gets many. So intervals come from a bootstrap over listeners
+and items (`vcbench.stats.bootstrap`; Camp et al. 2023, Rosenberg and Ramabhadran 2017), and tests compare listeners' means:
+Friedman's test over all systems, then Wilcoxon's signed-rank test for pairs with Holm's correction. A preference counts
+1 for the chosen clip, 0 for the other, and one half for each if there was none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vcbench.listening.design.plan import AnalysisPlan
 from vcbench.stats.bootstrap import clusters
 from vcbench.stats.scores import weighted_mean_interval
 
-ALL = "all"  # the condition that pools the others
+ALL = "all"  # the pool of all conditions
 Level = Literal["nominal", "ordinal", "interval"]
 
 LEVELS: dict[str, Level] = {
@@ -33,19 +33,19 @@ LEVELS: dict[str, Level] = {
     "preference": "nominal",
 }
 
-TWO_MODES = 5 / 9  # a coefficient above this speaks for two modes: that of a uniform distribution
+TWO_MODES = 5 / 9  # a coefficient above this, that of a uniform distribution, suggests two modes
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What one set of listeners says.
+    """The results of one set of listeners.
 
     Attributes:
-        listeners, items, ratings: how many.
-        scores: of `describe`.
-        pairs: of `compare`.
+        listeners, items, ratings: counts.
+        scores: from `describe`.
+        pairs: from `compare`.
         friedman: ``None`` for fewer than three systems, fewer than two complete listeners, or a preference.
-        alpha: Krippendorff's; NaN where nobody rated what another rated, or all ratings are one number.
+        alpha: Krippendorff's; NaN if no clip has two ratings, or all ratings are equal.
     """
 
     listeners: int
@@ -60,13 +60,13 @@ class Findings:
 def analyse(
     table: pd.DataFrame, plan: AnalysisPlan, rows: Sequence[str], systems: Sequence[str], draws: int | None = None
 ) -> Findings:
-    """Describe and compare.
+    """Describe and compare the rows.
 
     Args:
-        table: of `vcbench.listening.answers.reading.Reading`, of the listeners that count.
-        rows: everything rated, in the order of tables.
-        systems: those that are compared, with the rows of the primary contrast.
-        draws: of the bootstrap; by default the plan's.
+        table: of `vcbench.listening.answers.reading.Reading`, for the listeners that count.
+        rows: everything rated, in table order.
+        systems: those to compare, along with the rows of the primary contrast.
+        draws: of the bootstrap; by default those of the plan.
     """
     draws = draws or plan.bootstrap_samples
     rated = points(table, plan.test)
@@ -84,7 +84,7 @@ def analyse(
 
 
 def points(table: pd.DataFrame, test: str) -> pd.DataFrame:
-    """The ratings that count; in a preference, refused ones as a half."""
+    """The ratings that count; "no preference" becomes one half."""
     rated = table[(table["purpose"] == "rated") & table["rating"].notna()]
     if test != "preference":
         return rated
@@ -93,16 +93,16 @@ def points(table: pd.DataFrame, test: str) -> pd.DataFrame:
 
 
 def listener_means(rated: pd.DataFrame) -> pd.DataFrame:
-    """(listeners, systems): mean ratings, NaN where there is none."""
+    """(listeners, systems): mean ratings, NaN if there are none."""
     return rated.pivot_table(index="listener", columns="system", values="rating", aggfunc="mean", sort=False)
 
 
 def describe(rated: pd.DataFrame, rows: Sequence[str], plan: AnalysisPlan, draws: int) -> pd.DataFrame:
-    """Each row's ratings over all conditions and in each.
+    """Summarise each row's ratings, over all conditions and in each.
 
     Returns:
         `condition, system, ratings`; `mean` and `median` with their intervals `low, high` and `median_low, median_high`;
-        the quartiles `lower` and `upper`; `outliers`, the ratings further than 1.5 interquartile ranges beyond them;
+        the quartiles `lower` and `upper`; `outliers`, the number of ratings more than 1.5 interquartile ranges beyond them;
         `bimodality` (see `TWO_MODES`; Pfister et al. 2013).
     """
     conditions = list(dict.fromkeys(rated["condition"]))
@@ -131,7 +131,7 @@ def _describe(own: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, fl
 
 
 def bimodality(values: np.ndarray) -> float:
-    """The bimodality coefficient of a sample (n,): (skewness² + 1) over kurtosis, both without bias; NaN below 4 values."""
+    """The bimodality coefficient of a sample (n,): (skewness² + 1) / kurtosis, both unbiased; NaN for fewer than 4 values."""
     count = len(values)
     if count < 4 or np.ptp(values) == 0:
         return np.nan
@@ -140,7 +140,7 @@ def bimodality(values: np.ndarray) -> float:
 
 
 def side_bias(rated: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, float]:
-    """How often A was chosen among the choices made: `share` with `low, high` over listeners, and `choices`."""
+    """How often A was chosen when a choice was made: `share` with `low, high` over listeners, and `choices`."""
     decided = rated[(rated["position"] == 0) & (rated["rating"] != 0.5)]
     if decided.empty:
         return {"share": np.nan, "low": np.nan, "high": np.nan, "choices": 0}
@@ -152,7 +152,7 @@ def side_bias(rated: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, 
 
 def agreement(rated: pd.DataFrame, test: str) -> float:
     """Krippendorff's alpha of listeners over clips, by the test's level of measurement (`LEVELS`)."""
-    if test == "preference":  # the second clip's rating follows from the first's
+    if test == "preference":  # the second rating follows from the first
         rated = _first_clips(rated)
     units = rated.pivot_table(index="listener", columns="clip", values="rating", sort=False).to_numpy(float)
     shared = units[:, (~np.isnan(units)).sum(0) > 1] if units.size else units
@@ -163,5 +163,5 @@ def agreement(rated: pd.DataFrame, test: str) -> float:
 
 
 def _first_clips(rated: pd.DataFrame) -> pd.DataFrame:
-    """Of each page one clip, the same for all listeners."""
+    """One clip of each page, the same for all listeners."""
     return rated[rated["clip"] == rated.groupby("page")["clip"].transform("min")]

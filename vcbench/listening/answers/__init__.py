@@ -1,1 +1,1 @@
-"""Collecting and reading what listeners answered."""
+"""Collect and read listeners' answers."""

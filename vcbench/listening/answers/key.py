@@ -1,4 +1,4 @@
-"""What the experimenter holds back, opened beside the bundle that it belongs to."""
+"""The key that the experimenter keeps, opened together with its bundle."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from vcbench.listening.kinds import KINDS, SUFFIX, Kind, ListeningError
 
 @dataclass(frozen=True)
 class Key:
-    """A bundle and what tells whose its clips are.
+    """A bundle and the key that says which system each clip is from.
 
     Attributes:
         content: of `key.json`: `test`, `name`, `systems`, `references`, `pages`, `clips` and so on.
-        gold: by page, `accepted` ratings by clip.
-        plan_kept: whether the plan is, letter by letter, the one that the bundle was exported with.
+        gold: the `accepted` ratings by page and clip.
+        plan_kept: whether the plan is exactly the one that the bundle was exported with.
     """
 
     content: dict[str, Any]
@@ -45,40 +45,40 @@ class Key:
 
     @property
     def rows(self) -> list[str]:
-        """Everything that is rated, in the order of tables: systems, reference rows, then MUSHRA's reference and anchors."""
+        """Everything that is rated, in table order: systems, reference rows, then MUSHRA's hidden reference and anchors."""
         rated = {place["role"] for place in self.content["clips"].values()}
         own = [*self.content["systems"], *self.content["references"]]
         return own + [role for role in (HIDDEN, ANCHOR_35, ANCHOR_70) if role in rated]
 
     def page(self, code: str) -> dict[str, Any] | None:
-        """`trial, condition, reference, purpose` of a page; ``None`` where the bundle has no such page."""
+        """`trial, condition, reference, purpose` of a page; ``None`` if the bundle has no such page."""
         found: dict[str, Any] | None = self.content["pages"].get(code)
         return found
 
     def roles(self, page: str) -> dict[str, str]:
-        """Clips of a page by role, the recording beside them among them."""
+        """Clips of a page by role, including the reference."""
         return {place["role"]: clip for clip, place in self.content["clips"].items() if place["page"] == page}
 
     def sheet(self, listener: str) -> list[dict[str, Any]] | None:
-        """A listener's pages without training, each a `page` and the `order` of its clips; ``None`` for no listener."""
+        """A listener's pages without training, each a `page` and the `order` of its clips; ``None`` for an unknown listener."""
         sheet = self.bundle.sheets.get(listener)
         return None if sheet is None else [shown for one in sheet["rounds"] for shown in one]
 
 
 def open_key(folder: Path, bundle: Path | None = None) -> Key:
-    """Open the folder that `listen build` wrote outside the bundle.
+    """Open the key folder that `listen build` wrote.
 
     Args:
         folder: holds `key.json`, `gold.json` and `analysis_plan.toml`.
-        bundle: by default the folder of the key's name without ``.key``.
+        bundle: by default the folder with the key's name without ``.key``.
 
     Raises:
-        ListeningError: no key, no bundle, a bundle of another key, or a plan that does not parse or is another test's.
+        ListeningError: no key, no bundle, a bundle of another key, or a plan that does not parse or belongs to another test.
     """
     folder = folder.resolve()
     if not (folder / "key.json").is_file():
         raise ListeningError(
-            f"{folder} is no key: it has no key.json. Name the folder that `vcbench listen build` wrote."
+            f"{folder} is not a key: it has no key.json. Give the key folder that `vcbench listen build` wrote."
         )
     content = json.loads((folder / "key.json").read_text(encoding="utf-8"))
     opened = _open_bundle(content, folder, bundle)
@@ -97,12 +97,12 @@ def _open_bundle(content: dict[str, Any], folder: Path, bundle: Path | None) -> 
     if bundle is None:
         bundle = folder.with_name(folder.name.removesuffix(SUFFIX))
         if bundle == folder or not bundle.is_dir():
-            raise ListeningError(f"There is no bundle beside the key {folder}. Name its folder with --bundle.")
+            raise ListeningError(f"There is no bundle next to the key {folder}. Give its folder with --bundle.")
     opened = Bundle(bundle)
     if hash_file(opened.folder / "SHA256SUMS") != content["sums"]:
         raise ListeningError(
-            f"{opened.folder} is {opened.manifest['id']}, and the key {folder} is of {content['id']}, or of another build of it. "
-            "Name the bundle of this key with --bundle."
+            f"{opened.folder} is {opened.manifest['id']}; the key {folder} belongs to {content['id']}, or to another build of it. "
+            "Give the bundle of this key with --bundle."
         )
     return opened
 
@@ -111,11 +111,11 @@ def _read_plan(text: str, identity: str) -> AnalysisPlan:
     try:
         plan = AnalysisPlan.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ListeningError(f"analysis_plan.toml is no TOML: {error}.") from error
+        raise ListeningError(f"analysis_plan.toml is not valid TOML: {error}.") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ListeningError(f"analysis_plan.toml: {where}: {first['msg']}; received {first['input']!r}.") from error
     if plan.bundle != identity:
-        raise ListeningError(f"analysis_plan.toml is the plan of {plan.bundle}; this key is of {identity}.")
+        raise ListeningError(f"analysis_plan.toml is the plan of {plan.bundle}; this key belongs to {identity}.")
     return plan

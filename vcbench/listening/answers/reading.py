@@ -1,4 +1,4 @@
-"""Answers of every format as one table, in which each clip is whose it is."""
+"""Read answers of every format into one table, with the system of each clip."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Reading:
     """All answers of a listening test.
 
     Attributes:
-        table: a row per clip that a listener was to rate, training left out: `listener, item` (trial), `system` (row of the
-            run, MUSHRA's reference or anchor, or what a trap or gold clip is), `condition, page, clip, position` (from 0; NaN
-            where unknown), `rating` (NaN: none), `heard, plays, shown, rated, seconds` (missing where the format does not
-            tell), `purpose` (``rated``, ``trap`` or ``gold``), `session, source`.
-        missing: `listener, clips, missing`, of those who left a clip unrated.
-        notes: what was dropped, and what is not known.
+        table: a row per clip on a listener's sheet, without training: `listener, item` (trial), `system` (row of the run,
+            MUSHRA's hidden reference or anchor, or role of a trap or gold clip), `condition, page, clip, position` (from 0;
+            NaN if unknown), `rating` (NaN: none), `heard, plays, shown, rated, seconds` (missing if the format lacks them),
+            `purpose` (``rated``, ``trap`` or ``gold``), `session, source`.
+        missing: `listener, clips, missing`, for listeners who left clips unrated.
+        notes: which answers were dropped, and what is unknown.
     """
 
     table: pd.DataFrame
@@ -34,10 +34,10 @@ class Reading:
 
 
 def read(paths: Iterable[Path], key: Key) -> Reading:
-    """Read answers; a folder stands for the JSON and CSV files in it.
+    """Read answers; of a folder, its JSON and CSV files.
 
     Raises:
-        ListeningError: no answers, a file of no known format, or answers of another bundle, sheet or scale.
+        ListeningError: no answers, an unknown file format, or answers to another bundle, sheet or scale.
     """
     files = list(files_of(paths))
     given = pd.DataFrame([row for path in files for row in read_file(path, key)], columns=GIVEN)
@@ -51,7 +51,7 @@ def read(paths: Iterable[Path], key: Key) -> Reading:
     counts = unrated.agg(clips="size", missing="sum").reset_index()
     absent = key.plan.listeners - table["listener"].nunique()
     if absent > 0:
-        notes.append(f"{absent} of {key.plan.listeners} planned listeners sent nothing.")
+        notes.append(f"{absent} of {key.plan.listeners} planned listeners sent no answers.")
     return Reading(table, counts[counts["missing"] > 0].reset_index(drop=True), notes)
 
 
@@ -61,14 +61,14 @@ def _refuse_ratings(given: pd.DataFrame, key: Key) -> None:
     if len(wrong):
         first = wrong.iloc[0]
         raise ListeningError(
-            f"{first['source']}: listener {first['listener']} rated clip {first['clip']} {first['rating']:g}; allowed are "
+            f"{first['source']}: listener {first['listener']} rated clip {first['clip']} {first['rating']:g}; allowed: "
             f"{low} to {high}."
         )
 
 
 def _without_doubles(given: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Of a session its last state, of a listener's sessions the one with most ratings (the first of equals), of a clip
-    that is still rated twice the first rating.
+    """Keep one state and one session per listener, those with the most ratings (the first of equals), and the first rating
+    of each clip.
     """
     notes = []
     states = given.groupby(["listener", "session", "source"], sort=False)["rating"].count().reset_index()
@@ -80,15 +80,17 @@ def _without_doubles(given: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     for listener, group in states[states["session"] != ""].groupby("listener", sort=False):
         sent = Counter(group["session"])
         if repeated := sum(sent.values()) - len(sent):
-            notes.append(f"Listener {listener} sent {_times(repeated)} more of a session; its fullest state counts.")
+            notes.append(
+                f"Listener {listener} sent {_times(repeated)} of the same session; the most complete one counts."
+            )
         if len(sent) > 1:
             kept = best.set_index("listener").loc[listener, "session"]
-            notes.append(f"Listener {listener} has {len(sent)} sessions; the fullest ({kept[:8]}) counts.")
+            notes.append(f"Listener {listener} has {len(sent)} sessions; the most complete one ({kept[:8]}) counts.")
     return _without_repeats(given[keep.to_numpy()], notes)
 
 
 def _times(count: int) -> str:
-    return "one state" if count == 1 else f"{count} states"
+    return "one more state" if count == 1 else f"{count} more states"
 
 
 def _without_repeats(given: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -98,16 +100,16 @@ def _without_repeats(given: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFram
         both = repeated.merge(first, on=CELL, suffixes=("", "_first"))
         changed = int((both["rating"] != both["rating_first"]).sum())
         notes.append(
-            f"{len(repeated)} answers came twice and were dropped, {changed} of them with another rating than the first, which counts."
+            f"{len(repeated)} repeated answers were dropped; {changed} of them differed from the first, which counts."
         )
     return first, notes
 
 
 def _complete(given: pd.DataFrame, key: Key) -> pd.DataFrame:
-    """With every clip of the sheets of those who answered, those of a plain table aside.
+    """Add the unrated clips of every listener's sheet, except for listeners in a plain table.
 
     Raises:
-        ListeningError: a listener without a sheet, or an answer that is not on theirs.
+        ListeningError: a listener without a sheet, or an answer that is not on the sheet.
     """
     plain = given["plain"].astype(bool)
     expected = [
@@ -121,8 +123,8 @@ def _complete(given: pd.DataFrame, key: Key) -> pd.DataFrame:
     for listener, page, clip in answered:
         if (listener, page, clip) not in cells:
             raise ListeningError(
-                f"Clip {clip} of page {page} is not on the sheet of listener {listener}, who answered it. If they typed another's "
-                "number, put theirs in its place in the file."
+                f"Listener {listener} rated clip {clip} of page {page}, which is not on their sheet. If they entered the wrong "
+                "number, correct it in the file."
             )
     whole = pd.DataFrame(expected, columns=CELL).merge(given[~plain], on=CELL, how="left")
     return pd.concat([part for part in (whole, given[plain]) if len(part)], ignore_index=True)
@@ -133,14 +135,14 @@ def _sheet(listener: str, given: pd.DataFrame, key: Key) -> Sequence[dict[str, A
     if sheet is None:
         source = given.loc[given["listener"] == listener, "source"].iloc[0]
         raise ListeningError(
-            f"{source}: there is no listener {listener!r}; there are 1 to {len(key.bundle.sheets)}. Put the number of their "
-            "sheet in its place in the file."
+            f"{source}: there is no listener {listener!r}; allowed: 1 to {len(key.bundle.sheets)}. Correct the number in the "
+            "file."
         )
     return sheet
 
 
 def _attribute(table: pd.DataFrame, key: Key) -> pd.DataFrame:
-    """Say whose each clip is."""
+    """Add the item, system, condition and purpose of each clip."""
     places = [key.content["clips"][clip] for clip in table["clip"]]
     pages = [key.content["pages"][page] for page in table["page"]]
     table = table.assign(
@@ -169,9 +171,9 @@ def _unknowns(given: pd.DataFrame, key: Key) -> list[str]:
     foreign_ones = given["heard"].isna()
     notes = []
     if foreign_ones.any() and key.plan.category and key.plan.category.all_heard:
-        notes.append(
-            "Some files do not tell whether every clip was heard to its end; their listeners were not screened for it."
-        )
+        notes.append("Some files do not say whether clips were played fully; their listeners were not screened for it.")
     if (foreign_ones & ~given["plain"].astype(bool)).any() and key.test == "mushra":
-        notes.append("webMUSHRA's sliders start at 100 and need not be moved: some ratings of 100 may be none.")
+        notes.append(
+            "webMUSHRA's sliders start at 100 and need not be moved: a rating of 100 may mean that the clip was not rated."
+        )
     return notes

@@ -1,7 +1,7 @@
-"""A small server that hands out one bundle and collects its answers.
+"""A small server that serves one bundle and collects its answers.
 
-A session is checked, written beside its place, flushed to the disk and then linked to it, before the listener is told
-that it has arrived. What is there is never written again; the same session sent twice is one file.
+A session is checked, written to a temporary file, flushed to disk and linked to its name before the server confirms it.
+A file is never overwritten; the same session sent twice is one file.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.session import MAXIMUM_BYTES, Session, read_session
 from vcbench.listening.kinds import ListeningError
 
-ANSWERS = "answers"  # where the page posts to
-COLLECTOR = "collector.js"  # the one file that is not handed out as it lies there: it says where answers go
+ANSWERS = "answers"  # path that the page posts to
+COLLECTOR = "collector.js"  # the only file that is not served from the bundle: it says where answers go
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -31,7 +31,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self'",
 }
 
-UNFINISHED = ".unfinished-"  # prefix of a file that is being written
+UNFINISHED = ".unfinished-"  # prefix of incomplete files
 
 
 class Collection:
@@ -40,11 +40,11 @@ class Collection:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(f"{UNFINISHED}*"):  # by a server that was killed before it had answered
+        for left in folder.glob(f"{UNFINISHED}*"):  # by a server that was killed before it replied
             left.unlink()
 
     def add(self, result: Session, content: bytes) -> None:
-        """Keep a session for good, as it was received; one that is there already stays as it is."""
+        """Store a session durably, as received; an existing file is left unchanged."""
         path = self.folder / f"listener_{result.listener:03d}_{result.session}_{result.checksum[:16]}.json"
         temporary = self.folder / f"{UNFINISHED}{os.urandom(8).hex()}"
         with temporary.open("xb") as file:
@@ -54,7 +54,7 @@ class Collection:
         try:
             os.link(temporary, path)
         except FileExistsError:
-            pass  # a double send
+            pass  # sent twice
         finally:
             temporary.unlink()
         _flush_folder(self.folder)
@@ -69,15 +69,15 @@ def _flush_folder(folder: Path) -> None:
 
 
 def make_app(bundle: Bundle, results: Path) -> Starlette:
-    """The application: GET of the bundle's own files, POST of its answers.
+    """The application: GET the files of the bundle, POST answers.
 
     Raises:
-        ListeningError: results would lie inside the bundle.
+        ListeningError: the results folder would be inside the bundle.
     """
     results = results.resolve()
     if results.is_relative_to(bundle.folder):
         raise ListeningError(
-            f"The results {results} would lie inside the bundle {bundle.folder}. Name another --results."
+            f"The results {results} would be inside the bundle {bundle.folder}. Choose another --results."
         )
     collection = Collection(results)
     handed_out = {*bundle.files, "SHA256SUMS"}
@@ -109,15 +109,15 @@ def make_app(bundle: Bundle, results: Path) -> Starlette:
 
 
 async def _body(request: Request) -> bytes:
-    """At most MAXIMUM_BYTES, whatever the header says its length is."""
+    """The body, at most MAXIMUM_BYTES, regardless of the Content-Length header."""
     received = bytearray()
     try:
         async for chunk in request.stream():
             received += chunk
             if len(received) > MAXIMUM_BYTES:
-                raise HTTPException(413, f"A session has at most {MAXIMUM_BYTES} bytes.", {"Connection": "close"})
+                raise HTTPException(413, f"A session may have at most {MAXIMUM_BYTES} bytes.", {"Connection": "close"})
     except ClientDisconnect as error:
-        raise HTTPException(400, "The session broke off.") from error
+        raise HTTPException(400, "The connection closed before the whole session arrived.") from error
     return bytes(received)
 
 

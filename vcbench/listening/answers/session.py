@@ -1,6 +1,6 @@
-"""What a listener's session comes back as: a JSON document of its own schema, checked against the bundle it answers.
+"""A listener's session: a JSON document with its own schema, checked against the bundle that it answers.
 
-The page writes it, `listen serve` stores it, the analysis reads it. Times are ISO 8601 in UTC by the listener's clock.
+The page writes it, `listen serve` stores it, the analysis reads it. Times are ISO 8601 in UTC, by the listener's clock.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ CODE = r"^[a-z0-9_-]{1,80}$"
 
 
 class Answer(Strict):
-    """One clip of one page, whether or not the listener came to it.
+    """One clip of one page, even if the listener did not reach it.
 
     Attributes:
-        page, clip: codes; the key says whose they are.
-        position: place on the page from 0: in a preference 0 is A and 1 is B.
-        rating: on the test's scale (`KINDS`): 1 to 5, 1 to 4, 0 to 100; in a preference 1 for the chosen clip, 0 for the
-            other, and 0 for both where there was none. ``None``: never touched, which is no rating.
-        plays: how often it was started or switched to.
-        heard: whether all of it was heard, in one go or in parts.
-        shown: when its page came up first; ``None``: it did not.
-        rated: when the rating was last changed.
+        page, clip: codes; the key resolves them.
+        position: place on the page from 0; in a preference test 0 is A and 1 is B.
+        rating: on the scale of the test (`KINDS`): 1 to 5, 1 to 4, 0 to 100; in a preference test 1 for the chosen clip, 0
+            for the other, and 0 for both if there was no preference. ``None``: not rated.
+        plays: how many times it was started or switched to.
+        heard: whether it was played fully, in one go or in parts.
+        shown: when its page was first shown; ``None``: never.
+        rated: when the rating last changed.
     """
 
     page: str = Field(pattern=CODE)
@@ -49,17 +49,17 @@ class Answer(Strict):
     @model_validator(mode="after")
     def _rated_at_some_time(self) -> Answer:
         if (self.rating is None) != (self.rated is None):
-            raise ValueError("a rating has a time, and a time a rating")
+            raise ValueError("rating and rated must both be given or both be null")
         return self
 
 
 def canonical(document: dict[str, Any]) -> bytes:
-    """JSON with keys sorted, no spaces, and letters as they are; the page writes the same bytes."""
+    """JSON with sorted keys, no spaces, and characters unescaped; the page writes the same bytes."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def checksum(document: dict[str, Any]) -> str:
-    """SHA-256 in hexadecimal of the canonical JSON of all but the key ``checksum``."""
+    """SHA-256, in hexadecimal, of the canonical JSON without the key ``checksum``."""
     return hashlib.sha256(canonical({key: value for key, value in document.items() if key != "checksum"})).hexdigest()
 
 
@@ -70,12 +70,12 @@ class Session(Strict):
         bundle: id of the bundle, as in its manifest and key.
         test: key in `KINDS`.
         listener: number of the sheet, from 1.
-        session: random; two documents of one session are earlier and later states of it.
-        language: in which the page was read.
+        session: random id; two documents with the same id are states of the same session.
+        language: of the page.
         consented: when the listener agreed to take part.
-        ended: ``None`` where the listener left before the end.
-        answers: every clip of the sheet in the order it was to be shown, traps and gold clips among them.
-        training: the same of the training pages, which count for nothing.
+        ended: ``None`` if the listener left before the end.
+        answers: every clip of the sheet in the order of the sheet, including traps and gold clips.
+        training: the same for the training pages, which do not count.
         checksum: SHA-256, see `checksum`.
     """
 
@@ -101,18 +101,18 @@ def read_session(content: bytes) -> Session:
     """Parse a session.
 
     Raises:
-        ListeningError: no JSON, another schema, or a checksum that does not fit.
+        ListeningError: not JSON, another schema, or a wrong checksum.
     """
     try:
         result = Session.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise ListeningError(f"This is no session of a listening test: {where}: {first['msg']}.") from error
+        raise ListeningError(f"This is not a session of a listening test: {where}: {first['msg']}.") from error
     found = checksum(json.loads(content))
     if found != result.checksum:
         raise ListeningError(
-            f"The session was changed or damaged: its checksum is {found[:12]}…, and {result.checksum[:12]}… stands in it. "
+            f"The session was changed or damaged: its checksum is {found[:12]}…, but it states {result.checksum[:12]}…. "
             "Ask the listener to download it again."
         )
     return result

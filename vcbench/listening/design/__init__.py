@@ -1,1 +1,1 @@
-"""From a run to the package of a listening test."""
+"""Build the package of a listening test from a run."""

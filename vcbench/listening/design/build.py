@@ -1,4 +1,4 @@
-"""A listening test as a folder to hand out, and outside it the key that says which clip is whose."""
+"""Build a listening test: a folder to hand out, and outside it the key that says which system each clip is from."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def build(
 
     Args:
         test: key in `vcbench.listening.kinds.KINDS`.
-        options: how the test is set up.
+        options: of the test.
         key: by default ``<out>.key``.
-        salt: what the codes derive from; a fresh secret unless one is given, e.g. to build the same package again.
+        salt: the secret that the codes derive from; by default a new one. Give it to build the same package again.
 
     Returns:
-        The key's folder: `key.json` (which clip is whose), `gold.json` (right answers), `analysis_plan.toml`.
+        The key's folder: `key.json` (the system of each clip), `gold.json` (right answers), `analysis_plan.toml`.
 
     Raises:
-        ListeningError: nothing to compare, numbers that do not fit, a folder or key that exists, or a key inside the folder.
+        ListeningError: nothing to compare, numbers that do not fit, an existing folder or key, or a key inside the folder.
     """
     options, out = options or Options(), out.resolve()
     key = out.with_name(f"{out.name}{SUFFIX}") if key is None else key.resolve()
@@ -89,32 +89,32 @@ def _publish(package: Path, out: Path, secret: Path, key: Path) -> None:
 
 
 def code(prefix: str, salt: str, *parts: str) -> str:
-    """An opaque name that follows from the secret alone, and that no program takes for a number."""
+    """An opaque name, derived from the secret, that no program can mistake for a number."""
     digest = hmac.new(salt.encode(), "\x1f".join(parts).encode(), hashlib.sha256).digest()
     return f"{prefix}_{base64.b32encode(digest).decode().lower()[:10]}"
 
 
 def _sign(salt: str, text: str) -> str:
-    """Binds the bundle to the analysis plan without telling what stands in it."""
+    """Bind the bundle to the analysis plan without revealing its content."""
     return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def _refuse_places(out: Path, key: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ListeningError(f"{out} exists and is not an empty folder. Name another --out, or remove it.")
+        raise ListeningError(f"{out} exists and is not an empty folder. Choose another --out, or remove it.")
     if key.is_relative_to(out):
         raise ListeningError(
-            f"The key {key} would lie inside the package {out}, for listeners to read. Put it elsewhere."
+            f"The key {key} would be inside the package {out}, where listeners can read it. Choose another place."
         )
     if key.exists():
-        raise ListeningError(f"{key} exists: the key of another package, which would be lost. Name another --out.")
+        raise ListeningError(f"{key} exists: it is the key of another package and would be lost. Choose another --out.")
 
 
 def _refuse_contrast(design: Design, options: Options) -> None:
     unknown = [row for row in options.contrast or () if row not in design.rows]
     if unknown or (options.contrast and len(set(options.contrast)) != 2):
         raise ListeningError(
-            f"The primary contrast {options.contrast} is not of two rows of the test; it has {', '.join(design.rows)}."
+            f"The primary contrast {options.contrast} does not name two rows of the test; it has {', '.join(design.rows)}."
         )
 
 
@@ -138,7 +138,7 @@ def _manifest(
 
 
 def _manifest_pages(design: Design, codes: Codes, waves: dict[Place, np.ndarray], salt: str) -> list[dict[str, Any]]:
-    """What the package says of pages: pages and clips in the order of their codes, which is nobody's."""
+    """The pages as the package lists them: pages and clips sorted by code, so that the order reveals nothing."""
     pages = []
     for index, page in enumerate(design.pages):
         places = [Place(index, role, page.trial) for role in page.roles]
@@ -165,7 +165,7 @@ def _sheet(sheet: ListenerSheet, design: Design, codes: Codes, salt: str) -> dic
 
 
 def recordings(run: Run, design: Design) -> dict[str, dict[str, str]]:
-    """Hashes of the recordings that are rated, by row and trial."""
+    """Hashes of the rated recordings, by row and trial."""
     converted = by_row(run.conversions)
     trials = dict.fromkeys(page.trial for page in design.pages if page.purpose == "rated")
     return {row: {trial: converted[row][trial].audio_hash for trial in trials} for row in design.rows}

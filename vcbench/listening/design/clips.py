@@ -1,4 +1,4 @@
-"""Clips that differ in nothing but the voice: trimmed, faded, equally loud, and on one page equally long."""
+"""Make clips comparable: trimmed, faded, equally loud, and equally long on a page."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ def read_clip(path: Path, rate: int, span: tuple[float, float] | None = None) ->
     wave = audio.trim_silence(audio.read(path, rate, span), rate)
     if len(wave) < BLOCK * rate:
         raise ListeningError(
-            f"{path} has {len(wave) / rate:.2f} s of speech; loudness is measured over {BLOCK} s or more."
+            f"{path} has {len(wave) / rate:.2f} s of speech; measuring its loudness needs at least {BLOCK} s. "
+            "Leave out its trial or row."
         )
     return faded(wave, rate)
 
 
 def faded(wave: np.ndarray, rate: int) -> np.ndarray:
-    """`wave` with raised-cosine ends of FADE seconds, so that no clip begins or ends with a click."""
+    """`wave` with raised-cosine fades of FADE seconds at both ends, so that no clip starts or ends with a click."""
     length = round(FADE * rate)
     ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
     shaped = wave.copy()
@@ -48,16 +49,16 @@ def loudness(wave: np.ndarray, rate: int) -> float:
 
 
 def true_peak(wave: np.ndarray) -> float:
-    """Peak between the samples, in dB of full scale, by fourfold oversampling (ITU-R BS.1770-4, annex 2)."""
+    """Inter-sample peak in dBFS, by fourfold oversampling (ITU-R BS.1770-4, annex 2)."""
     return float(20 * np.log10(max(np.abs(signal.resample_poly(wave, 4, 1)).max(), 1e-9)))
 
 
 def level(waves: Mapping[Name, np.ndarray], rate: int) -> tuple[dict[Name, np.ndarray], float]:
-    """Waves of one loudness, and that loudness in LUFS.
+    """Scale waves to a common loudness; return them and that loudness in LUFS.
 
-    Give them as they are written, padding included: BS.1770's blocks at the ends of a short clip count otherwise.
-    The loudness is LOUDNESS, or less where a peak would pass PEAK_LIMIT: all clips are lowered together, as one that
-    alone is softer, or limited, would be told from the others by that.
+    Pass the waves padded as they are written: padding changes how BS.1770 weights the blocks at the ends of a short clip.
+    The loudness is LOUDNESS, or lower if a peak would exceed PEAK_LIMIT. Then all clips are lowered together, because
+    listeners could recognise a single clip that is softer or limited.
 
     Raises:
         ListeningError: a clip whose peaks would pull all others below LOWEST_LOUDNESS.
@@ -68,18 +69,18 @@ def level(waves: Mapping[Name, np.ndarray], rate: int) -> tuple[dict[Name, np.nd
     common = min(LOUDNESS, room[tightest])
     if common < LOWEST_LOUDNESS:
         raise ListeningError(
-            f"{tightest} has peaks {PEAK_LIMIT - room[tightest]:.0f} dB above its loudness; all clips would have to be as soft as "
-            f"{common:.0f} LUFS, and the limit is {LOWEST_LOUDNESS:.0f}. Listen to it; leave its row or trial out."
+            f"{tightest} has peaks {PEAK_LIMIT - room[tightest]:.0f} dB above its loudness; all clips would have to be lowered to "
+            f"{common:.0f} LUFS, and the limit is {LOWEST_LOUDNESS:.0f}. Listen to it, and leave out its row or trial."
         )
     levelled = {name: wave * np.float32(10 ** ((common - measured[name]) / 20)) for name, wave in waves.items()}
     return levelled, common
 
 
 def padded(wave: np.ndarray, samples: int) -> np.ndarray:
-    """`wave` with silence after it, `samples` long."""
+    """`wave`, padded with silence to `samples`."""
     return np.pad(wave, (0, samples - len(wave)))
 
 
 def write_clip(path: Path, wave: np.ndarray, rate: int) -> None:
-    """A 16-bit WAV file of format and samples alone: nothing in it says where the clip is from."""
+    """Write a 16-bit WAV file without metadata, so that nothing in it reveals the origin of the clip."""
     soundfile.write(str(path), wave, rate, format="WAV", subtype="PCM_16")

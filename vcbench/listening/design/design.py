@@ -1,4 +1,4 @@
-"""What a listening test asks, of which clips, of whom: decided before anything is written, from the run and a seed."""
+"""The design of a listening test: its pages and sheets, decided by the run and a seed before anything is written."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ from vcbench.listening.texts import texts
 if TYPE_CHECKING:
     from vcbench.run.run import Run
 
-HIDDEN, ANCHOR_35, ANCHOR_70 = "hidden_reference", "anchor35", "anchor70"  # on a MUSHRA page beside rows of the run
-TARGET, SOURCE, NOISE = "gold:target", "gold:source", "gold:noise"  # clips whose right answer is known
+HIDDEN, ANCHOR_35, ANCHOR_70 = (
+    "hidden_reference",
+    "anchor35",
+    "anchor70",
+)  # on a MUSHRA page, along with the rows of the run
+TARGET, SOURCE, NOISE = "gold:target", "gold:source", "gold:noise"  # clips with a known right answer
 MAXIMUM_TRAINING_PAGES = 6
 Purpose = Literal["rated", "training", "trap", "gold"]
 
 
 @dataclass(frozen=True)
 class Page:
-    """What is rated at once.
+    """The clips that are rated together.
 
     Attributes:
-        trial, condition: of the run; empty on a trap's page.
-        roles: what is rated: rows of the run, anchors, gold clips, or ``trap:<place>:<prompt>``.
-        reference: id of the utterance that stands beside them; ``None`` for none.
-        accepted: for a trap or gold page, the right ratings of each role.
+        trial, condition: of the run; empty on a trap page.
+        roles: the clips to rate: rows of the run, anchors, gold clips, or ``trap:<place>:<prompt>``.
+        reference: id of the utterance to compare them with; ``None`` for none.
+        accepted: on a trap or gold page, the accepted ratings of each role.
     """
 
     trial: str
@@ -44,14 +48,14 @@ class Page:
 
 
 class Showing(NamedTuple):
-    """A page as one listener has it: its index, and its roles in the order of their places."""
+    """A page as one listener sees it: its index, and its roles in the order shown."""
 
     page: int
     order: tuple[str, ...]
 
 
 class ListenerSheet(NamedTuple):
-    """What one listener hears: training, then rounds, each of which has every system (or pair) once."""
+    """One listener's pages: training, then rounds, each with every system (or pair) once."""
 
     training: tuple[Showing, ...]
     rounds: tuple[tuple[Showing, ...], ...]
@@ -63,9 +67,9 @@ class Design:
 
     Attributes:
         kind: key in KINDS.
-        name: as it is reported: ``mushra-like`` where a reference has other words than its clips, else `kind`.
+        name: as reported: ``mushra-like`` if a reference has other words than its clips, else `kind`.
         rows: systems, then reference rows.
-        volume: id of an utterance that nobody rates, to set the volume by.
+        volume: id of an utterance for setting the volume, which nobody rates.
     """
 
     kind: str
@@ -77,11 +81,11 @@ class Design:
 
 
 def plan(run: Run, kind: str, options: Options) -> Design:
-    """Choose items, the conditions in turn, among trials that every rated row has converted; and allot them.
+    """Choose items among the trials that every rated row has converted, alternating between conditions, and allot them.
 
     Raises:
         ListeningError: an unknown test, row or condition, no conversions, fewer than two systems, too few common trials, or
-            what `check` refuses.
+            options that `check` refuses.
     """
     kind = find_kind(kind)
     test = KINDS[kind]
@@ -106,25 +110,27 @@ def plan(run: Run, kind: str, options: Options) -> Design:
 
 
 def check(kind: str, options: Options) -> None:
-    """Refuse what no run can make up for.
+    """Refuse options that are wrong for any run.
 
     Raises:
-        ListeningError: numbers of listeners and ratings that do not fit, traps or gold clips in a test that has no place for
-            them, or a language that nobody has translated.
+        ListeningError: numbers of listeners and ratings that do not fit, traps or gold clips in a MUSHRA test, or a language
+            without a translation.
     """
     if min(options.items, options.training, options.traps, options.gold) < 0 or options.items == 0:
         raise ListeningError(
             f"{options.items} items, {options.training} training trials, {options.traps} traps and {options.gold} gold pages "
-            "were asked for; at least 1 item, and nothing below 0, is allowed."
+            "were requested; at least 1 item is needed, and no number may be below 0."
         )
     if kind == "mushra" and options.traps + options.gold:
-        raise ListeningError("A MUSHRA test has its hidden reference and anchors in place of traps and gold clips.")
+        raise ListeningError(
+            "A MUSHRA test takes no traps or gold clips: its hidden reference and anchors do their work. Leave them out."
+        )
     refuse_impossible(options.items, options.listeners, options.per_item)
     texts(options.language)
 
 
 def _units(test: Kind, rows: list[str]) -> list[tuple[str, ...]]:
-    """What an item's pages hold."""
+    """The roles on each page of an item."""
     if test.clips == "all":
         return [(*rows, HIDDEN, ANCHOR_35, ANCHOR_70)]
     return list(combinations(rows, 2)) if test.clips == "pair" else [(row,) for row in rows]
@@ -157,7 +163,7 @@ def _traps(kind: str, count: int, reference: str, random: np.random.Generator) -
 
 
 def _gold(kind: str, number: int, trial: Any) -> Page:
-    """A page with a known right answer, high and low in turn, within one point of the scale's end (as in P.808)."""
+    """A page with a known right answer: alternately high and low, within one point of the end of the scale (as in P.808)."""
     test, high = KINDS[kind], number % 2 == 0
     roles: tuple[str, ...]
     accepted: tuple[tuple[int, ...], ...]
@@ -171,7 +177,7 @@ def _gold(kind: str, number: int, trial: Any) -> Page:
 
 
 def _sheet(rounds: list[list[Slot]], pages: Sequence[Page], items: int, random: np.random.Generator) -> ListenerSheet:
-    """One listener's sheet: rated pages as allotted, and traps and gold pages at random among them, none at the start."""
+    """One listener's sheet: rated pages as allotted, with traps and gold pages inserted at random, but never first."""
     shown = [[_showing(slot, pages, items) for slot in one] for one in rounds]
     fixed = {
         purpose: [Showing(index, page.roles) for index, page in enumerate(pages) if page.purpose == purpose]
@@ -184,7 +190,7 @@ def _sheet(rounds: list[list[Slot]], pages: Sequence[Page], items: int, random: 
 
 
 def _showing(slot: Slot, pages: Sequence[Page], items: int) -> Showing:
-    """Places on the page by a Williams square too: each clip of an item is equally often A, or first."""
+    """Order the clips of the page by a Williams square too, so that each is first (or A) equally often."""
     index = slot.unit * items + slot.item
     square = williams(len(pages[index].roles))
     row = square[(slot.repeat + slot.item + slot.unit) % len(square)]

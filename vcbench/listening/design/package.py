@@ -1,4 +1,4 @@
-"""The folder that is handed out: the page with its data, clips, webMUSHRA's configurations, and checksums."""
+"""Write the folder to hand out: the page with its data, clips, webMUSHRA configurations, and checksums."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def write_package(
     hidden: set[str],
     options: Options,
 ) -> str:
-    """Write everything that listeners may see; return the SHA-256 of its SHA256SUMS.
+    """Write everything that listeners may see; return the SHA-256 of SHA256SUMS.
 
     Args:
-        sheets: by listener number, as text.
+        sheets: by listener number (a string).
         waves: (samples,) by code.
         hidden: codes of hidden references.
     """
@@ -45,10 +45,10 @@ def write_package(
 
 
 def _write_clips(folder: Path, waves: dict[str, np.ndarray], rate: int) -> None:
-    """Each clip as a WAV file, and as a script that holds it: from file:// a page can fetch nothing else."""
+    """Write each clip as a WAV file, and as a script: a page opened from file:// can load nothing else."""
     for name in ("audio", "clips"):
         (folder / name).mkdir()
-    for name in sorted(waves):  # so that neither times nor the folder's order follow the systems
+    for name in sorted(waves):  # so that neither times nor the order in the folder reveal the systems
         path = folder / "audio" / f"{name}.wav"
         write_clip(path, waves[name], rate)
         content = base64.b64encode(path.read_bytes()).decode()
@@ -84,7 +84,7 @@ def _write_webmushra(
 
 
 def _write_sums(folder: Path) -> str:
-    """List every file's SHA-256; return the list's own."""
+    """List the SHA-256 of every file; return that of the list."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     sums = [f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
     (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
@@ -94,19 +94,19 @@ def _write_sums(folder: Path) -> str:
 README = """\
 A blinded listening test: {name}, for {listeners} listeners.
 
-Clips are equally loud, and named by codes; which is whose stands in the key, which is not in this folder and is not to
-be where listeners can read it. `sha256sum -c SHA256SUMS` tells whether the package is as it was written.
+Clips are equally loud and named by codes. The key says which system each clip is from; it is not in this folder. Keep it
+where listeners cannot read it. `sha256sum -c SHA256SUMS` checks that the package is unchanged.
 
-Each listener has a number, 1 to {listeners}, and a sheet of their own: give every number to one person.
-Try the whole test yourself first. The consent text (consent.txt) is a template with gaps in [BRACKETS] unless you gave
-your own: build the package again with --consent FILE.
+Each listener has a number, 1 to {listeners}, and their own sheet: give every number to one person.
+Try the whole test yourself first. Unless you gave your own, the consent form (consent.txt) is a template with gaps in
+[BRACKETS]: fill it in and build the package again with --consent FILE.
 
 To run it, one of:
-- Open index.html in a browser, from this folder or from any web server; at the end the listener downloads a file of
-  answers and sends it to you. index.html?listener=7 fills in the number, &lang=de chooses the language.
+- Open index.html in a browser, from this folder or from any web server. At the end the listener downloads a file with
+  the answers and sends it to you. index.html?listener=7 fills in the number, &lang=de chooses the language.
 - `vcbench listen serve THIS_FOLDER --results RESULTS` serves the same page and collects the answers.
 - webMUSHRA (https://github.com/audiolabs/webMUSHRA) or pymushra: copy this folder to webMUSHRA's configs/{id}/ and
   give listener 7 the address /?config={id}/webmushra/listener_007.yaml
 
-The analysis plan beside the key is fixed: change it, if at all, before the first listener, and say so.
+The analysis plan in the key folder is fixed. If you must change it, do so before the first listener, and report it.
 """

@@ -1,4 +1,4 @@
-"""What the analysis will do, written before anybody has rated anything: `analysis_plan.toml`, beside the key."""
+"""The analysis plan, fixed before anybody has rated anything: `analysis_plan.toml` in the key folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from vcbench.listening.options import Options
 
 
 class MushraScreening(Strict):
-    """BS.1534-3, 6.1.1: a listener is out who rates the hidden reference below, or the 7 kHz anchor above, a limit in more
-    than a share of the items; an anchor's item that more than `exempt_share` of all listeners rate so does not count.
+    """BS.1534-3, 6.1.1: a listener is left out who rates the hidden reference below a limit, or the 7 kHz anchor above one,
+    in more than a share of the items. Items whose anchor more than `exempt_share` of all listeners rate so do not count.
     """
 
     reference_minimum: int = 90
@@ -22,13 +22,13 @@ class MushraScreening(Strict):
 
 
 class CategoryScreening(Strict):
-    """After ITU-T P.808 and its toolkit: a listener is out who fails one of these.
+    """After ITU-T P.808 and its toolkit: a listener is left out who fails any of these.
 
     Attributes:
-        all_heard: every clip rated was heard to its end.
-        traps_share: least share of traps answered as told.
-        gold_share: least share of gold clips rated within one point of the scale's end.
-        minimum_variance: of a listener's ratings; 0 for a preference, whose answers may rightly be all alike.
+        all_heard: every rated clip must have been played fully.
+        traps_share: minimum share of traps answered as instructed.
+        gold_share: minimum share of gold clips rated within one point of the end of the scale.
+        minimum_variance: of a listener's ratings; 0 for a preference, where all answers may rightly be the same.
     """
 
     all_heard: bool = True
@@ -38,17 +38,17 @@ class CategoryScreening(Strict):
 
 
 class AnalysisPlan(Strict):
-    """How the answers of one bundle will be analysed.
+    """How the answers to one bundle will be analysed.
 
     Attributes:
         bundle: its id.
-        primary_contrast: the two rows that are compared first, without correction; empty: all pairs alike.
-        correction: of the other pairs.
+        primary_contrast: the primary comparison, two rows, without correction; empty: all pairs are equal.
+        correction: for the other pairs.
         alpha: of every test.
         bootstrap_samples: over listeners and items.
         seed: of the bootstrap.
-        listeners, ratings_per_clip: as planned; the analysis says where there are fewer.
-        mushra, category: the screening of the bundle's kind of test; the other is absent.
+        listeners, ratings_per_clip: as planned; the analysis warns if there are fewer.
+        mushra, category: the screening for this kind of test; the other is absent.
     """
 
     format: int = 1
@@ -67,7 +67,7 @@ class AnalysisPlan(Strict):
 
 
 def make_plan(design: Design, bundle: str, options: Options) -> AnalysisPlan:
-    """The default plan of a test."""
+    """The default plan for a test."""
     category = CategoryScreening(minimum_variance=0.0) if design.kind == "preference" else CategoryScreening()
     return AnalysisPlan(
         bundle=bundle,

@@ -1,4 +1,4 @@
-"""Every clip of a test as samples: equally loud, and equally long on a page."""
+"""Render every clip of a test: equally loud, and equally long on a page."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 PASS_BANDS = {ANCHOR_35: 3500.0, ANCHOR_70: 7000.0}  # Hz
 REFERENCE, VOLUME = "reference", "volume"  # roles of clips that nobody rates
-ENVELOPE = 30.0  # Hz; what NOISE keeps of speech is its loudness over time
+ENVELOPE = 30.0  # Hz; NOISE keeps the loudness contour of speech and nothing else
 
 
 class Place(NamedTuple):
-    """Which clip: a page's index (-1: none), the clip's role there, and its trial."""
+    """Which clip: the index of its page (-1: none), its role there, and its trial."""
 
     page: int
     role: str
@@ -51,7 +51,7 @@ def render(run: Run, design: Design, rate: int) -> tuple[dict[Place, np.ndarray]
 
 
 class _Source:
-    """Where clips come from: the run's conversions and utterances, and the prompts of the package."""
+    """Reads clips from the run's conversions and utterances, and from the prompts that vcbench ships."""
 
     def __init__(self, run: Run, rate: int) -> None:
         self._run = run
@@ -79,7 +79,7 @@ class _Source:
 
 
 def noise_like(wave: np.ndarray, rate: int) -> np.ndarray:
-    """(samples,): white noise with the envelope of `wave`, which nobody takes for a natural voice."""
+    """(samples,): white noise with the envelope of `wave`, which nobody mistakes for a natural voice."""
     filters = signal.butter(2, ENVELOPE, fs=rate, output="sos")
     envelope = np.maximum(signal.sosfiltfilt(filters, np.abs(wave.astype(np.float64))), 0)
     return (envelope * np.random.default_rng(0).standard_normal(len(wave))).astype(np.float32)

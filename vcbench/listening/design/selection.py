@@ -1,4 +1,4 @@
-"""Which rows and trials of a run a listening test is about."""
+"""Choose the rows and trials of a run for a listening test."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def by_row(conversions: Sequence[Conversion]) -> dict[str, dict[str, Conversion]
 
 
 def same_words(run: Run, trial: Any) -> bool:
-    """Whether the target's own recording has the words of the source, as far as texts are known."""
+    """Whether the target's recording has the same words as the source; false if a text is unknown."""
     texts = [run.utterance(identity).text for identity in (trial.source, trial.target_utterance)]
     words = [re.findall(r"\w+", text.casefold()) if text else None for text in texts]
     return words[0] is not None and words[0] == words[1]
 
 
 def choose_rows(run: Run, test: Kind, converted: dict[str, Any], rows: Sequence[str] | None) -> list[str]:
-    """The rows that are rated: those named, or every system and the test's own reference rows."""
+    """The rows to rate: those named, or every system and the reference rows of the test."""
     if not converted:
-        raise ListeningError(f"{run.folder} has no conversions. Run `vcbench run` or `vcbench convert` for it first.")
+        raise ListeningError(f"{run.folder} has no conversions. Run `vcbench run` or `vcbench convert` first.")
     unknown = [row for row in rows or () if row not in run.rows]
     if unknown:
         raise ListeningError(f"The run has no row {', '.join(unknown)}; it has {', '.join(run.rows)}.")
@@ -49,7 +49,7 @@ def choose_rows(run: Run, test: Kind, converted: dict[str, Any], rows: Sequence[
         )
     without = [row for row in chosen if row not in converted]
     if without:
-        raise ListeningError(f"Nothing was converted by {', '.join(without)}. Leave it out.")
+        raise ListeningError(f"There are no conversions of {', '.join(without)}. Leave them out.")
     signals = len(chosen) + 3
     if test.clips == "all" and signals > MAXIMUM_SIGNALS:
         raise ListeningError(
@@ -60,21 +60,21 @@ def choose_rows(run: Run, test: Kind, converted: dict[str, Any], rows: Sequence[
 
 
 def of_condition(trials: pd.DataFrame, condition: str | None) -> pd.DataFrame:
-    """The trials of a condition; all of them for ``None``.
+    """The trials of a condition; all trials for ``None``.
 
     Raises:
-        ListeningError: there is no such condition.
+        ListeningError: unknown condition.
     """
     known = list(dict.fromkeys(trials["condition"]))
     if condition is not None and condition not in known:
-        raise ListeningError(f"There are no trials of condition {condition!r}; there are of {', '.join(known)}.")
+        raise ListeningError(f"Unknown condition {condition!r}; the run has {', '.join(known)}.")
     return trials if condition is None else trials[trials["condition"] == condition]
 
 
 def pick(
     run: Run, test: Kind, converted: dict[str, Any], rows: list[str], options: Options, random: np.random.Generator
 ) -> list[Any]:
-    """Items, then trials of the training, then of gold pages."""
+    """Trials: first the items, then those for training, then those for gold pages."""
     trials = of_condition(run.trials, options.condition)
     usable = [trial for trial in trials.itertuples() if all(trial.trial in converted[row] for row in rows)]
     if test.clips == "all":
@@ -82,24 +82,24 @@ def pick(
     others = options.training + options.gold
     if options.items + others > len(usable):
         of = f" of {options.condition}" if options.condition else ""
-        limit = f" and last at most {MAXIMUM_SECONDS:.0f} s" if test.clips == "all" else ""
+        limit = f" and are at most {MAXIMUM_SECONDS:.0f} s long" if test.clips == "all" else ""
         raise ListeningError(
-            f"{options.items} items were asked for, and {others} trials for training and gold pages; {len(usable)} of the run's "
+            f"The test needs {options.items} items and {others} trials for training and gold pages; {len(usable)} of the run's "
             f"{len(trials)} trials{of} were converted by all of {', '.join(rows)}{limit}. "
-            f"Ask for at most {max(len(usable) - others, 0)} items, for less training, or leave out the row that failed most."
+            f"Use at most {max(len(usable) - others, 0)} items or fewer training trials, or leave out the row that failed most often."
         )
     return _in_turn(usable, options.items + others, random)
 
 
 def _seconds(run: Run, trial: Any, converted: dict[str, dict[str, Conversion]], rows: Sequence[str]) -> float:
-    """Of the longest recording of an item."""
+    """Length of the longest recording of an item, in seconds."""
     target = run.utterance(trial.target_utterance)
     own = target.span[1] - target.span[0] if target.span else audio.inspect(target.path).seconds
     return max(own, *(audio.inspect(converted[row][trial.trial].path).seconds for row in rows))
 
 
 def _in_turn(trials: Sequence[Any], count: int, random: np.random.Generator) -> list[Any]:
-    """`count` trials at random, one of each condition in turn."""
+    """`count` random trials, alternating between conditions."""
     table = pd.Series([trial.condition for trial in trials])
     shuffled = table.sample(frac=1, random_state=random)
     turn = shuffled.groupby(shuffled).cumcount()

@@ -1,14 +1,14 @@
-"""A listener's webMUSHRA configuration, in the part of YAML that webMUSHRA's own parser reads.
+"""A listener's webMUSHRA configuration, in the subset of YAML that webMUSHRA's parser reads.
 
-Its parser knows a part of YAML: nested blocks must not begin on their parent's line, escapes beyond \\" and \\\\ come out
-wrong, and flow collections must not be broken over lines. So a top-level key stands on its line, and every page, or
-block of pages, is JSON on one line, with its letters as they are.
+In that subset nested blocks must not start on their parent's line, escapes other than \\" and \\\\ are read wrongly, and
+flow collections must not span lines. So each top-level key has its own line, and every page or block of pages is JSON
+on one line, with characters unescaped.
 
 webMUSHRA shuffles a list that begins with ``random``: here the rounds of a sheet, each a list of pages that keeps its
-order, so that who follows whom stays balanced. It adds the hidden reference to a `mushra` page by itself and calls it
-``reference`` in its results; every other clip is known by its code. Only its `mushra` results carry a session, hence the
-required `listener_id`. It cannot ask which of two is closer to a third: a preference is a single-stimulus page of the
-target, with A and B as players in its text.
+order, so that carry-over stays balanced. It adds the hidden reference to a `mushra` page itself and calls it
+``reference`` in its results; every other clip has its code. Only `mushra` results carry a session, hence the required
+`listener_id`. webMUSHRA cannot ask which of two clips is closer to a third: a preference is a single-stimulus page of
+the target, with A and B as players in its text.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PREFERENCES = {1: "preference.choice.a", 2: "preference.choice.b", 0: "preferenc
 
 
 class Writer:
-    """Writes the configurations of a package that lies in webMUSHRA's ``configs/<id>/``.
+    """Writes the configurations of a package that is copied to webMUSHRA's ``configs/<id>/``.
 
     Args:
         manifest: of the bundle.
-        hidden: codes of hidden references, which webMUSHRA adds by itself.
-        consent: the text to agree to; ``None`` for the template.
+        hidden: codes of hidden references, which webMUSHRA adds itself.
+        consent: the consent form; ``None`` for the template.
     """
 
     def __init__(self, manifest: dict[str, Any], hidden: set[str], consent: str | None) -> None:
@@ -41,7 +41,7 @@ class Writer:
         self._consent = consent or self._words["consent.template"]
 
     def configuration(self, sheet: dict[str, Any]) -> dict[str, Any]:
-        """One listener's, from their sheet."""
+        """The configuration of one listener, from their sheet."""
         rounds = [[self._page(shown) for shown in one] for one in sheet["rounds"]]
         blocks = [one[0] if len(one) == 1 else one for one in rounds]
         return {
@@ -75,7 +75,7 @@ class Writer:
             "content": paragraphs.replace("\n", " "),
         }  # fmt: skip
         if KINDS[self._test].reference and KINDS[self._test].clips != "all":
-            # Some of its recordings are played by the browser, on which webMUSHRA's own volume has no effect.
+            # The browser plays some of its recordings, and webMUSHRA's volume control has no effect on those.
             instruction += f" {words['webmushra.volume']} {_player(volume)}"
             return [consent, {"type": "generic", "id": "instructions", "name": words["title"], "content": instruction}]
         return [
@@ -107,7 +107,7 @@ class Writer:
         }  # fmt: skip
 
     def _question(self, page: dict[str, Any], order: list[str]) -> tuple[str, str, list[dict[str, Any]]]:
-        """The stimulus of a single-stimulus page, its text, and its answers."""
+        """The stimulus of a single-stimulus page, its text, and the possible answers."""
         words = self._words
         question = words[f"{self._test}.question"]
         if self._test == "preference":
@@ -141,7 +141,7 @@ def _player(path: str) -> str:
 
 
 def dump(content: dict[str, Any]) -> str:
-    """The configuration in the part of YAML that webMUSHRA's parser reads."""
+    """The configuration in the subset of YAML that webMUSHRA's parser reads."""
     lines = [f"{key}: {_line(value)}" for key, value in content.items() if key != "pages"]
     lines += ["pages:", *(f"  - {_line(page)}" for page in content["pages"])]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Who hears what, and in which order: balanced by construction, decided by the seed."""
+"""Allot clips to listeners, balanced by construction; the seed decides the order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcbench.listening.kinds import ListeningError
 
 
 class Slot(NamedTuple):
-    """One rating: of which unit (a system, or a pair of them), in which item, and the how-manieth of the two (from 0)."""
+    """One rating: its unit (a system or a pair of systems), its item, and which repeat of that unit and item it is (from 0)."""
 
     unit: int
     item: int
@@ -19,8 +19,9 @@ class Slot(NamedTuple):
 
 
 def williams(count: int) -> list[tuple[int, ...]]:
-    """Williams's square over `count` things: rows in which each stands equally often in each place, and each follows
-    each other one equally often (once for an even count, of `count` rows; twice for an odd one, of twice as many).
+    """A Williams square over `count` things: each is equally often in each place, and follows each other one equally often.
+
+    It has `count` rows for an even count and twice as many for an odd one; each thing follows another once or twice.
     """
     zigzag = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(count)]
     rows = [tuple((step + shift) % count for step in zigzag) for shift in range(count)]
@@ -30,11 +31,11 @@ def williams(count: int) -> list[tuple[int, ...]]:
 def allot(units: int, items: int, listeners: int, per_item: int, seed: int) -> list[list[list[Slot]]]:
     """For each listener, rounds of slots: a round has every unit once, in the order of a row of a Williams square.
 
-    Every listener has each unit equally often, and never the same unit and item twice; each unit of each item is rated
-    by `per_item` listeners. Each row of the square is used equally often, as near as the numbers allow.
+    Every listener gets each unit equally often, and never the same unit and item twice; `per_item` listeners rate each
+    unit of each item. The rows of the square are used equally often, as far as the numbers allow.
 
     Raises:
-        ListeningError: numbers with which that is impossible, and what would be possible.
+        ListeningError: the numbers do not allow this; the message says which would.
     """
     refuse_impossible(items, listeners, per_item)
     rounds = items * per_item // listeners  # of each listener
@@ -64,22 +65,22 @@ def allot(units: int, items: int, listeners: int, per_item: int, seed: int) -> l
 
 
 def refuse_impossible(items: int, listeners: int, per_item: int) -> None:
-    """Refuse numbers that no sheets can keep, and say what would be possible.
+    """Refuse numbers that do not allow balanced sheets, and suggest some that do.
 
     Raises:
         ListeningError: as `allot`.
     """
     asked = f"{listeners} listeners, {items} items and {per_item} ratings of each"
     if min(items, listeners, per_item) < 1:
-        raise ListeningError(f"Received {asked}; each must be 1 or more.")
+        raise ListeningError(f"Received {asked}; each must be at least 1.")
     if per_item > listeners:
         raise ListeningError(
-            f"Received {asked}: nobody rates a clip twice. Ask for at most {listeners} ratings, or invite {per_item} listeners."
+            f"Received {asked}: nobody rates a clip twice. Use at most {listeners} ratings, or invite {per_item} listeners."
         )
     if items * per_item % listeners:
         step = listeners // math.gcd(items, listeners)
         possible = ", ".join(str(number) for number in range(step, listeners + 1, step))
         raise ListeningError(
             f"Received {asked}: {items * per_item} pages cannot be shared equally by {listeners} listeners. With these items "
-            f"and listeners --per-item may be {possible}; or take a number of listeners that divides {items * per_item}."
+            f"and listeners --per-item may be {possible}; or use a number of listeners that divides {items * per_item}."
         )

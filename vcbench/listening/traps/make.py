@@ -22,7 +22,7 @@ PROMPTS = {
 
 
 def main() -> None:
-    """Write an Ogg Vorbis file per prompt beside this file, at flite's rate of 16 kHz."""
+    """Write an Ogg Vorbis file per prompt next to this file, at flite's rate of 16 kHz."""
     for name, prompt in PROMPTS.items():
         with tempfile.NamedTemporaryFile(suffix=".wav") as spoken:
             subprocess.run(["flite", "-voice", VOICE, "-t", prompt, "-o", spoken.name], check=True)

@@ -1,5 +1,5 @@
 "use strict";
-// SHA-256 (FIPS 180-4) of canonical JSON. The browser's own is missing on pages that come by plain http.
+// SHA-256 (FIPS 180-4) of canonical JSON. The browser's own SHA-256 is not available on pages served over plain http.
 (() => {
   const primes = [];
   for (let number = 2; primes.length < 64; number++) if (primes.every((prime) => number % prime)) primes.push(number);
@@ -41,7 +41,7 @@
     [a, b, c, d, e, f, g, h].forEach((value, index) => { state[index] += value; });
   }
 
-  /** SHA-256 of a text's UTF-8 bytes, in hexadecimal. */
+  /** SHA-256, in hexadecimal, of the UTF-8 bytes of a text. */
   vcbench.sha256 = (text) => {
     const view = padded(new TextEncoder().encode(text));
     const state = new Uint32Array(START);
@@ -49,7 +49,7 @@
     return Array.from(state, (word) => word.toString(16).padStart(8, "0")).join("");
   };
 
-  /** JSON with keys sorted and no spaces: the bytes that a checksum is of. */
+  /** JSON with sorted keys and no spaces: the input of the checksum. */
   vcbench.canonical = (value) => {
     if (Array.isArray(value)) return `[${value.map(vcbench.canonical).join(",")}]`;
     if (value === null || typeof value !== "object") return JSON.stringify(value);

@@ -1,9 +1,9 @@
 "use strict";
-// The parts of a rating page: buttons that play, choices, and sliders. Each has an `element` and an `update()`.
+// The controls of a rating page: play buttons, choices, and sliders. Each has an `update()`.
 (() => {
   const { element, text } = vcbench;
 
-  /** A button that plays and stops one clip, with how far it is, and whether it was heard to the end. */
+  /** A button that plays and stops one clip; it shows the position, and whether the clip was played fully. */
   vcbench.ClipButton = class {
     constructor(player, code, name) {
       Object.assign(this, { player, code, name });
@@ -25,7 +25,7 @@
     }
   };
 
-  /** One answer of several: `options` are [value, label]; locked until `unlocked()`. */
+  /** A choice of one answer; `options` are [value, label]; locked until `unlocked()`. */
   vcbench.Choices = class {
     constructor(question, options, chosen, unlocked, onchoose) {
       this.unlocked = unlocked;
@@ -58,7 +58,7 @@
       this.input = element("input", {
         type: "range", min: 0, max: 100, step: 1, value: rating ?? 50, "aria-label": text("slider.label", { clip: name }),
         oninput: () => this.rate(),
-        onpointerup: () => this.rate(), // a click on the very middle moves nothing, and yet it is a rating
+        onpointerup: () => this.rate(), // a click on the exact middle does not move the slider, but it is a rating
         onkeydown: (event) => event.key === "Enter" && onplay(),
       });
       this.output = element("output", { "aria-hidden": "true" });

@@ -1,9 +1,9 @@
 "use strict";
-// What every other script uses: elements, texts in the listener's language, and the page's fixed parts.
+// Used by every other script: elements, texts in the listener's language, and the fixed parts of the page.
 window.vcbench = {
   language: "en",
 
-  /** A new element; an attribute that begins with "on" is a listener, `true` is an attribute without value. */
+  /** A new element; an attribute that starts with "on" is an event listener, `true` sets an attribute without a value. */
   element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
@@ -27,7 +27,7 @@ window.vcbench = {
     document.getElementById("title").textContent = vcbench.text("title");
   },
 
-  /** Replace the page's content; the heading takes the focus, so that a screen reader begins there. */
+  /** Replace the content of the page; the heading gets the focus, so that a screen reader starts there. */
   show(heading, ...children) {
     const title = vcbench.element("h1", { tabindex: "-1" }, heading);
     document.getElementById("page").replaceChildren(title, ...children);
@@ -36,14 +36,14 @@ window.vcbench = {
     title.focus();
   },
 
-  /** Say something below the page, and to a screen reader. */
+  /** Show a message below the page, and announce it to a screen reader. */
   announce(text) {
     const status = document.getElementById("status");
     status.textContent = text;
     status.classList.remove("complaint");
   },
 
-  /** Say what is still to be done, so that it is seen. */
+  /** Show, prominently, what is still to be done. */
   complain(text) {
     vcbench.announce(text);
     document.getElementById("status").classList.add("complaint");

@@ -1,5 +1,5 @@
 "use strict";
-// The end: answers are sent where somebody collects them, and can be downloaded in any case.
+// The end: answers are sent to the collector, if there is one, and can always be downloaded.
 (() => {
   const { element, text, button, show, announce } = vcbench;
 
@@ -10,7 +10,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   };
 
-  /** Send a session; it has arrived when the server says so with its checksum. */
+  /** Send a session; the server confirms it with its checksum. */
   async function send(session) {
     const body = session.document();
     const response = await fetch(vcbench.collector, { method: "POST", headers: { "Content-Type": "application/json" }, body });

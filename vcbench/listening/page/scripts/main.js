@@ -1,5 +1,5 @@
 "use strict";
-// The flow: who is listening, then step by step; every change is kept before the next.
+// The flow: ask for the listener, then go step by step; every change is saved before the next.
 (() => {
   const { element, text, button, show, announce } = vcbench;
   const { data } = vcbench;
@@ -13,7 +13,7 @@
     player: null,
     gone: false, // to another tab
 
-    /** Keep the session; what cannot be kept is said at once. */
+    /** Save the session; warn at once if that fails. */
     save() {
       const outcome = store.save(app.session.state);
       if (outcome === "taken") taken();
@@ -39,7 +39,7 @@
       }
     },
 
-    /** A player of clips {code, name, known}, decoded; null where another tab has taken over meanwhile. */
+    /** A player of clips {code, name, known}, decoded; null if another tab has taken over meanwhile. */
     async load(clips, together) {
       const waiting = setTimeout(() => announce(text("loading")), 300);
       app.context ??= new AudioContext();
@@ -133,7 +133,7 @@
     return element("div", { class: "field" }, element("label", { for: "language" }, text("start.language")), menu);
   }
 
-  /** Begin a listener's session, or go on where it was. */
+  /** Start a listener's session, or continue it. */
   function open(listener) {
     const kept = store.claim(listener);
     app.session = kept ? new vcbench.Session(data, kept) : vcbench.Session.begin(data, listener, vcbench.language);

@@ -1,5 +1,5 @@
 "use strict";
-// One function per kind of step. `app` has the session, `save()`, `next()` and `load(codes, together)`.
+// One function per kind of step. `app` has the session, `save()`, `next()` and `load(clips, together)`.
 (() => {
   const { element, text, button, show, announce, complain, paragraphs } = vcbench;
 
@@ -97,7 +97,7 @@
     return left.length ? text("missing.heard", { clips: left.map(({ name }) => name).join(", ") }) : null;
   }
 
-  /** MOS, similarity and preference: all clips are heard, then one answer is chosen. */
+  /** MOS, similarity and preference: the listener plays all clips, then chooses one answer. */
   function choices(app, clips, buttons) {
     const { test, no_preference: refusable } = app.data.manifest;
     const { page, order } = app.session.step;
@@ -137,7 +137,7 @@
     return offered.map(([value, ratings]) => ({ value, label: text(`preference.choice.${value}`), ratings }));
   }
 
-  /** MUSHRA: a slider per clip, free once it and the reference were heard. */
+  /** MUSHRA: a slider per clip, unlocked after it and the reference were played fully. */
   function sliders(app, player, clips, buttons) {
     const { page } = app.session.step;
     const [reference, ...rated] = clips;

@@ -1,11 +1,11 @@
 "use strict";
-// Plays the clips of a page. Together (MUSHRA): all run in step, in a loop, and one is let through; else one at a time.
+// Plays the clips of a page. Together (MUSHRA): all loop in sync and one is audible; else one clip plays at a time.
 (() => {
   const FADE = 0.005; // seconds, out and then in (BS.1534-3: no cross-fade)
-  const TOLERANCE = 0.03; // seconds at the ends that the clock may miss
+  const TOLERANCE = 0.03; // seconds at both ends that the clock may miss
   const TICK = 40; // ms
 
-  /** Which parts of a clip were heard, as merged spans of seconds. */
+  /** The parts of a clip that were played, as merged spans in seconds. */
   vcbench.Coverage = class {
     constructor() {
       this.spans = [];
@@ -25,12 +25,12 @@
   };
 
   vcbench.Player = class {
-    /** `changed(code)` is called when a clip starts, stops, has been heard to the end, or simply goes on. */
+    /** `changed(code)` is called when a clip starts, stops or was played fully, and at every tick while it plays. */
     constructor(context, together, changed = () => {}) {
       Object.assign(this, { context, together, changed, clips: new Map(), active: null, timer: null });
     }
 
-    /** Add a decoded clip; `known` keeps what was heard of it: {plays, heard}. */
+    /** Add a decoded clip; `known` records its playback: {plays, heard}. */
     add(code, buffer, known) {
       this.clips.set(code, { buffer, known, coverage: new vcbench.Coverage(), source: null, gain: null });
     }
@@ -93,14 +93,14 @@
       this.changed(stopped);
     }
 
-    /** Seconds into the clip that is playing. */
+    /** Position in the clip that is playing, in seconds. */
     position() {
       const { duration } = this.clips.get(this.active).buffer;
       const elapsed = Math.max(this.context.currentTime - this.origin, 0);
       return this.together ? elapsed % duration : Math.min(elapsed, duration);
     }
 
-    /** Note what was heard since the last time. */
+    /** Record what was played since the last call. */
     mark() {
       const clip = this.clips.get(this.active);
       const position = this.position();
@@ -115,7 +115,7 @@
     }
   };
 
-  const waiting = new Map(); // code -> what to call with a clip's bytes
+  const waiting = new Map(); // code -> callback that takes the bytes of the clip
 
   /** Called by a clip's script. */
   vcbench.receive = (code, content) => {
@@ -123,13 +123,13 @@
     waiting.get(code)?.(bytes.buffer);
   };
 
-  /** A clip's samples, from its script: the one way that works from file:// as from a server. */
+  /** The samples of a clip, from its script: the only way that works both from file:// and from a server. */
   vcbench.loadClip = async (context, code) => {
     const script = vcbench.element("script", { src: `clips/${code}.js` });
     try {
       const content = await new Promise((resolve, reject) => {
         waiting.set(code, resolve);
-        script.onload = () => reject(new Error(`clips/${code}.js holds no clip`)); // too late if it was received
+        script.onload = () => reject(new Error(`clips/${code}.js contains no clip`)); // without effect if it was received
         script.onerror = () => reject(new Error(`clips/${code}.js was not found`));
         document.head.append(script);
       });

@@ -1,6 +1,6 @@
 "use strict";
-// One listener's session: its steps, and what was answered. `state` is all of it, as it is kept in the storage.
-const REFERENCE = ""; // no clip's code
+// One listener's session: its steps and answers. `state` is all of it, as saved in the browser's storage.
+const REFERENCE = ""; // not the code of any clip
 
 vcbench.Session = class {
   constructor(data, state) {
@@ -30,13 +30,13 @@ vcbench.Session = class {
     return this.steps[this.state.step];
   }
 
-  /** What is known of a clip of a page, to be changed in place. */
+  /** The record of a clip on a page, to be changed in place. */
   clip(page, code) {
     this.state.pages[page] ??= { shown: new Date().toISOString(), clips: {} };
     return (this.state.pages[page].clips[code] ??= { rating: null, rated: null, plays: 0, heard: false });
   }
 
-  /** What is known of a page's reference, which nobody rates. */
+  /** The record of a page's reference, which nobody rates. */
   reference(page) {
     return this.clip(page, REFERENCE);
   }
@@ -55,7 +55,7 @@ vcbench.Session = class {
     );
   }
 
-  /** The result, as vcbench.listening.results describes it, in canonical JSON. */
+  /** The session as vcbench.listening.results describes it, in canonical JSON. */
   document() {
     const { listener, session, language, consented, started, ended } = this.state;
     const { id: bundle, test } = this.data.manifest;

@@ -1,7 +1,7 @@
 "use strict";
-// The browser's storage: a session per listener, which of them is current, and which tab it belongs to.
+// The browser's storage: a session per listener, which one is current, and which tab owns it.
 vcbench.Store = class {
-  /** `taken` is called when another tab goes on with the session of this one. */
+  /** `taken` is called when another tab takes over the session of this one. */
   constructor(bundle, taken) {
     this.prefix = `vcbench:${bundle}`;
     this.tab = vcbench.randomId();
@@ -9,7 +9,7 @@ vcbench.Store = class {
     try {
       this.storage = window.localStorage;
     } catch {
-      this.storage = null; // switched off: `save` will say so
+      this.storage = null; // disabled: `save` reports it
     }
     window.addEventListener("storage", (event) => {
       if (event.key === this.key("tab") && event.newValue !== null && event.newValue !== this.tab) taken();
@@ -20,13 +20,13 @@ vcbench.Store = class {
     return `${this.prefix}:${this.listener}:${name}`;
   }
 
-  /** The listener whose session was last open here, or null. */
+  /** The listener whose session was open here last, or null. */
   current() {
     const number = this.storage?.getItem(`${this.prefix}:current`);
     return number ? Number(number) : null;
   }
 
-  /** Make a listener's session this tab's; returns what is kept of it, or null. */
+  /** Make this tab the owner of a listener's session; return the saved state, or null. */
   claim(listener) {
     this.listener = listener;
     this.write(this.key("tab"), this.tab);
@@ -35,7 +35,7 @@ vcbench.Store = class {
     return kept ? JSON.parse(kept) : null;
   }
 
-  /** Keep a session's state: "kept", "full" (or no storage at all), or "taken" by another tab. */
+  /** Save a session's state; the outcome is "kept", "full" (or no storage at all), or "taken" by another tab. */
   save(state) {
     const owner = this.storage?.getItem(this.key("tab"));
     if (owner && owner !== this.tab) return "taken";
@@ -43,7 +43,7 @@ vcbench.Store = class {
     return done ? "kept" : "full";
   }
 
-  /** Forget which listener was here, so that the next one is asked; the session itself stays. */
+  /** Forget the current listener, so that the next one is asked; the session itself stays. */
   release() {
     this.storage?.removeItem(`${this.prefix}:current`);
   }
