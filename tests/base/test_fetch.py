@@ -6,9 +6,11 @@ import errno
 import hashlib
 import http.server
 import io
+import shutil
 import socket
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,6 @@ import soundfile
 from rich.progress import Progress
 
 from vcbench.base.fetch import Archive, DownloadError, fetch
-from vcbench.speech.corpora import download as module
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.corpora.archives import ARCHIVES, DEFAULT_PARTS
 from vcbench.speech.corpora.cmu_arctic import VOICES
@@ -44,7 +45,7 @@ class Server(http.server.ThreadingHTTPServer):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -234,7 +235,7 @@ def test_a_full_disk_leaves_nothing_half_unpacked(
 
 def test_too_little_room_is_known_beforehand(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = server.archive("a.zip", bytes(5000))
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
     with pytest.raises(DownloadError, match=r"needs 0.0 GB more.*0.0 GB free"):
         download("x", tmp_path, ["p"], {"x": {"p": archive}})
 

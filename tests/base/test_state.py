@@ -60,7 +60,7 @@ def test_a_changed_file_is_damaged_or_means_the_same(
     path.write_bytes(written)
     found = find_state(path)
     if found is None:
-        with pytest.raises(DamagedFile, match=r"state\.json .*Make it again\.$"):
+        with pytest.raises(DamagedFile, match=r"(?s)state\.json .*Make it again\.$"):
             read_state(path, "Make it again.")
     else:
         assert found == content
@@ -72,7 +72,7 @@ def test_a_changed_file_is_damaged_or_means_the_same(
 def test_other_json_is_damaged(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(text)
-    with pytest.raises(DamagedFile, match=r"state\.json .*Make it again\.$"):
+    with pytest.raises(DamagedFile, match=r"(?s)state\.json .*Make it again\.$"):
         read_state(path, "Make it again.")
 
 
@@ -103,7 +103,7 @@ def test_a_changed_table_is_damaged_or_the_same(tmp_path: Path, data: st.DataObj
     path.write_bytes(written)
     found = find_parquet(path, ["trial"])
     if found is None:
-        with pytest.raises(DamagedFile, match=r"table\.parquet .*Make it again\.$"):
+        with pytest.raises(DamagedFile, match=r"(?s)table\.parquet .*Make it again\.$"):
             read_parquet(path, ["trial"], "Make it again.")
     else:
         pd.testing.assert_frame_equal(found, table)

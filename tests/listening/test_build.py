@@ -579,7 +579,7 @@ def test_codes_follow_from_the_secret_and_never_look_like_numbers(salt: str, one
 def test_the_command_line_hands_over_every_option(
     run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vcbench.run.Run.open", lambda folder: run)
+    monkeypatch.setattr("vcbench.run.run.Run.open", lambda folder: run)
     (tmp_path / "consent.txt").write_text("I, being of sound mind.")
     given = (
         f"listen build RUN --test preference --out {tmp_path}/out --items 1 --listeners 4 --per-item 4 --seed 5 "

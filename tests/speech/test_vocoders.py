@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from vcbench.speech.features.mel import mel_spectrogram
 from vcbench.speech.features.settings import MelSettings
-from vcbench.speech.pretrained import table as weights
 from vcbench.speech.pretrained.table import WeightsError
 from vcbench.speech.utterance import Corpus
 from vcbench.speech.vocoders import load_vocoder
@@ -216,7 +215,7 @@ def test_hifigan_gets_the_mel_it_was_trained_on(hifigan_folder: Path, waves: lis
 
 
 def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "look", lambda name: None)
+    monkeypatch.setattr("vcbench.speech.pretrained.weights.look", lambda name: None)
     with pytest.raises(VocoderError, match=r"hf download speechbrain/tts-hifigan-libritts-22050Hz"):
         load_vocoder(VocoderSettings(kind="hifigan"), MEL, "cpu")
     with pytest.raises(VocoderError, match=r"curl .*melgan-neurips"):

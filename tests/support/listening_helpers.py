@@ -107,11 +107,11 @@ def make_session(bundle: Bundle, listener: int = 1, session: int = 1, rating: in
             for place, clip in enumerate(shown["order"])
         ]  # fmt: skip
 
-    table_ = bundle.text_tables[str(listener)]
+    sheet = bundle.sheets[str(listener)]
     return {
         "format": 1, "bundle": bundle.manifest["id"], "test": bundle.manifest["test"], "listener": listener,
         "session": f"{session:032x}", "language": "en", "consented": time, "started": time, "ended": time,
-        "answers": answers([shown for one in table_["rounds"] for shown in one]), "training": answers(table_["training"]),
+        "answers": answers([shown for one in sheet["rounds"] for shown in one]), "training": answers(sheet["training"]),
     }  # fmt: skip
 
 

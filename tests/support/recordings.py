@@ -45,7 +45,7 @@ def conversion(
 
 @dataclass
 class FakeRun:
-    """The part of `vcbench.run.Run` that metrics read."""
+    """The part of `vcbench.run.run.Run` that metrics read."""
 
     score_cache: Path
     conversions: Sequence[Conversion] = ()

@@ -108,7 +108,7 @@ def published_name(name: str) -> str:
 
 
 @pytest.fixture
-def reference_model() -> tuple[AgainVC, dict[str, Tensor]]:
+def published() -> tuple[AgainVC, dict[str, Tensor]]:
     torch.manual_seed(0)
     config = AgainConfig(hidden=12, content_channels=3, blocks=4, gru_hidden=12, gru_over_batch=True)
     system = AgainVC(config, MelSettings(n_mels=20)).eval()

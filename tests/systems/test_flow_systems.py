@@ -41,6 +41,7 @@ class InMemory:
     frames: dict[str, int]
     unvoiced: set[str] = field(default_factory=set)
     mel_settings: MelSettings = MEL
+    sampling_rate: int = MEL.sampling_rate
 
     def _generator(self, utterance: Utterance) -> torch.Generator:
         return torch.Generator().manual_seed(sum(utterance.id.encode()))

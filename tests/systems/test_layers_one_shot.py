@@ -33,6 +33,7 @@ class InMemory:
 
     mels: dict[str, Tensor]
     mel_settings: MelSettings = MEL
+    sampling_rate: int = MEL.sampling_rate
 
     def mel(self, utterance: Utterance) -> Tensor:
         return self.mels[utterance.id]

@@ -104,7 +104,7 @@ class Run:
         """The split that `prepare` froze, features attached."""
         stored = self.prepared.split
         training, held_out, unseen = (
-            tuple(self._utterance(one) for one in part) for part in (stored.training, stored.held_out, stored.unseen)
+            tuple(map(self._utterance, part)) for part in (stored.training, stored.held_out, stored.unseen)
         )
         by_speaker: dict[str, list[Utterance]] = {}
         for utterance in (*training, *held_out, *unseen):
@@ -153,9 +153,8 @@ class Run:
         checkpoint = self.files.checkpoint(row)
         if not checkpoint.is_file():
             return None
-        return hash_json(
-            [hash_file(checkpoint), self.prepared.corpus_hash, self.prepared.split.model_dump(mode="json")]
-        )
+        split = self.prepared.split.model_dump(mode="json")
+        return hash_json([hash_file(checkpoint), self.prepared.corpus_hash, split])
 
     def build_system(self, row: str) -> VoiceConverter:
         """An untrained system, as its settings say, on the run's device."""
