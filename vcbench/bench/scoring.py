@@ -33,9 +33,9 @@ from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.stages.score_cache import CHUNK
 
 Metrics = Mapping[str, dict[str, Any]]
-TOKENS = 4.0  # of Whisper in a second of English speech
-PROMPT = 4  # tokens that its decoder is given to begin with
-END = 50257  # its token that ends a text, in the multilingual vocabulary
+TOKENS = 4.0  # of Whisper per second of English speech
+PROMPT = 4  # tokens that its decoder starts from
+END = 50257  # its end-of-text token in the multilingual vocabulary
 
 LARGE_V3 = {
     "n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 1280, "n_audio_head": 20, "n_audio_layer": 32, "n_vocab": 51866,
@@ -148,7 +148,7 @@ def recordings(run: Run, count: int, seconds: float) -> list[Conversion]:
 
 
 def _pieces(speaker: Speaker, count: int, seconds: float, folder: Path, store: FeatureStore) -> list[Utterance]:
-    """A speaker's utterances one after another, from the first again if need be, in pieces of one length."""
+    """A speaker's utterances, concatenated (and repeated if necessary) and cut into pieces of equal length."""
     rate = store.sampling_rate
     size = round(seconds * rate)
     waves: list[np.ndarray] = []

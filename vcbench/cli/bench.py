@@ -1,4 +1,4 @@
-"""`vcbench bench`: how fast the parts are on this machine."""
+"""`vcbench bench`: speed on this machine."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def bench_train(
     config: ConfigFiles = None,
     assignments: Assignments = None,
     threads: Annotated[int, typer.Option(help="Threads of the process; 0 is PyTorch's default.")] = 1,
-    steps: Annotated[int, typer.Option(help="Steps that are timed, after 3 that are not.")] = 10,
+    steps: Annotated[int, typer.Option(help="Timed steps, after 3 untimed ones.")] = 10,
 ) -> None:
-    """Training steps per second of each system at the preset's sizes, side by side with published code where there is some."""
+    """Training steps per second of each system at the preset's sizes, next to its published code where available."""
     from vcbench.bench.speed import train
     from vcbench.run.selection import select
 
@@ -39,7 +39,7 @@ def bench_convert(
     config: ConfigFiles = None,
     assignments: Assignments = None,
     threads: Annotated[int, typer.Option(help="Threads of the process; 0 is PyTorch's default.")] = 1,
-    repeats: Annotated[int, typer.Option(min=1, help="Conversions that are timed, after one that is not.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed conversions, after one untimed one.")] = 5,
 ) -> None:
     """Real-time factor of each system's conversion and of the vocoder at the preset's sizes."""
     from vcbench.bench.speed import CONVERTED, convert
@@ -54,20 +54,20 @@ def bench_score(
     preset: Preset = "quick",
     config: ConfigFiles = None,
     assignments: Assignments = None,
-    conversions: Annotated[int, typer.Option(min=1, help="Recordings that are scored.")] = 200,
-    seconds: Annotated[float, typer.Option(min=0.5, max=60.0, help="Length of each.")] = 3.0,
+    conversions: Annotated[int, typer.Option(min=1, help="Recordings to score.")] = 200,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60.0, help="Length of each recording.")] = 3.0,
     random_weights: Annotated[
         bool,
         typer.Option(
             "--random-weights",
-            help="Instead of the preset's metrics, ECAPA and a Whisper of the size of large-v3, with random weights.",
+            help="Time ECAPA and a Whisper of the size of large-v3, with random weights, instead of the preset's metrics.",
         ),
     ] = False,
 ) -> None:
-    """What scoring costs by metric: seconds to load it and for a conversion, conversions a minute, real-time factor.
+    """The cost of scoring by metric: seconds to load it and per conversion, conversions per minute, real-time factor.
 
-    Metrics are timed as a run scores: on a CPU as many at once as there are cores, on a GPU one after another;
-    `--set workers=1` times each alone. A metric that the preset lacks: `--set metrics.prosody={}`.
+    Metrics run as in a run: on a CPU one per core at the same time, on a GPU one after another; `--set workers=1` times
+    each alone. Add a metric that the preset lacks with `--set metrics.prosody={}`.
     """
     from vcbench.base.console import bars
     from vcbench.bench import scoring as bench

@@ -27,7 +27,7 @@ def metrics() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Print device, versions, which weights and corpora are here, and what each missing one costs."""
+    """Print the device, versions, installed weights and corpora, and what a run lacks without each missing one."""
     from vcbench.cli import doctor as examination
 
     for table in examination.examine():

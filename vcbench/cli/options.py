@@ -10,15 +10,19 @@ from rich.console import Console
 
 console = Console()
 Preset = Annotated[str, typer.Option(help="Settings to start from: quick (CPU, minutes, offline) or paper.")]
-ConfigFiles = Annotated[list[Path] | None, typer.Option("--config", help="TOML file laid over the preset; repeatable.")]
+ConfigFiles = Annotated[
+    list[Path] | None, typer.Option("--config", help="TOML file that overrides the preset; repeatable.")
+]
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="One setting, e.g. systems.again_vc.hidden=64.")]
-Systems = Annotated[str, typer.Option(help="all, or names with commas; ./my_system.py:MySystem takes one from a file.")]
+Systems = Annotated[
+    str, typer.Option(help="all, or names separated by commas; ./my_system.py:MySystem loads one from a file.")
+]
 RunName = Annotated[str | None, typer.Option("--name", help="The run's name; by default the preset's.")]
-Root = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
+Root = Annotated[Path, typer.Option("--runs", help="Folder of the runs.")]
 
 CorpusName = Annotated[
     str | None, typer.Option("--corpus", help="mini, vctk, librispeech, libritts, cmu_arctic or folder.")
 ]
 
-CorpusRoot = Annotated[Path | None, typer.Option("--corpus-root", help="Where the corpus lies.")]
+CorpusRoot = Annotated[Path | None, typer.Option("--corpus-root", help="Folder of the corpus.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/quick.")]

@@ -50,7 +50,7 @@ def latex(board: Leaderboard) -> str:
 
 
 def _latex_table(printed: TextTable, name: str) -> list[str]:
-    """A float; its columns in tabulars of `LATEX_COLUMNS` below each other."""
+    """A float with its columns in tabulars of `LATEX_COLUMNS`, one below the other."""
     lines = [r"\begin{table*}[t]", r"\centering\small\setlength{\tabcolsep}{4pt}"]
     lines.append(rf"\caption{{{escape.tex(f'{name}: {printed.title}')}}}")
     indices = range(len(printed.headings))
@@ -90,7 +90,7 @@ def _tex_superscript(escaped: str, marks: str) -> str:
 
 
 def long_table(board: Leaderboard) -> pd.DataFrame:
-    """One row per condition, system and column, in full precision; columns without values say why."""
+    """One row per condition, system and column, in full precision; columns without values have a reason."""
     missing = pd.DataFrame(
         [
             {"condition": ALL, "system": row, "column": column, "count": 0, "unavailable": reason}
@@ -111,7 +111,7 @@ def long_table(board: Leaderboard) -> pd.DataFrame:
 
 
 def plain(board: Leaderboard) -> dict[str, Any]:
-    """The board as JSON holds it; NaN and missing become null."""
+    """The board as JSON; NaN and missing values become null."""
     return {
         "name": board.name,
         "corpus": board.corpus,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_manifest(run: Run, wall_times: dict[str, float]) -> None:
-    """Write manifest.json; the date stays that of the first start, and a stage's wall time the longest of all starts."""
+    """Write manifest.json; the date is that of the first start, and a stage's wall time is the longest of all starts."""
     before = find_state(run.files.manifest) or {}
     times = before.get("wall_times", {})
     checkpoints = {row: run.files.checkpoint(row) for row in run.systems}

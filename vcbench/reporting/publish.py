@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def write_leaderboard(board: Leaderboard, files: RunFolder) -> None:
-    """Write leaderboard.md, .csv, .json and .tex, each whole or not at all."""
+    """Write leaderboard.md, .csv, .json and .tex, each completely or not at all."""
     from vcbench.reporting.formats import latex, long_table, markdown, plain
 
     write_text(files.leaderboard("md"), markdown(board))

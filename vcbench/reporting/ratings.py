@@ -19,7 +19,7 @@ from vcbench.base.state import read_state
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.run.run import Run
 
-FEWEST = 3  # systems; through two points goes a line
+FEWEST = 3  # systems; two points always lie on a line
 
 
 def with_ratings(board: Leaderboard, run: Run) -> Leaderboard:

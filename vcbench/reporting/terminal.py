@@ -44,7 +44,7 @@ def _column_width(printed: TextTable, index: int) -> int:
 
 
 def _groups(printed: TextTable, width: int) -> Iterator[list[int]]:
-    """Indices of the columns of each table; the counts stand in the first."""
+    """Indices of the columns of each table; the counts are in the first."""
     names = max(len(visible(row.system)) for row in printed.rows) + 2
     used = names + sum(len(title) + 3 for title in printed.count_titles)
     group: list[int] = []

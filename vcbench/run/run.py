@@ -30,7 +30,7 @@ from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Corpus, Speaker, Utterance
 
 RECOGNISED_TEXT = (
-    "The texts are what a recogniser heard: an error rate to the text is one to that recogniser, not to what was said."
+    "The texts are a recogniser's: an error rate to the text is one to that recogniser, not to what was said."
 )
 
 

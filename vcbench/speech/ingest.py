@@ -12,7 +12,7 @@ from vcbench.speech import audio
 
 LOWEST_RATE = 1000  # Hz; below it there is no speech to score
 COMMON_RATE = 48_000  # Hz
-LOW_RATE, CLIPPED = "sampled below 16 kHz", "clipped"  # flags: such a recording is scored, and the table says so
+LOW_RATE, CLIPPED = "sampled below 16 kHz", "clipped"  # flags: such a recording is scored, with a footnote
 
 
 def copy_audio(path: Path, copy: Path, heard: int) -> list[str]:

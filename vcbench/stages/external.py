@@ -29,12 +29,12 @@ from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.stages.convert import COSTS, conversion_key
 from vcbench.stages.external_table import Recording, TableError, enrolment, read_table, recordings
 
-EFFECTS = {LOW_RATE: "every model hears them without their upper band", CLIPPED: "they were scaled down"}
+EFFECTS = {LOW_RATE: "the models receive them without their upper band", CLIPPED: "they were scaled down"}
 REAL = "the sources and targets"
 
 
 class ImportedAudio:
-    """Audio that vcbench did not make (`vcbench score`)."""
+    """Speech that vcbench did not convert (`vcbench score`)."""
 
     produces: Literal["mel", "wave"] = "wave"
 
@@ -97,7 +97,7 @@ def import_table(path: Path, out: Path, values: dict[str, Any]) -> Run:
     trials, names = _trials(table, utterances)
     _write_prepared(run, utterances, rejected)
     write_parquet(run.files.trials, trials)
-    run = Run.open(out)  # with the files that it now has
+    run = Run.open(out)  # again, with the files written above
     for system, own in table.assign(trial=names).groupby("system", sort=False):
         flags += _copy_conversions(run, str(system), path.parent, own)
     write_state(run.files.notes, {"lines": _notes(table, flags)})
@@ -187,7 +187,7 @@ def _write_prepared(run: Run, utterances: Mapping[str, Utterance], rejected: lis
 
 
 def _copy_conversions(run: Run, system: str, folder: Path, rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """A system's conversions under the names of their trials, its failures with their reasons; flags as of `copy_audio`."""
+    """Copy a system's conversions under the names of their trials, record its failures, and return flags as in `copy_audio`."""
     outcomes, flags = [], []
     for row in rows.sort_values("trial").itertuples():
         copy, error = run.files.conversion(system, row.trial), ""

@@ -1,7 +1,7 @@
-"""Published archives of corpora: addresses and SHA-256 checksums.
+"""Published archives of corpora: URLs and SHA-256 checksums.
 
-The checksums are those that torchaudio 2.11 publishes for the same archives (`torchaudio.datasets`); the publishers
-themselves give MD5 or none.
+The checksums come from torchaudio 2.11 (`torchaudio.datasets`), which lists the same archives; the publishers give MD5 sums or
+none.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ ARCHIVES: dict[str, dict[str, Archive]] = {
     },
 }
 
-# What is fetched where nothing else is asked for: speakers to train on and unseen ones; the seven original voices.
+# What is downloaded by default: speakers to train on and unseen ones; of CMU ARCTIC the seven original voices.
 DEFAULT_PARTS: dict[str, tuple[str, ...]] = {
     "vctk": ("0.92",),
     "librispeech": ("train-clean-100", "test-clean"),

@@ -15,8 +15,8 @@ from vcbench.base.files import write_json
 from vcbench.speech import audio
 from vcbench.speech.utterance import Corpus, CorpusError
 
-VERSION = 1  # of cached results; raise it when the check refuses other files
-FOREIGN_SHARE = 0.1  # of a transcript's letters that may be of another script than Latin: a name, a symbol
+VERSION = 1  # of cached results; raise it when the check rejects other files than before
+FOREIGN_SHARE = 0.1  # of a transcript's letters that may be non-Latin, e.g. a name or a symbol
 
 
 @dataclass(frozen=True)

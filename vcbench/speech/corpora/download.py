@@ -1,4 +1,4 @@
-"""Corpora fetched from where they are published: with resume, checked, and unpacked whole or not at all."""
+"""Download published corpora: resumable, verified, and unpacked completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def download(
     parts: Sequence[str] | None = None,
     archives: Mapping[str, Mapping[str, Archive]] = ARCHIVES,
 ) -> None:
-    """Fetch and unpack a corpus (or some `parts` of it: subsets, voices) into `root`, with a progress bar.
+    """Download and unpack a corpus (or some `parts` of it: subsets, voices) into `root`, with a progress bar.
 
-    What is there whole is not fetched again. An interrupted call, made again, goes on where it was.
+    Complete parts are not downloaded again. After an interruption, the next call continues from there.
 
     Raises:
-        DownloadError: nothing is published under that name, the server cannot be reached or refuses, the checksum is
-            wrong, the archive would write outside `root`, the disk is full.
+        DownloadError: the corpus cannot be downloaded, the server cannot be reached or refuses, the checksum is wrong,
+            the archive would write outside `root`, or the disk is full.
     """
     if corpus not in archives:
-        raise DownloadError(f"Nothing is published to download for {corpus!r}.{did_you_mean(corpus, list(archives))}")
+        raise DownloadError(f"There is no download for {corpus!r}.{did_you_mean(corpus, list(archives))}")
     known = archives[corpus]
     for part in parts or DEFAULT_PARTS[corpus]:
         if part not in known:
@@ -58,12 +58,12 @@ def download(
                     if error.errno != errno.ENOSPC:
                         raise
                     raise DownloadError(
-                        f"The disk of {root} is full. Make room and run the same command again."
+                        f"The disk of {root} is full. Free some space and run the same command again."
                     ) from error
 
 
 def unpack(path: Path, archive: Archive, root: Path, progress: Bars) -> None:
-    """Unpack beside, move into `root`, remove the archive."""
+    """Unpack into a temporary folder, move the content into `root`, and remove the archive."""
     aside = root / f".unpacking-{archive.name}"
     shutil.rmtree(aside, ignore_errors=True)
     try:
@@ -91,7 +91,7 @@ def _unpack_zip(file: IO[bytes], folder: Path) -> None:
 def _unpack_tar(file: IO[bytes], folder: Path) -> None:
     if not hasattr(tarfile, "data_filter"):
         raise DownloadError(
-            "This Python cannot unpack tar archives safely (3.11.4 and later can). Update it, or unpack the archive by hand."
+            "This Python cannot unpack tar archives safely (3.11.4 and later can). Update Python, or unpack the archive by hand."
         )
     try:
         with tarfile.open(fileobj=file, mode="r|*") as archive:
@@ -101,7 +101,7 @@ def _unpack_tar(file: IO[bytes], folder: Path) -> None:
 
 
 def _merge(source: Path, target: Path, root: Path) -> list[str]:
-    """Move a tree into another, folders in one step where they are new; what was moved, relative to `root`."""
+    """Move a tree into another, new folders in one step; return the moved paths, relative to `root`."""
     moved = []
     for item in sorted(source.iterdir()):
         place = target / item.name
@@ -118,7 +118,7 @@ def _mark(archive: Archive, root: Path) -> Path:
 
 
 def _is_unpacked(archive: Archive, root: Path) -> bool:
-    """Whether the archive was unpacked and all that it brought is still there."""
+    """Whether the archive was unpacked and all its content is still there."""
     mark = _mark(archive, root)
     if not mark.is_file():
         return False

@@ -28,7 +28,7 @@ from vcbench.speech.corpora.layout import (
 )
 from vcbench.speech.utterance import Corpus, CorpusError, Sex, Speaker, Utterance
 
-OTHER_AUDIO = (".aac", ".m4a", ".wma")  # listed, so that the check can say why it refuses them
+OTHER_AUDIO = (".aac", ".m4a", ".wma")  # listed, so that the check can say why it rejects them
 GROUPS = {"train": True, "eval": False}
 
 

@@ -14,12 +14,12 @@ from itertools import chain, zip_longest
 
 from vcbench.speech.utterance import Speaker, Utterance
 
-LEAST_HELD_OUT = 3  # pieces of a seen speaker: a source, something to compare with, an enrolment
-LARGEST_SHARE_HELD_OUT = 0.4  # of a seen speaker's recordings, where that leaves LEAST_HELD_OUT
+LEAST_HELD_OUT = 3  # segments of a seen speaker: a source, a recording to compare with, an enrolment
+LARGEST_SHARE_HELD_OUT = 0.4  # of a seen speaker's recordings, if that is LEAST_HELD_OUT or more
 
 
 class SeededOrder:
-    """A seeded order that does not depend on what else is drawn."""
+    """A seeded order that does not depend on the other items."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed

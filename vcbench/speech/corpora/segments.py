@@ -11,8 +11,8 @@ from vcbench.base.errors import UserError
 from vcbench.speech import audio
 from vcbench.speech.utterance import Utterance
 
-REACH = 0.5  # seconds that a cut may lie off the even division, to find a quiet point
-SMOOTHING = 3  # frames over which the level is averaged before the quietest is sought
+REACH = 0.5  # seconds by which a cut may move from the even division to a quiet point
+SMOOTHING = 3  # frames over which the level is averaged before the search for the quietest point
 
 
 class TooLittleSpeech(UserError):

@@ -1,4 +1,4 @@
-"""Who is trained on, and with what: training, held-out and unseen utterances, drawn by seed."""
+"""Split a corpus into training, held-out and unseen utterances, drawn by seed."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from vcbench.speech.corpora.seeded import (
 from vcbench.speech.corpora.segments import TooLittleSpeech, cut_evenly, cut_off_end
 from vcbench.speech.utterance import Corpus, CorpusError, Speaker, Utterance
 
-ENOUGH = 4  # recordings; a speaker with fewer has them cut
+ENOUGH = 4  # recordings; those of a speaker with fewer are cut
 
 
 class SplitSettings(Strict):
-    """How a corpus is split where it does not say so itself.
+    """How to split a corpus where it does not fix the split itself.
 
     Attributes:
-        unseen_speakers: speakers kept out of training altogether; of speakers whom the corpus leaves open, at
-            most half, and two are left to train on.
-        held_out_utterances: of each seen speaker, at most `LARGEST_SHARE_HELD_OUT` of what there is.
-        training_speakers: at most so many; ``None`` takes all.
-        training_utterances: of each seen speaker, at most so many; ``None`` takes all.
-        unseen_utterances: of each unseen speaker, at most so many, sentences that nobody is trained on first.
-        minimum_seconds: the shortest segment that a recording is cut into, and the least training speech that is cut.
-        segment_seconds: the length of held-out and unseen segments where there is speech enough.
+        unseen_speakers: speakers kept out of training; at most half of those that the corpus does not assign, and at
+            least two speakers remain for training.
+        held_out_utterances: per seen speaker; at most `LARGEST_SHARE_HELD_OUT` of the speaker's recordings.
+        training_speakers: maximum; ``None`` takes all.
+        training_utterances: maximum per seen speaker; ``None`` takes all.
+        unseen_utterances: maximum per unseen speaker; sentences without training utterances come first.
+        minimum_seconds: shortest segment into which a recording is cut, also for training.
+        segment_seconds: length of held-out and unseen segments where there is enough speech.
     """
 
     unseen_speakers: int = Field(4, ge=0)
@@ -51,11 +51,11 @@ class SplitSettings(Strict):
 class Split:
     """A corpus by role.
 
-    `Utterance.held_out` is filled in: False for what is trained on; for an unseen speaker, whether no training
-    utterance has the same sentence. `Speaker.seen` is filled in, and `Speaker.utterances` are those of the split.
+    `Utterance.held_out` is set: False for training utterances; for an unseen speaker, whether no training utterance has
+    the same sentence. `Speaker.seen` is set, and `Speaker.utterances` are those of the split.
 
     Attributes:
-        training, held_out: of seen speakers; the second is never trained on, nor (as far as that goes) its sentences.
+        training, held_out: of seen speakers; held-out utterances are never trained on, nor (where possible) their sentences.
         unseen: of speakers who are never trained on.
         speakers: by id.
         rejected: (speaker id, reason) of speakers with too little speech.
@@ -69,10 +69,10 @@ class Split:
 
 
 def split(corpus: Corpus, settings: SplitSettings, seed: int) -> Split:
-    """Split a corpus; the same arguments give the same split. What the corpus fixes is kept.
+    """Split a corpus; the same arguments give the same split. Assignments that the corpus makes are kept.
 
-    Speakers are balanced by sex where it is known. One with fewer than `ENOUGH` recordings has them cut into
-    segments that do not overlap, for which the recordings are read.
+    Speakers are balanced by sex where it is known. The recordings of a speaker with fewer than `ENOUGH` are read and cut
+    into segments that do not overlap.
 
     Raises:
         CorpusError: fewer than two speakers, or none left to train on.
@@ -91,9 +91,7 @@ def split(corpus: Corpus, settings: SplitSettings, seed: int) -> Split:
     for identity, utterances in sorted(seen.items()):
         mine, kept_out = _divide(utterances, sentences, settings, draw)
         if not mine or len(kept_out) < LEAST_HELD_OUT:
-            reason = (
-                f"{len(mine)} recordings to train on and {len(kept_out)} held out; 1 and {LEAST_HELD_OUT} are needed."
-            )
+            reason = f"{len(mine)} training and {len(kept_out)} held-out recordings; 1 and {LEAST_HELD_OUT} are needed."
             rejected.append((identity, reason))
             continue
         training += mine
@@ -101,7 +99,7 @@ def split(corpus: Corpus, settings: SplitSettings, seed: int) -> Split:
     if not training:
         reasons = "".join(f"\n  {speaker}: {reason}" for speaker, reason in rejected[:5])
         raise CorpusError(
-            f"{corpus.name} at {corpus.root} has no speaker left to train on.{reasons or ' All are unseen.'}"
+            f"{corpus.name} at {corpus.root} has no speaker left to train on.{reasons or ' All speakers are unseen.'}"
         )
     strangers = _strangers(unseen, training, settings, draw)
     return _collect(corpus, training, held_out, strangers, rejected)
@@ -123,7 +121,7 @@ def _strangers(
 def _unseen_speakers(
     speakers: Sequence[Speaker], settings: SplitSettings, draw: SeededOrder, rejected: list[tuple[str, str]]
 ) -> dict[str, list[Utterance]]:
-    """Those whom the corpus calls unseen first, then of those whom it leaves open."""
+    """First those that the corpus marks as unseen, then some of those that it does not assign."""
     left_open = [speaker for speaker in speakers if speaker.seen is None]
     trainable = len([speaker for speaker in speakers if speaker.seen is not False])
     at_most = min(len(left_open) // 2, max(0, trainable - 2))
@@ -163,7 +161,7 @@ Pieces = list[Utterance] | AudioError | TooLittleSpeech
 def _with_pieces(
     speakers: Sequence[Speaker], cut: Callable[[Speaker, SplitSettings], list[Utterance]], settings: SplitSettings
 ) -> Iterator[tuple[Speaker, Pieces]]:
-    """Each speaker with their recordings, cut where these are too few, or with why that cannot be done."""
+    """Each speaker with their recordings, cut if there are too few, or with the error if that is impossible."""
 
     def pieces(speaker: Speaker) -> Pieces:
         try:
@@ -171,7 +169,7 @@ def _with_pieces(
         except (AudioError, TooLittleSpeech) as error:
             return error
 
-    pool = ThreadPoolExecutor()  # threads, because decoding leaves the interpreter free
+    pool = ThreadPoolExecutor()  # threads suffice: decoding releases the interpreter lock
     try:
         yield from zip(speakers, pool.map(pieces, speakers), strict=True)
     finally:
@@ -179,21 +177,21 @@ def _with_pieces(
 
 
 def _cut_all(speaker: Speaker, settings: SplitSettings) -> list[Utterance]:
-    """An unseen speaker's recordings in `ENOUGH` pieces or more."""
+    """Cut an unseen speaker's recordings into at least `ENOUGH` segments."""
     each = -(-ENOUGH // len(speaker.utterances))
     lengths = settings.minimum_seconds, settings.segment_seconds
     return [piece for utterance in speaker.utterances for piece in cut_evenly(utterance, each, *lengths)]
 
 
 def _cut_for_training(speaker: Speaker, settings: SplitSettings) -> list[Utterance]:
-    """Of each recording the larger first part to train on, the rest in pieces that are held out."""
+    """Cut each recording: the larger first part is for training, the segments of the rest are held out."""
     each = -(-LEAST_HELD_OUT // len(speaker.utterances))
     most = max(each, settings.held_out_utterances // len(speaker.utterances))
     pieces = []
     for utterance in speaker.utterances:
         if utterance.held_out is not None:
             raise TooLittleSpeech(
-                f"{len(speaker.utterances)} recordings in roles that the corpus fixes; {ENOUGH} are needed."
+                f"{len(speaker.utterances)} recordings with roles fixed by the corpus; {ENOUGH} are needed."
             )
         first, *rest = cut_off_end(
             utterance, LARGEST_SHARE_HELD_OUT, each, most, settings.minimum_seconds, settings.segment_seconds
@@ -208,7 +206,7 @@ def _divide(
     """One seen speaker's training and held-out utterances."""
     drawn = sorted(utterances, key=lambda u: draw.key(u.id))
     kept_out = [u for u in drawn if u.held_out or (u.held_out is None and sentence_of(u) in sentences)]
-    if len(kept_out) == len(drawn):  # all that this speaker says is held out for others: better train on some of it
+    if len(kept_out) == len(drawn):  # all of this speaker's sentences are held out for others: train on some of them
         kept_out = kept_out[: wanted_held_out(len(utterances), settings.held_out_utterances)]
     away = {u.id for u in kept_out}
     training = [u for u in drawn if u.id not in away and not u.held_out]

@@ -13,7 +13,7 @@ from vcbench.speech.corpora.layout import assemble, files, find_base, folders, r
 from vcbench.speech.utterance import Corpus, Sex, Speaker, Utterance
 
 LICENCE = "CC BY 4.0, CSTR VCTK Corpus, University of Edinburgh, https://doi.org/10.7488/ds/2645"
-MICROPHONES = ("_mic1", "_mic2")  # the first that is there
+MICROPHONES = ("_mic1", "_mic2")  # the first one that exists is used
 
 
 def load(root: Path | None) -> Corpus:

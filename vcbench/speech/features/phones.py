@@ -22,8 +22,8 @@ NATS = 1024 * math.log(
     1.0001
 )  # per unit of the acoustic score: PocketSphinx's logarithm to base 1.0001, shifted by 10 bits
 
-# Nats per frame by which the text may explain the recording worse than any phones do. Of LibriSpeech, VCTK and flite's voices
-# under WORLD, transcripts that fit had -2.4 at worst, those of another recording -3.2 at best.
+# Nats per frame by which the text may explain the recording worse than free phones do. In LibriSpeech, VCTK and flite's voices
+# resynthesised by WORLD, correct transcripts had -2.4 at worst, those of another recording -3.2 at best.
 MISMATCH = -2.75
 
 

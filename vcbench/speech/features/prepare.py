@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vcbench.speech.features.store import FeatureStore
 
 KINDS = ("mel", "pitch", "phones")
-UTTERANCES_PER_WORKER = 16  # fewer are not worth the seconds that a process takes to start
+UTTERANCES_PER_WORKER = 16  # with fewer, starting a process takes longer than it saves
 TRANSCRIPTION_BATCH = 16  # recordings handed to the speech recogniser at once
 Report = Callable[[int, int], None]
 
@@ -57,7 +57,7 @@ def prepare_features(
     if unknown := sorted(set(needs) - set(KINDS)):
         raise ValueError(f"Features to prepare are {', '.join(KINDS)}; received {', '.join(unknown)}.")
     pending = [utterance for utterance in utterances if not store.is_cached(utterance, needs)]
-    store.save_hashes()  # the workers read them
+    store.save_hashes()  # the workers read the file
     unheard = [utterance for utterance in pending if "phones" in needs and store.needs_transcript(utterance)]
     done, total = len(utterances) - len(pending), len(utterances) + len(unheard)
     reasons: dict[str, str] = {}

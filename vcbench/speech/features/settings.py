@@ -8,7 +8,7 @@ from vcbench.base.settings import Strict
 
 SILENCE = "SIL"
 
-# Index 0 is for padding, and for a recording in which nothing is recognised.
+# Index 0 is for padding, and for recordings without recognised phones.
 ARPABET = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
 INVENTORY = ("", SILENCE, *ARPABET.split())
 
@@ -40,7 +40,7 @@ class PitchSettings(Strict):
 
 
 class TranscriptSettings(Strict):
-    """The speech recogniser whose transcript is aligned where a corpus gives no text."""
+    """The speech recogniser whose transcript is aligned if the corpus has no text."""
 
     engine: Literal["faster-whisper", "openai-whisper"] = "faster-whisper"
     model: str = "tiny.en"

@@ -55,7 +55,7 @@ class FeatureStore:
         self.device = device
         self._cache = FeatureCache(cache, MEMORY_LIMIT)
         self._contents = ContentHashes(cache / "contents.json")
-        self._transcriber: Transcriber | ModelUnavailable | None = None  # the error once it is known to be absent
+        self._transcriber: Transcriber | ModelUnavailable | None = None  # the error, once it is known to be missing
 
     def __reduce__(self) -> tuple[Any, ...]:
         settings = (self.mel_settings, self.pitch_settings, self.transcript_settings, self.device)
@@ -101,7 +101,7 @@ class FeatureStore:
         return (notes or self._feature("phones", utterance)[1])["how"]
 
     def transcript(self, utterance: Utterance) -> str | None:
-        """The speech recogniser's transcript; None if its model is not on this machine."""
+        """The speech recogniser's transcript; None if its model is not installed."""
         if self.needs_transcript(utterance):
             self.transcribe([utterance])
         notes = self._cache.notes("transcript", self._key("transcript", utterance))

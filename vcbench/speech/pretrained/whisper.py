@@ -26,8 +26,8 @@ PRECISIONS = ("float32", "float16", "int8")
 RATE = 16_000  # Hz
 FULL_WINDOW = 30.0  # seconds that Whisper's encoder was trained on
 SHORTEST_WINDOW = 15.0  # seconds
-COMPRESSIBLE = 2.4  # above it openai-whisper takes a text for a loop
-SHORTEST_LOOP = 6  # words that are one phrase over and over: "that was so, that was so", "no no no no no no"
+COMPRESSIBLE = 2.4  # openai-whisper treats a text above it as a loop
+SHORTEST_LOOP = 6  # words that repeat one phrase: "that was so, that was so", "no no no no no no"
 FASTEST = 7.0  # words a second; auctioneers reach it
 
 
@@ -150,7 +150,9 @@ def find_model(engine: str, model: str, path: Path | str | None = None) -> Path:
         WeightsError: there is no such model, or `path` does not hold it.
     """
     if engine == "faster-whisper" and find_spec("faster_whisper") is None:
-        raise ModelUnavailable("The engine faster-whisper is not installed. Get it with: pip install faster-whisper")
+        raise ModelUnavailable(
+            "The engine faster-whisper is not installed. Install it with: pip install faster-whisper"
+        )
     return weights.find(_name(engine, model, path), path)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-MAXIMUM_TOKENS = 224  # of a window: half of the decoder's context, as in openai-whisper
+MAXIMUM_TOKENS = 224  # per window: half of the decoder's context, as in openai-whisper
 BATCH = 16  # windows at once on a GPU
 
 

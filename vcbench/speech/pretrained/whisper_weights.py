@@ -16,7 +16,7 @@ from vcbench.base.errors import UserError
 FILE_VERSION = 6  # of CTranslate2's model.bin since its version 2.0
 NUMBERS = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}  # by CTranslate2's id of a data type
 
-# openai-whisper's name of a layer's part, and CTranslate2's; the first linear layer of an attention holds several.
+# openai-whisper's and CTranslate2's names of a layer's parts; the first linear layer of an attention combines several.
 FEED_FORWARD = {"mlp_ln": "ffn/layer_norm", "mlp.0": "ffn/linear_0", "mlp.2": "ffn/linear_1"}
 SELF_ATTENTION = {"attn_ln": "self_attention/layer_norm", "attn.out": "self_attention/linear_1"}
 
