@@ -1,95 +1,18 @@
-"""FlowVC, ND-Flow and AE-Flow: exact, independent of neighbours, and clear about bad input."""
+"""The three flow systems: conversion, losses, latents, and what their conditions do."""
 
-import json
 import math
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 from vcbench.systems.ae_flow.system import AEFlow
 from vcbench.systems.flowvc.system import FlowVC
 from vcbench.systems.nd_flow.system import NDFlow
-from vcbench.systems.shared.mel_flow.system import ConversionError, MelFlow
+from vcbench.systems.shared.mel_flow.system import ConversionError
 
-from vcbench.api.batch import Batch, collate
+from tests.support.flows import MEL, PHONES, SYSTEMS, small, trained, training_batch, utterances
+from vcbench.api.batch import collate
 from vcbench.api.settings import TrainingSettings
-from vcbench.speech.features.settings import MelSettings
-from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.training.loop import train
-
-SYSTEMS = [FlowVC, AEFlow, NDFlow]
-
-
-MEL = MelSettings(n_mels=8)
-
-
-PHONES = 5
-
-
-SMALL = {
-    "steps": 3, "width": 8, "layers": 2, "kernel": 3, "condition_channels": 12, "condition_layers": 2, "phones": PHONES,
-    "speaker_channels": 6, "speaker_width": 8,
-}  # fmt: skip
-
-
-@dataclass
-class InMemory:
-    """Features of synthetic utterances, generated from their ids, with the interface of a FeatureStore."""
-
-    frames: dict[str, int]
-    unvoiced: set[str] = field(default_factory=set)
-    mel_settings: MelSettings = MEL
-    sampling_rate: int = MEL.sampling_rate
-
-    def _generator(self, utterance: Utterance) -> torch.Generator:
-        return torch.Generator().manual_seed(sum(utterance.id.encode()))
-
-    def wave(self, utterance: Utterance) -> Tensor:
-        return torch.randn(self.frames[utterance.id] * MEL.hop, generator=self._generator(utterance)) / 10
-
-    def mel(self, utterance: Utterance) -> Tensor:
-        return torch.randn(MEL.n_mels, self.frames[utterance.id], generator=self._generator(utterance)) - 2
-
-    def pitch(self, utterance: Utterance) -> tuple[Tensor, Tensor]:
-        voiced = torch.rand(self.frames[utterance.id], generator=self._generator(utterance)) < 0.6
-        voiced &= utterance.id not in self.unvoiced
-        return torch.where(voiced, 5.0 + torch.linspace(0, 1, len(voiced)), 0.0), voiced
-
-    def phones(self, utterance: Utterance) -> Tensor:
-        return torch.arange(self.frames[utterance.id]) // 3 % PHONES
-
-
-def utterances(**frames: int) -> list[Utterance]:
-    """Utterances named ``speaker_number``, with these numbers of frames."""
-    store = InMemory(frames)
-    return [Utterance(name, name.split("_")[0], Path(name), features=store) for name in frames]
-
-
-def small(kind: type[MelFlow], **changes) -> MelFlow:
-    training = TrainingSettings(
-        steps=4, batch_size=4, frames=12, learning_rate=1e-3, reference_frames=10, evaluate_every=2
-    )
-    return kind(kind.Config(**{**SMALL, "training": training, **changes}), MEL)
-
-
-def trained(kind: type[MelFlow], **changes) -> MelFlow:
-    """A system with every parameter moved away from its initial value."""
-    system = small(kind, **changes)
-    torch.manual_seed(3)
-    system.initialise(torch.full((8,), -2.0), torch.ones(8), training_batch())
-    with torch.no_grad():
-        for parameter in system.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return system.eval()
-
-
-def training_batch() -> Batch:
-    batch = collate(utterances(a_1=12, a_2=11, b_1=7), MelFlow.needs)
-    references = collate(utterances(a_3=10, a_4=9, b_2=10), ("mel",))
-    batch.reference, batch.reference_mask, batch.speaker = references.mel, references.mask, torch.tensor([0, 0, 1])
-    return batch
+from vcbench.speech.utterance import Speaker
 
 
 @pytest.mark.parametrize("kind", SYSTEMS)
@@ -267,54 +190,6 @@ def test_latents_are_the_flows_and_the_speakers():
     assert latents["speaker"].shape == (6,)
 
 
-@pytest.mark.parametrize("kind", SYSTEMS)
-def test_the_training_loop_trains_it(kind, tmp_path):
-    system = small(kind)
-    before = {name: parameter.clone() for name, parameter in system.named_parameters()}
-    training = utterances(a_1=30, a_2=9, b_1=17, b_2=14)
-    train(system, training, utterances(a_5=12, b_5=20), tmp_path, seed=0)
-    assert all(not torch.equal(before[name], parameter) for name, parameter in system.named_parameters())
-    assert (tmp_path / "train.jsonl").read_text().count("held_out_total") == 2
-
-
-class Learnable(InMemory):
-    """Each phone has its own sound, each speaker shifts all phones, and there is little noise."""
-
-    def mel(self, utterance: Utterance) -> Tensor:
-        sounds = torch.randn(MEL.n_mels, PHONES, generator=torch.Generator().manual_seed(0))
-        voice = torch.randn(MEL.n_mels, 1, generator=torch.Generator().manual_seed(ord(utterance.speaker)))
-        return sounds[:, self.phones(utterance)] + voice - 2 + 0.1 * super().mel(utterance)
-
-
-def test_likelihood_falls_on_held_out_speech_and_ae_flows_samples_come_closer(tmp_path):
-    names = {f"{speaker}_{number}": 24 + number for speaker in "abc" for number in range(5)}
-    store = Learnable(names)
-    everything = [Utterance(name, name[0], Path(name), features=store) for name in names]
-    training = [utterance for utterance in everything if not utterance.id.endswith("_4")]
-    held_out = [utterance for utterance in everything if utterance.id.endswith("_4")]
-    recipe = TrainingSettings(
-        steps=120,
-        batch_size=8,
-        frames=16,
-        learning_rate=1e-2,
-        schedule="one-cycle",
-        reference_frames=16,
-        evaluate_every=20,
-    )
-    distances = {}
-    for kind in (FlowVC, AEFlow):
-        system = small(kind, training=recipe)
-        train(system, training, held_out, tmp_path / system.name, seed=0)
-        rows = [json.loads(line) for line in (tmp_path / system.name / "train.jsonl").read_text().splitlines()]
-        for name in ("nll", "held_out_nll"):
-            assert rows[-1][name] < rows[0][name] - 0.2
-        batch = collate(held_out, system.needs)
-        with torch.no_grad():
-            projected = system._projected(batch, system._speaker([[utterance] for utterance in held_out]))
-            distances[kind] = float(system.reconstruction(batch, projected))
-    assert distances[AEFlow] < 0.8 * distances[FlowVC]
-
-
 def test_bfloat16_changes_the_loss_little():
     losses, system = {}, trained(AEFlow)
     for precision in (False, True):
@@ -352,16 +227,3 @@ def test_an_exploding_inverse_is_an_error_that_names_the_trial():
 def test_a_target_without_recordings_is_refused():
     with pytest.raises(ConversionError, match="'c' has no reference recording"):
         trained(AEFlow).convert(utterances(a_1=12)[0], Speaker("c", ()))
-
-
-def test_ge2e_conditions_training_and_conversion(tmp_path):
-    pytest.importorskip("resemblyzer")
-    system = small(AEFlow, speaker_embedding="ge2e")
-    train(system, utterances(a_1=90, b_1=95), utterances(b_2=92), tmp_path, seed=0)
-    assert {mode: len(table) for mode, table in system.ge2e_tables.items()} == {True: 2, False: 1}
-    source, target = utterances(a_1=90)[0], Speaker("b", tuple(utterances(b_1=95)))
-    assert system.convert(source, target).shape == source.mel.shape
-    assert system.latents(source)["speaker"].shape == (256,)
-    system.save(tmp_path / "checkpoint.safetensors")
-    loaded = AEFlow.load(tmp_path / "checkpoint.safetensors")
-    assert torch.equal(loaded.convert(source, target), system.convert(source, target))
