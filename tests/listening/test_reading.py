@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.support.listening_helpers import make_run, make_session, signed
+from tests.support.listening_answers import (
+    answered,
+    php,
+    pymushra,
+    pymushra_csv,
+    ratings,
+    webmushra_session,
+    write,
+)
+from tests.support.listening_helpers import make_run, signed
 from vcbench.listening.answers.key import Key, open_key
 from vcbench.listening.answers.reading import read
 from vcbench.listening.answers.webmushra import number, whole
 from vcbench.listening.design.build import build
-from vcbench.listening.kinds import KINDS, ListeningError
+from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
 
 TESTS = {
@@ -31,102 +38,6 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Key]:
     folder = tmp_path_factory.mktemp("bundles")
     run = make_run(folder / "run", trials=5, seconds=0.4)
     return {test: open_key(build(run, test, folder / test, options)) for test, options in TESTS.items()}
-
-
-def answered(key: Key, listener: int = 1, session: int = 1) -> dict[str, Any]:
-    """A session with different ratings; preferences alternate between A and "no preference"."""
-    document = make_session(key.bundle, listener, session)
-    values = KINDS[key.test].values
-    for index, answer in enumerate(document["answers"]):
-        answer["rating"] = values[index * 3 % len(values)]
-        if key.test == "preference":
-            answer["rating"] = [1, 0, 0, 0][index % 4]
-    for answer in document["training"]:
-        answer["rating"] = 1 - answer["position"] if key.test == "preference" else values[0]
-    return document
-
-
-def write(folder: Path, *documents: dict[str, Any]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for place, document in enumerate(documents):
-        (folder / f"{place}.json").write_bytes(signed(document))
-    return folder
-
-
-def ratings(table: Any) -> dict[tuple[str, str, str], float]:
-    return {
-        tuple(cell): rating for *cell, rating in table[["listener", "page", "clip", "rating"]].itertuples(index=False)
-    }
-
-
-def responses(key: Key, document: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Page, stimulus and answer, as webMUSHRA records them when the session is entered there."""
-    answers = [*document["training"], *document["answers"]]
-    for answer in answers:
-        role = key.content["clips"][answer["clip"]]["role"]
-        if key.test == "preference":
-            if answer["position"] == 0:
-                second = next(a for a in answers if a["page"] == answer["page"] and a["position"])
-                chosen = 1 if answer["rating"] else 2 if second["rating"] else 0
-                yield answer["page"], key.roles(answer["page"])["reference"], chosen
-        else:
-            yield answer["page"], "reference" if role == "hidden_reference" else answer["clip"], answer["rating"]
-
-
-def php(key: Key, document: dict[str, Any], path: Path) -> None:
-    """Write answers as webMUSHRA's service/write.php does."""
-    mushra = key.test == "mushra"
-    fields = ["rating_stimulus", "rating_score"] if mushra else ["stimuli_rating", "stimuli"]
-    own = ["session_test_id", "listener_id", *(["session_uuid"] if mushra else []), "trial_id", *fields, "rating_time"]
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*own, "rating_comment"] if mushra else own)
-        for page, stimulus, value in responses(key, document):
-            start = [key.content["id"], f"{document['listener']:03d}"]
-            if mushra:
-                writer.writerow([*start, "5f9c", page, stimulus, value, 900, "a, b;\nc"])
-            else:
-                writer.writerow([*start, page, "NA" if value is None else f" {value} ", stimulus, 900])
-
-
-def pymushra(key: Key, document: dict[str, Any]) -> dict[str, Any]:
-    """Answers as in pymushra's database: numbers instead of text, ratings of single stimuli in a list."""
-    person = {"listener_id": document["listener"], "uuid": "0b1c"}
-    kind, field = ("mushra", "score") if key.test == "mushra" else ("likert_single_stimulus", "stimulusRating")
-    trials = [
-        {
-            "id": page, "type": kind, "testId": key.content["id"], "config": "c.yaml", "date": "2030-01-02", "questionaire": person,
-            "responses": [{"stimulus": stimulus, field: value if kind == "mushra" else [value], "time": 900}],
-        }
-        for page, stimulus, value in responses(key, document)
-    ]  # fmt: skip
-    return {key.content["id"]: {str(number): trial for number, trial in enumerate(trials, 1)}}
-
-
-def webmushra_session(key: Key, document: dict[str, Any]) -> dict[str, Any]:
-    """The document that webMUSHRA posts when the session is entered there."""
-    kind, field = ("mushra", "score") if key.test == "mushra" else ("likert_single_stimulus", "stimulusRating")
-    trials: dict[str, dict[str, Any]] = {}
-    for page, stimulus, value in responses(key, document):
-        trial = trials.setdefault(page, {"id": page, "type": kind, "responses": [], "testId": key.content["id"]})
-        answer = value if kind == "mushra" else [str(value)]
-        trial["responses"].append({"stimulus": stimulus, field: answer, "time": 900})
-    participant = {"name": ["listener_id"], "response": [f"{document['listener']:03d}"]}
-    content = {"testId": key.content["id"], "config": "configs/listener_001.yaml", "participant": participant}
-    return {**content, "trials": list(trials.values())}
-
-
-def pymushra_csv(database: dict[str, Any], path: Path) -> None:
-    """Write answers as pymushra's /download does."""
-    rows = []
-    for trial in next(iter(database.values())).values():
-        groups = {"responses": trial["responses"][0], "questionaire": trial["questionaire"]}
-        groups["wm"] = {name: value for name, value in trial.items() if name not in groups}
-        rows.append({f"{group}_{name}": value for group, fields in groups.items() for name, value in fields.items()})
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], delimiter=";")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def test_own_sessions(keys: dict[str, Key], tmp_path: Path) -> None:

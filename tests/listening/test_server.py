@@ -242,7 +242,7 @@ def test_killed_while_writing_it_has_lost_nothing_that_it_confirmed(bundle: Bund
     await_port(port)
     with ThreadPoolExecutor(4) as pool:
         sending = [pool.submit(send, number) for number in range(500)]
-        while len(confirmed) < 100:
+        while len(confirmed) < 100 and not all(one.done() for one in sending):
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

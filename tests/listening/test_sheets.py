@@ -14,6 +14,7 @@ from vcbench.listening.kinds import ListeningError
 
 
 @given(st.integers(1, 20))
+@settings(deadline=None)
 def test_in_a_williams_square_each_follows_each_equally_often(count: int) -> None:
     rows = williams(count)
     times = 2 if count % 2 and count > 1 else 1
@@ -82,6 +83,7 @@ def test_impossible_numbers_are_refused_with_possible_ones(
 
 
 @given(st.integers(1, 9), st.integers(1, 24), st.integers(1, 24))
+@settings(deadline=None)
 def test_numbers_that_an_error_offers_are_taken(items: int, listeners: int, per_item: int) -> None:
     try:
         allot(1, items, listeners, per_item, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import soundfile
+import yaml
 from scipy import signal
 
 from vcbench.api.conversion import Conversion
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.session import canonical, checksum
+from vcbench.listening.options import Options
 from vcbench.speech.utterance import Speaker, Utterance
 
 RATE = 22050
@@ -26,6 +29,7 @@ SYSTEMS = ["flowvc", "again_vc", "third_system"]
 ROWS = [*SYSTEMS, "source", "oracle", "target", "world"]
 
 
+SMALL = Options(items=2, listeners=2, per_item=2, training=1)
 CONDITIONS = ["seen->seen", "seen->unseen"]
 
 
@@ -118,3 +122,11 @@ def make_session(bundle: Bundle, listener: int = 1, session: int = 1, rating: in
 def signed(document: dict[str, Any]) -> bytes:
     """A session with its checksum, as sent."""
     return canonical({**document, "checksum": checksum(document)})
+
+
+def read_package(package: Path, listener: int = 1) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Manifest, key, and one listener's webMUSHRA configuration."""
+    manifest = json.loads((package / "manifest.json").read_text())
+    key = json.loads((package.with_name(f"{package.name}.key") / "key.json").read_text())
+    config = yaml.safe_load((package / "webmushra" / f"listener_{listener:03d}.yaml").read_text())
+    return manifest, key, config
