@@ -185,8 +185,7 @@ class Run:
     def outcomes(self) -> pd.DataFrame:
         """Every conversion that was tried: row, trial, condition, error (empty where it went well), audio_hash."""
         tables = [read_outcomes(self.files, row).assign(system=row) for row in self.rows]
-        table = pd.concat(tables, ignore_index=True)
-        return table.merge(self.trials[["trial", "condition"]], on="trial")
+        return pd.concat(tables, ignore_index=True).merge(self.trials[["trial", "condition"]], on="trial")
 
     @property
     def needs(self) -> tuple[set[str], float]:
