@@ -20,6 +20,7 @@ from vcbench.cli.options import (
     ConfigFiles,
     CorpusName,
     CorpusRoot,
+    Download,
     Preset,
     Root,
     RunFolder,
@@ -83,28 +84,32 @@ def run(
     assignments: Assignments = None,
     runs: Root = Path("runs"),
     strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, on the same trials.")] = 1,
+    download: Download = False,
 ) -> None:
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
 
     Every stage saves its files in the run's folder. If interrupted, run the command again: it skips finished work and
     continues. Use --name, --corpus and --set for other corpora and settings.
     """
-    from vcbench.cli.verbs import print_board, run_all
+    from vcbench.cli.verbs import download_corpus, print_board, run_all, run_seeds
     from vcbench.run.selection import open_run
 
     started = time.perf_counter()
+    if download:
+        download_corpus(corpus, corpus_root)
     opened = open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs)
     board = run_all(opened, strict, console)
     print_board(board, opened, console, time.perf_counter() - started)
+    if seeds > 1:
+        run_seeds(opened, board, seeds, strict, console)
 
 
 @app.command()
 def prepare(
     corpus: CorpusName = None,
     corpus_root: CorpusRoot = None,
-    download: Annotated[
-        bool, typer.Option(help="Download the corpus to --corpus-root first, if it is published for download.")
-    ] = False,
+    download: Download = False,
     preset: Preset = "quick",
     name: RunName = None,
     systems: Systems = "all",
@@ -118,12 +123,8 @@ def prepare(
 
     if download:
         download_corpus(corpus, corpus_root)
-    opened = open_run(preset, config, assignments, systems, name or _corpus_run(corpus), corpus, corpus_root, runs)
-    prepare_corpus(opened, console)
-
-
-def _corpus_run(corpus: str | None) -> str | None:
-    return f"prepare-{corpus}" if corpus else None
+    name = name or (f"prepare-{corpus}" if corpus else None)
+    prepare_corpus(open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs), console)
 
 
 @app.command()

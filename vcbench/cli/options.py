@@ -26,3 +26,6 @@ CorpusName = Annotated[
 
 CorpusRoot = Annotated[Path | None, typer.Option("--corpus-root", help="Folder of the corpus.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/quick.")]
+Download = Annotated[
+    bool, typer.Option(help="Download the corpus to --corpus-root first, if it is published for download.")
+]

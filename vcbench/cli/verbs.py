@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vcbench.api import registry
 from vcbench.base.console import bars, print_missing, say, stage
@@ -13,6 +14,7 @@ from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.escape import terminal
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.publish import publish, render, tabulate, unscored
+from vcbench.reporting.seeds import over_seeds, seed_lines, write_seeds
 from vcbench.run import config as configuration
 from vcbench.run.run import Run
 from vcbench.stages.convert import convert
@@ -41,6 +43,20 @@ def run_all(run: Run, strict: bool, console: Console) -> Leaderboard:
     with stage("train and convert", times, console) as progress:
         train_and_convert(run, progress)
     return _score(run, missing, times, console)
+
+
+def run_seeds(run: Run, board: Leaderboard, seeds: int, strict: bool, console: Console) -> None:
+    """Train the run again with further seeds, each in a folder of its own, and tabulate mean and spread over seeds."""
+    boards = {run.config.seed: board}
+    for seed in range(run.config.seed + 1, run.config.seed + seeds):
+        name = f"{run.config.name}-seed-{seed}"
+        config = run.config.model_copy(update={"seed": seed, "name": name})
+        say(console, f"Seed {seed}: {run.folder.with_name(name)}")
+        boards[seed] = run_all(Run.create(run.folder.with_name(name), config), strict, console)
+    table = over_seeds(boards)
+    path = write_seeds(table, list(boards), run.files)
+    console.print(Text("\n".join(seed_lines(table, list(boards)))))
+    say(console, f"Mean and spread over seeds: {path}")
 
 
 def _score(run: Run, missing: dict[str, str], times: dict[str, float], console: Console) -> Leaderboard:

@@ -102,6 +102,10 @@ class RunFolder:
         """What the scores were made with."""
         return self.root / "scores" / f"{metric}.json"
 
+    def seeds(self, suffix: Literal["md", "csv"]) -> Path:
+        """Mean and spread over training seeds (`vcbench run --seeds`)."""
+        return self.root / f"seeds.{suffix}"
+
     def leaderboard(self, suffix: Literal["md", "tex", "csv", "json"]) -> Path:
         return self.root / f"leaderboard.{suffix}"
 

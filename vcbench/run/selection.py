@@ -11,6 +11,7 @@ from vcbench.base.errors import UserError
 from vcbench.run import config as configuration
 from vcbench.run.config import RunConfig
 from vcbench.run.run import Run
+from vcbench.speech.vocoders import load_vocoder
 
 
 def select(preset: str, files: list[Path] | None, assignments: list[str] | None, systems: str) -> RunConfig:
@@ -48,7 +49,19 @@ def open_run(
     if name or corpus:
         overlay.append(f"name={json.dumps(name or f'{preset}-{corpus}')}")
     config = select(preset, files, overlay, systems)
+    require_usable(Run(runs / config.name, config))
     return Run.create(runs / config.name, config)
+
+
+def require_usable(run: Run) -> None:
+    """Refuse what would fail later, before a folder is made that would block the corrected command.
+
+    Raises:
+        UserError: no such corpus or device, or a vocoder that does not fit the mel spectrograms.
+    """
+    if not run.corpus.speakers:
+        raise UserError(f"The corpus {run.corpus.name} at {run.corpus.root} has no speakers.")
+    load_vocoder(run.config.vocoder, run.config.features.mel, run.device)
 
 
 def corpus_overlay(assignments: list[str] | None, corpus: str | None, corpus_root: Path | None) -> list[str]:

@@ -27,18 +27,21 @@ class TrialSettings(Strict):
     """How many trials, and how many recordings of the target each has.
 
     Attributes:
+        seed: decides the split and the trials. It is not the run's seed, which decides the training: runs with several
+            training seeds are compared on the same trials.
         per_condition: trials of each condition, spread evenly over the sex pairs.
         references: recordings of the target that the system is given.
         enrolment: other recordings of the target, against which speaker similarity is measured.
     """
 
+    seed: int = Field(0, ge=0)
     per_condition: int = Field(12, ge=1)
     references: int = Field(1, ge=1)
     enrolment: int = Field(3, ge=1)
     conditions: tuple[str, ...] = CONDITIONS
 
 
-def build_trials(split: Split, settings: TrialSettings, seed: int) -> pd.DataFrame:
+def build_trials(split: Split, settings: TrialSettings) -> pd.DataFrame:
     """The trial list, a row per trial, in a fixed order.
 
     Columns: trial, condition, sex_pair ("F->M"), source (utterance id), source_speaker, target_speaker, references and
@@ -52,7 +55,7 @@ def build_trials(split: Split, settings: TrialSettings, seed: int) -> pd.DataFra
     unknown = set(settings.conditions) - set(CONDITIONS)
     if unknown:
         raise TrialError(f"trials.conditions has {sorted(unknown)}; allowed: {', '.join(CONDITIONS)}.")
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(settings.seed)
     pools = _Pools(split)
     rows = []
     for condition in settings.conditions:

@@ -28,12 +28,12 @@ def prepare(run: Run, progress: Progress) -> None:
         _prepare_corpus(run, settings, progress).write(run.files)
         vars(run).pop("prepared", None)  # what was read before is out of date
     if find_parquet(run.files.trials, TRIALS) is None:
-        write_parquet(run.files.trials, build_trials(run.split, run.config.trials, run.config.seed))
+        write_parquet(run.files.trials, build_trials(run.split, run.config.trials))
 
 
 def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> Prepared:
     checked = check_corpus(run.corpus, run.workers, _named(progress, "check recordings"), cache_root() / "checked.json")
-    parts = split(checked.corpus, run.config.corpus.split, run.config.seed)
+    parts = split(checked.corpus, run.config.corpus.split, run.config.trials.seed)
     groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
     everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
     needs = settings["needs"]
@@ -79,7 +79,7 @@ def _to_prepare(run: Run, before: dict[str, Any]) -> dict[str, Any]:
     same = {
         "corpus": plain_json(run.config.corpus),
         "features": plain_json(run.config.features),
-        "seed": run.config.seed,
+        "seed": run.config.trials.seed,
     }
     if all(before.get(name) == value for name, value in same.items()):
         needs, varied = needs | set(before["needs"]), max(varied, before["varied"])
