@@ -16,6 +16,7 @@ from vcbench.base.console import say
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.cli import bench, listen, lists
 from vcbench.cli.options import (
+    AllowCode,
     Assignments,
     ConfigFiles,
     CorpusName,
@@ -40,9 +41,7 @@ app.add_typer(listen.app, name="listen")
 app.add_typer(bench.app, name="bench")
 
 errors = Console(stderr=True)
-EXIT_USER_ERROR = 2
-EXIT_FAILURES = 3
-EXIT_INTERRUPTED = 130
+EXIT_USER_ERROR, EXIT_FAILURES, EXIT_INTERRUPTED = 2, 3, 130
 
 
 def main() -> None:
@@ -86,6 +85,7 @@ def run(
     strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, on the same trials.")] = 1,
     download: Download = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
 
@@ -123,12 +123,12 @@ def prepare(
 
     if download:
         download_corpus(corpus, corpus_root)
-    name = name or (f"prepare-{corpus}" if corpus else None)
-    prepare_corpus(open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs), console)
+    named = name or (f"prepare-{corpus}" if corpus else None)
+    prepare_corpus(open_run(preset, config, assignments, systems, named, corpus, corpus_root, runs), console)
 
 
 @app.command()
-def train(folder: RunFolder, systems: Systems = "all") -> None:
+def train(folder: RunFolder, systems: Systems = "all", allow_code: AllowCode = False) -> None:
     """Train the systems of a prepared run."""
     from vcbench.cli.verbs import train_systems
 
@@ -146,6 +146,7 @@ def convert(
         Path | None, typer.Option(help="Instead of --run and --system: a checkpoint.safetensors, e.g. an imported one.")
     ] = None,
     more_targets: Annotated[list[Path] | None, typer.Argument(help="More recordings of the target.")] = None,
+    allow_code: AllowCode = False,
 ) -> None:
     """Convert any recording to any voice: SOURCE.wav --target REF.wav [REF2.wav ...] -o OUT.wav.
 
@@ -186,7 +187,7 @@ def score(
 
 
 @app.command()
-def report(folder: RunFolder) -> None:
+def report(folder: RunFolder, allow_code: AllowCode = False) -> None:
     """Rewrite the report of a scored run: tables, plots, comparisons and audio on one HTML page."""
     from vcbench.cli.verbs import report
 
@@ -246,4 +247,4 @@ def import_checkpoint(
     say(console, f"Wrote {import_checkpoint(system, file, output, settings)}")
 
 
-app.add_typer(lists.app)  # last, as in the help
+app.add_typer(lists.app)

@@ -10,7 +10,7 @@ import typer
 from vcbench.base.console import say
 from vcbench.base.errors import UserError
 from vcbench.base.escape import terminal
-from vcbench.cli.options import RunFolder, console
+from vcbench.cli.options import AllowCode, RunFolder, console
 
 app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
 
@@ -40,6 +40,7 @@ def listen_build(
     language: Annotated[str, typer.Option(help="Language of the page and of webMUSHRA's files: en or de.")] = "en",
     consent: Annotated[Path | None, typer.Option(help="File with the consent text, instead of a template.")] = None,
     collector: Annotated[str | None, typer.Option(help="URL to which the page sends answers.")] = None,
+    allow_code: AllowCode = False,
 ) -> None:
     """Write a blinded listening test: page, level-matched clips, sheets, webMUSHRA files, and a separate key."""
     from vcbench.listening.design.build import build
@@ -82,6 +83,7 @@ def listen_analyse(
     folder: Annotated[
         Path | None, typer.Option("--run", help="The run whose tables and report get the ratings.")
     ] = None,
+    allow_code: AllowCode = False,
 ) -> None:
     """Analyse a listening test according to its plan: screening, intervals, tests, a mixed model, plots, a paragraph.
 

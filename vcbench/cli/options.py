@@ -29,3 +29,21 @@ RunFolder = Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/quick
 Download = Annotated[
     bool, typer.Option(help="Download the corpus to --corpus-root first, if it is published for download.")
 ]
+
+
+def _trust(allowed: bool) -> bool:
+    if allowed:
+        from vcbench.run.trust import trust_everything
+
+        trust_everything()
+    return allowed
+
+
+AllowCode = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code",
+        callback=_trust,
+        help="Run the Python files that the run's settings name. Only if you trust them.",
+    ),
+]

@@ -23,6 +23,10 @@ from vcbench.speech.vocoders.vocoder import VocoderSettings
 ReferenceRow = Literal["source", "oracle", "target", "world"]
 REFERENCE_ROWS: tuple[ReferenceRow, ...] = ("source", "oracle", "target", "world")
 
+RECOGNISED_TEXT = (
+    "The texts are a recogniser's: an error rate to the text is one to that recogniser, not to what was said."
+)
+
 
 class CorpusSettings(Strict):
     """Which speech; `root` is where it lies (the embedded `mini` needs none).

@@ -69,8 +69,18 @@ class RunFolder:
         """Copies of a user's own recordings (`vcbench score`)."""
         return self.root / "recordings"
 
+    def _inside(self, *parts: str) -> Path:
+        """
+        Raises:
+            RunError: a name leads out of the folder, as ``../x`` does.
+        """
+        path = self.root.joinpath(*parts)
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise RunError(f"The name {parts[-1]!r} leads out of the run's folder {self.root}. Rename it.")
+        return path
+
     def system(self, row: str) -> Path:
-        return self.root / "systems" / row
+        return self._inside("systems", row)
 
     def checkpoint(self, row: str) -> Path:
         return self.system(row) / "checkpoint.safetensors"
@@ -83,10 +93,10 @@ class RunFolder:
         return self.system(row) / "train.jsonl"
 
     def converted(self, row: str) -> Path:
-        return self.root / "converted" / row
+        return self._inside("converted", row)
 
     def conversion(self, row: str, trial: str) -> Path:
-        return self.converted(row) / f"{trial}.flac"
+        return self._inside("converted", row, f"{trial}.flac")
 
     def outcomes(self, row: str) -> Path:
         return self.converted(row) / "conversions.parquet"
@@ -96,11 +106,11 @@ class RunFolder:
         return self.converted(row) / "costs.json"
 
     def scores(self, metric: str) -> Path:
-        return self.root / "scores" / f"{metric}.parquet"
+        return self._inside("scores", f"{metric}.parquet")
 
     def scoring(self, metric: str) -> Path:
         """What the scores were made with."""
-        return self.root / "scores" / f"{metric}.json"
+        return self._inside("scores", f"{metric}.json")
 
     def seeds(self, suffix: Literal["md", "csv"]) -> Path:
         """Mean and spread over training seeds (`vcbench run --seeds`)."""
@@ -179,7 +189,11 @@ class Prepared(Strict):
 
 
 def read_trials(folder: RunFolder) -> pd.DataFrame:
-    return read_parquet(folder.trials, TRIALS, "`vcbench prepare` or `vcbench score` makes it again.")
+    trials = read_parquet(folder.trials, TRIALS, "`vcbench prepare` or `vcbench score` makes it again.")
+    for name in trials["trial"]:
+        if Path(str(name)).name != name:  # it names a recording
+            raise RunError(f"{folder.trials} has a trial {name!r}, which is not a file's name. Do not use this run.")
+    return trials
 
 
 def read_outcomes(folder: RunFolder, row: str) -> pd.DataFrame:

@@ -20,18 +20,15 @@ from vcbench.base.machine import cache_root, pick_device
 from vcbench.base.settings import read_toml
 from vcbench.base.state import read_state
 from vcbench.run import config as configuration
-from vcbench.run.config import RunConfig, needed_features, plain
+from vcbench.run.config import RECOGNISED_TEXT, RunConfig, needed_features, plain
 from vcbench.run.extend import extend
 from vcbench.run.folder import Prepared, RunError, RunFolder, StoredUtterance, read_outcomes, read_trials
 from vcbench.run.metrics import build_metrics
+from vcbench.run.trust import require_trusted, trust
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Corpus, Speaker, Utterance
-
-RECOGNISED_TEXT = (
-    "The texts are a recogniser's: an error rate to the text is one to that recogniser, not to what was said."
-)
 
 
 class Run:
@@ -49,7 +46,9 @@ class Run:
         path = RunFolder(folder).settings
         if not path.is_file():
             raise RunError(f"{folder} is not a run: it has no run.toml. Make one with `vcbench run`.")
-        return cls(folder, configuration.parse(read_toml(path)))
+        values = read_toml(path)
+        require_trusted(values, path)
+        return cls(folder, configuration.parse(values))
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Run:
@@ -59,6 +58,7 @@ class Run:
             RunError: the folder was made with other settings, with the keys that differ.
         """
         path = RunFolder(folder).settings
+        trust(config.model_dump())
         if path.is_file():
             config = extend(cls.open(folder).config, config, folder)
         write_text(path, tomli_w.dumps(plain(config)))

@@ -86,12 +86,12 @@ def convert_row(folder: Path, row: str, progress: JobProgress) -> None:
     for begin in range(0, len(trials), BATCH):
         group = trials[begin : begin + BATCH]
         errors = {}
-        if not all((target / f"{trial.trial}.flac").is_file() for trial in group):
+        if not all(run.files.conversion(row, trial.trial).is_file() for trial in group):
             errors = _convert_group(group, make, target, run.config.features.mel.sampling_rate, state["costs"])
             write_state(run.files.conversion_state(row), state)
         for trial in group:
             error = errors.get(trial.trial, "")
-            audio_hash = "" if error else hash_file(target / f"{trial.trial}.flac")
+            audio_hash = "" if error else hash_file(run.files.conversion(row, trial.trial))
             outcomes.append({"trial": trial.trial, "error": error, "audio_hash": audio_hash})
         progress(min(begin + BATCH, len(trials)), len(trials))
     write_parquet(run.files.outcomes(row), pd.DataFrame(outcomes))
