@@ -32,6 +32,7 @@ from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric, RunView, Verification
 from vcbench.api.scores import Column, Score
 from vcbench.base.files import hash_json
+from vcbench.base.state import find_state, write_state
 from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.speaker_encoders import RATE, Ecapa, Ge2e
@@ -39,7 +40,6 @@ from vcbench.speech.pretrained.speaker_encoders import RATE, Ecapa, Ge2e
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vcbench.base.state import find_state, write_state
     from vcbench.speech.utterance import Utterance
 
 RECORDINGS = 6  # of each speaker, at most, for the threshold
