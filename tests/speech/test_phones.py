@@ -181,3 +181,32 @@ def test_too_short_for_any_phone(samples: int) -> None:
     found = align(np.zeros(samples, dtype=np.float32), "a long sentence that cannot be said so fast", MEL, 3)
     assert found.ids.shape == (3,)
     assert found.how != ALIGNED
+
+
+class Interrupted:
+    """A decoder that Ctrl-C meets in the middle of an utterance."""
+
+    def __init__(self, decoder: object) -> None:
+        self.decoder = decoder
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.decoder, name)
+
+    def process_raw(self, recording: bytes, full_utt: bool) -> None:
+        self.decoder.process_raw(recording[: len(recording) // 2], full_utt=False)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["_aligner", "_recogniser"])
+def test_an_interrupt_in_the_middle_of_an_utterance_changes_no_later_one(
+    utterances: tuple[Utterance, ...], name: str
+) -> None:
+    wave, text = speech(utterances[0]), utterances[0].text
+    before = align(wave, text, MEL, frames_of(wave)), recognise(wave, MEL, frames_of(wave), "")
+    with pytest.raises(KeyboardInterrupt):
+        phones._decode(Interrupted(getattr(phones, name)()), phones._samples(speech(utterances[1])))
+    after = align(wave, text, MEL, frames_of(wave)), recognise(wave, MEL, frames_of(wave), "")
+    assert before[0].how == ALIGNED
+    for one, other in zip(before, after, strict=True):
+        assert one.how == other.how
+        np.testing.assert_array_equal(one.ids, other.ids)

@@ -105,9 +105,19 @@ def _samples(wave: np.ndarray) -> bytes:
 
 
 def _decode(decoder: pocketsphinx.Decoder, recording: bytes) -> None:
-    decoder.start_utt()
-    decoder.process_raw(recording, full_utt=True)
-    decoder.end_utt()
+    """Decode one whole utterance.
+
+    If that is cut short, as by Ctrl-C, the decoder stays within the utterance and fails on all that follow: their phones would
+    be recognised where they could be aligned, and cached. So the next utterance gets a new decoder.
+    """
+    try:
+        decoder.start_utt()
+        decoder.process_raw(recording, full_utt=True)
+        decoder.end_utt()
+    except BaseException:
+        _aligner.cache_clear()
+        _recogniser.cache_clear()
+        raise
 
 
 def _align(recording: bytes, spoken: list[str]) -> list[Segment]:

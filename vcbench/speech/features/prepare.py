@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-import torch
-
-from vcbench.base.jobs import end_with_parent
+from vcbench.base.jobs import Job, JobProgress, run_jobs
 from vcbench.speech.audio import AudioError
 from vcbench.speech.features.phones import ALIGNED
 from vcbench.speech.utterance import Utterance
@@ -101,18 +96,21 @@ def _compute(
         for utterance in utterances:
             finished(utterance, _fault(store, utterance, needs))
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (store,))
-    try:
-        jobs = {pool.submit(_work, replace(utterance, features=None), needs): utterance for utterance in utterances}
-        for job in as_completed(jobs):
-            finished(jobs[job], job.result())
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            "A process that computed features died, probably out of memory. Finished features are kept: run the "
-            "command again with fewer workers."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    names = [f"features {number} of {workers}" for number in range(1, workers + 1)]
+    shares = {name: utterances[first::workers] for first, name in enumerate(names)}
+    jobs = []
+    for name, share in shares.items():
+        alone = [replace(utterance, features=None) for utterance in share]
+        jobs.append(Job(name, compute_share, {"store": store, "utterances": alone, "needs": needs}))
+    run_jobs(jobs, workers, 1, lambda name, done, total, reason: finished(shares[name][done - 1], reason))
+
+
+def compute_share(
+    store: FeatureStore, utterances: Sequence[Utterance], needs: Sequence[str], progress: JobProgress
+) -> None:
+    """Compute the features of a worker's share; each utterance is reported with what is wrong with it, if anything."""
+    for done, utterance in enumerate(utterances, 1):
+        progress(done, len(utterances), _fault(store, utterance, needs))
 
 
 def _fault(store: FeatureStore, utterance: Utterance, needs: Sequence[str]) -> str:
@@ -124,17 +122,3 @@ def _fault(store: FeatureStore, utterance: Utterance, needs: Sequence[str]) -> s
     except AudioError as error:
         return str(error)
     return ""
-
-
-_worker_store: FeatureStore
-
-
-def _start_worker(store: FeatureStore) -> None:
-    global _worker_store
-    end_with_parent()
-    torch.set_num_threads(1)
-    _worker_store = store
-
-
-def _work(utterance: Utterance, needs: Sequence[str]) -> str:
-    return _fault(_worker_store, utterance, needs)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vcbench.speech.pretrained.whisper import Transcriber
 
 # Raise a kind's version when its code gives other results; everything computed from it is computed again too.
-VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 1, "transcript": 1}
+VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 2, "transcript": 1}
 MEMORY_LIMIT = 512 * 2**20  # bytes
 
 

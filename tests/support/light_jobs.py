@@ -1,0 +1,90 @@
+"""Jobs for worker processes that import nothing but the standard library, so that they start at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vcbench.base.errors import UserError
+
+Report = Callable[..., None]
+
+
+def talk(progress: Report) -> None:
+    """Report as fast as it can, without end: a moment to be killed at is most often one of these messages."""
+    done = 0
+    while True:
+        done += 1
+        progress(done, done + 1, "x" * (done % 5000))
+
+
+def sleep(progress: Report) -> None:
+    progress(0, 1)
+    time.sleep(120)
+
+
+def hold_the_lock(progress: Report) -> None:
+    """Never leave a call that holds the interpreter's lock, so that no other thread runs."""
+    progress(0, 1)
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+def interrupted(progress: Report) -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    return "done"
+
+
+def killed_with_a_child(progress: Report) -> None:
+    """Its own child keeps its end of the channel open."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(120)
+        os._exit(0)
+    progress(child, 0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(code: int, progress: Report) -> None:
+    sys.exit(code)
+
+
+def large(size: int, progress: Report) -> bytes:
+    return bytes(size)
+
+
+def unpicklable(progress: Report) -> Any:
+    return threading.Lock()
+
+
+def answer(progress: Report) -> int:
+    return 42
+
+
+def wrong(progress: Report) -> None:
+    raise UserError("the corpus is empty")
+
+
+def broken(progress: Report) -> None:
+    raise KeyError("lost")
+
+
+def killed(progress: Report) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slow_mark(path: str, progress: Report) -> None:
+    time.sleep(60)
+    Path(path).touch()
+
+
+def note(path: str, name: str, progress: Report) -> None:
+    with Path(path).open("a") as file:
+        file.write(name)
