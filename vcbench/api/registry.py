@@ -45,8 +45,12 @@ def row_name(name: str) -> str:
 
 def _from_file(kind: Kind, name: str) -> Any:
     file, _, attribute = name.rpartition(":")
-    path = Path(file).expanduser().resolve()
-    if not path.is_file():
+    try:
+        path = Path(file).expanduser().resolve()
+        there = path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a null character, no such user
+        raise RegistryError(f"{name!r} does not name a file ({error}).") from error
+    if not there:
         raise RegistryError(f"{name!r} names the file {path}, which does not exist.")
     module_name = f"{FILE_MODULE}{path.stem}_{hash_json(str(path))[:8]}"
     spec = importlib.util.spec_from_file_location(module_name, path)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import tomllib
+from inspect import signature
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from vcbench.base.errors import UserError, did_you_mean
+
+
+SHOWN = 200  # characters of a wrong value in a message
 
 
 class ConfigError(UserError):
@@ -17,11 +21,18 @@ class ConfigError(UserError):
 
 
 def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's content.
+
+    Raises:
+        ConfigError: the file does not exist, cannot be read, or is not TOML.
+    """
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError as error:
         raise ConfigError(f"The configuration file {path} does not exist.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"The configuration file {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of numbers with thousands of digits
         raise ConfigError(f"{path} is not valid TOML: {error}.") from error
 
 
@@ -34,34 +45,58 @@ def lay_over(values: dict[str, Any], files: list[Path] | None, assignments: list
     return values
 
 
-def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`above` laid over `below`, table by table."""
+def merge(below: Any, above: Any, where: str = "") -> dict[str, Any]:
+    """`above` laid over `below`, table by table.
+
+    Raises:
+        ConfigError: a table would be replaced by something else.
+    """
+    for value in (below, above):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where} = {_short(value)}: a table is needed there; set its keys, {where}.KEY = VALUE.")
     merged = dict(below)
     for key, value in above.items():
-        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both_tables else value
+        is_table = isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value, f"{where}.{key}".lstrip(".")) if is_table else value
     return merged
 
 
 def _assignment(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set takes KEY=VALUE, e.g. systems.again_vc.hidden=64; received {text!r}.")
+    if not equals or not key.strip() or "\n" in text:
+        raise ConfigError(f"--set takes one KEY=VALUE, e.g. systems.again_vc.hidden=64; received {text!r}.")
+    parsed = _parsed(f"{key} = {value}") or _parsed(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    if not parsed:
+        raise ConfigError(
+            f"--set takes KEY=VALUE with a dotted key of letters, digits, _ and -, or parts in quotes; received {text!r}."
+        )
+    return parsed
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Empty if it is not TOML."""
     try:
-        return tomllib.loads(f"{key} = {value}")
-    except tomllib.TOMLDecodeError:
-        try:
-            return tomllib.loads(f"{key} = {json.dumps(value)}")
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"--set takes KEY=VALUE with a dotted key; received {text!r} ({error}).") from error
+        text.encode()
+        return tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return {}
 
 
 def validate(model: type[BaseModel], values: dict[str, Any], where: str) -> Any:
     """Values of a TOML file as `model`; strict, except that TOML's arrays may be tuples and its strings paths."""
     try:
-        return model.model_validate_json(json.dumps(values))
+        text = json.dumps(values, default=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where.rstrip('.') or 'The settings'}: {error}.") from error
+    try:
+        return model.model_validate_json(text)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(model, issue, where) for issue in error.errors())) from error
+
+
+def _refuse(value: Any) -> Any:
+    """TOML's dates and times, which no setting is."""
+    raise ConfigError(f"{value} is a {type(value).__name__}; no setting takes one. Write it in quotes if it is a name")
 
 
 def _explain(model: type[BaseModel], issue: Any, where: str) -> str:
@@ -71,7 +106,12 @@ def _explain(model: type[BaseModel], issue: Any, where: str) -> str:
         return f"Unknown key {key!r}.{did_you_mean(str(issue['loc'][-1]), fields)}"
     if issue["type"] == "missing":
         return f"The key {key!r} is missing."
-    return f"{key} = {issue['input']!r}: {issue['msg']}."
+    return f"{key} = {_short(issue['input'])}: {issue['msg']}."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
@@ -85,6 +125,26 @@ def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     return sorted(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
 
 
+def constructor_options(of: type, options: dict[str, Any], where: str) -> dict[str, Any]:
+    """Options of a TOML file that a class's constructor takes, checked by its annotations.
+
+    Raises:
+        ConfigError: an unknown option, one of a wrong type, or one that is missing.
+    """
+    parameters = list(signature(of).parameters.values())
+    try:
+        hints = get_type_hints(of.__init__)  # type: ignore[misc]
+    except NameError:  # a plug-in may import types for its type checker alone
+        hints = {}
+    named = [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    fields: dict[str, Any] = {
+        one.name: (hints.get(one.name, Any), ... if one.default is one.empty else one.default) for one in named
+    }
+    base = _AnyOptions if any(one.kind is one.VAR_KEYWORD for one in parameters) else _Options
+    checked = validate(create_model(of.__name__, __base__=base, **fields), options, where)
+    return {key: getattr(checked, key) for key in options}
+
+
 def plain_json(settings: BaseModel) -> dict[str, Any]:
     """Settings as JSON holds them, for hashes and manifests."""
     return settings.model_dump(mode="json")
@@ -93,4 +153,12 @@ def plain_json(settings: BaseModel) -> dict[str, Any]:
 class Strict(BaseModel):
     """Base of all settings: immutable, no unknown keys, no conversion between types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Options(Strict):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+
+class _AnyOptions(_Options):
+    model_config = ConfigDict(extra="allow")

@@ -7,13 +7,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from vcbench.api import registry
 from vcbench.api.metric import Metric
 from vcbench.api.settings import SystemConfig
 from vcbench.base.errors import did_you_mean
-from vcbench.base.settings import ConfigError, Strict, lay_over, merge, plain_json, validate
+from vcbench.base.settings import ConfigError, Strict, constructor_options, lay_over, merge, plain_json, validate
 from vcbench.run.trials import TrialSettings
 from vcbench.speech.corpora import MODULES
 from vcbench.speech.corpora.split import SplitSettings
@@ -104,7 +104,10 @@ def parse(values: dict[str, Any]) -> RunConfig:
 
 
 def system_class(row: str, settings: dict[str, Any]) -> Any:
-    return registry.load("systems", settings.get("system", row))
+    name = settings.get("system", row)
+    if not isinstance(name, str):
+        raise ConfigError(f"systems.{row}.system = {name!r}: it must be text, the name of a system.")
+    return registry.load("systems", name)
 
 
 def system_config(row: str, settings: dict[str, Any]) -> BaseModel | None:
@@ -123,7 +126,7 @@ def system_config(row: str, settings: dict[str, Any]) -> BaseModel | None:
         rest = validate(
             config_class, {key: value for key, value in own.items() if key != "training"}, f"systems.{row}."
         )
-        own["training"] = merge(plain_json(rest)["training"], own["training"])
+        own["training"] = merge(plain_json(rest)["training"], own["training"], f"systems.{row}.training")
     return validate(config_class, own, f"systems.{row}.")
 
 
@@ -138,10 +141,12 @@ def build_metric(name: str, options: dict[str, Any]) -> Metric:
         raise ConfigError(
             f"metrics.{name}: {metric_class.__name__} must derive from AudioMetric, SystemMetric or Metric."
         )
+    where = f"metrics.{registry.row_name(name)}"
+    given = constructor_options(metric_class, options, f"{where}.")
     try:
-        return metric_class(**options)
-    except (TypeError, ValidationError, ValueError) as error:
-        raise ConfigError(f"metrics.{registry.row_name(name)}: {error}") from error
+        return metric_class(**given)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def plain(config: RunConfig) -> dict[str, Any]:
