@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vcbench.base.files import hash_json, whole_file, write_bytes
+from vcbench.base.files import PlaceError, hash_json, place_errors, whole_file, write_bytes
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
             temporary.write_bytes(b"ne")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(PlaceError, match=r"table\.csv cannot be used: No space.*Free some space"):
         fill_the_disk()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -36,3 +36,21 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path: Path) -> None:
 def test_a_hash_does_not_depend_on_the_order_of_keys() -> None:
     assert hash_json({"a": 1, "b": [2]}) == hash_json({"b": [2], "a": 1})
     assert hash_json({"a": 1}) != hash_json({"a": 2})
+
+
+@pytest.mark.parametrize("name", ["file/below", "x" * 300, "file/a/b/c"])
+def test_an_impossible_place_is_a_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PlaceError, match=r"cannot be used: .*choose a"):
+        write_bytes(tmp_path / name, b"x")
+
+
+def test_a_full_device_is_a_sentence() -> None:
+    with pytest.raises(PlaceError, match="No space left"), place_errors(Path("/dev/full")):
+        Path("/dev/full").write_bytes(b"x" * 10)
+
+
+def test_other_errors_of_the_system_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError), whole_file(tmp_path / "x"):
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+    assert not list(tmp_path.iterdir())

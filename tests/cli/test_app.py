@@ -28,7 +28,7 @@ def test_help_says_what_a_verb_does(verb: str) -> None:
     ("error", "code", "message"),
     [
         (UserError("The corpus is empty."), 2, "The corpus is empty."),
-        (OSError(errno.ENOSPC, "No space left on device"), 2, "The disk is full"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "No space left on device. Free some space"),
         (KeyboardInterrupt(), 130, "same command to continue"),
     ],
 )

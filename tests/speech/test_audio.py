@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vcbench.base.files import PlaceError
 from vcbench.speech import audio
 
 RATE = 16_000
@@ -214,12 +216,14 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     audio.write(path, voice(), RATE)
     before = path.read_bytes()
 
-    def half_written(name: str, *_: object, **__: object) -> None:
-        Path(name).write_bytes(before[:100])
-        raise OSError(28, "No space left on device")
+    original = Path.write_bytes
 
-    monkeypatch.setattr(soundfile, "write", half_written)
-    with pytest.raises(OSError, match="No space left"):
+    def half_written(self: Path, content: bytes) -> int:
+        original(self, content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half_written)
+    with pytest.raises(PlaceError, match=r"a\.flac cannot be used: No space left on device\. Free some space"):
         audio.write(path, voice(seed=1), RATE)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,17 +12,54 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vcbench.base.errors import UserError
+
+PLACE = {  # errors of the place, not of the program, and what helps
+    errno.ENOSPC: "Free some space and start the same command again: it continues.",
+    errno.EDQUOT: "Free some space and start the same command again: it continues.",
+    errno.EROFS: "The file system is read-only; choose another folder.",
+    errno.EACCES: "Change its permissions, or choose another folder.",
+    errno.EPERM: "Change its permissions, or choose another folder.",
+    errno.ENOTDIR: "A part of the path is a file; choose another folder.",
+    errno.EEXIST: "A part of the path is a file; choose another folder.",
+    errno.ENAMETOOLONG: "The name is too long; choose a shorter one.",
+}
+
+
+class PlaceError(UserError):
+    """A file cannot be read or written where it should be: no space, no permission, an impossible path."""
+
+
+@contextmanager
+def place_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's errors about a place into sentences.
+
+    Raises:
+        PlaceError: one of PLACE.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in PLACE:
+            raise
+        raise PlaceError(f"{path} cannot be used: {error.strerror}. {PLACE[error.errno]}") from error
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; rename it to `path` if the block succeeds, else remove it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a temporary path in the same folder; rename it to `path` if the block succeeds, else remove it.
+
+    Raises:
+        PlaceError: the disk is full, the folder cannot be written, or the path is impossible.
+    """
     temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with place_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

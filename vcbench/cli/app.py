@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 from vcbench import __version__
 from vcbench.base.console import say
 from vcbench.base.errors import ModelUnavailable, UserError
+from vcbench.base.files import PLACE
 from vcbench.cli import bench, listen, lists
 from vcbench.cli.options import (
     AllowCode,
@@ -52,10 +52,9 @@ def main() -> None:
         say(errors, ("Error:", "bold red"), f" {error}")
         sys.exit(EXIT_USER_ERROR)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in PLACE:
             raise
-        remedy = "Free some space and start the same command again."
-        say(errors, ("Error:", "bold red"), f" The disk is full ({error}). {remedy}")
+        say(errors, ("Error:", "bold red"), f" {error.filename or 'A file'}: {error.strerror}. {PLACE[error.errno]}")
         sys.exit(EXIT_USER_ERROR)
     except SystemExit as stop:
         if stop.code == EXIT_INTERRUPTED:

@@ -61,7 +61,9 @@ class Run:
         trust(config.model_dump())
         if path.is_file():
             config = extend(cls.open(folder).config, config, folder)
-        write_text(path, tomli_w.dumps(plain(config)))
+        text = tomli_w.dumps(plain(config))
+        if not path.is_file() or path.read_text() != text:
+            write_text(path, text)
         return cls(folder, config)
 
     @cached_property

@@ -6,6 +6,7 @@ that are stereo hold one voice twice. `AudioInfo.channels` still says what the f
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from vcbench.base.files import whole_file
+from vcbench.base.files import write_bytes
 from vcbench.speech.audio_header import MAXIMUM_SECONDS, MINIMUM_RATE, AudioError, inspect, problem
 from vcbench.speech.audio_header import SUFFIXES as SUFFIXES
 from vcbench.speech.audio_header import AudioInfo as AudioInfo
@@ -109,6 +110,10 @@ def write(path: Path, wave: np.ndarray, rate: int) -> None:
     """Write a wave as 16-bit FLAC (or WAV, by the suffix), whole or not at all.
 
     A wave beyond full scale is scaled down to it: clipping would add a distortion that nobody's system made.
+
+    Raises:
+        AudioError: another suffix, or a wave that is empty, not (samples,) or not finite.
+        PlaceError: the file cannot be written there.
     """
     if path.suffix.lower() not in (".flac", ".wav"):
         raise AudioError(f"{path}: audio is written to .flac or .wav, not {path.suffix!r}.")
@@ -118,8 +123,10 @@ def write(path: Path, wave: np.ndarray, rate: int) -> None:
         raise AudioError(f"{path}: the wave to write has samples that are not finite numbers.")
     peak = float(np.abs(wave).max())
     limit = FULL_SCALE - 1e-3
-    with whole_file(path) as temporary:
-        soundfile.write(str(temporary), wave * (limit / peak) if peak > limit else wave, rate, subtype="PCM_16")
+    # Coded in memory, because libsndfile does not say why a file cannot be written.
+    coded, form = io.BytesIO(), path.suffix[1:].upper()
+    soundfile.write(coded, wave * (limit / peak) if peak > limit else wave, rate, subtype="PCM_16", format=form)
+    write_bytes(path, coded.getvalue())
 
 
 def resample(wave: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:

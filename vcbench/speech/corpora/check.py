@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from vcbench.base.files import write_json
+from vcbench.base.state import find_state, write_state
 from vcbench.speech import audio
 from vcbench.speech.utterance import Corpus, CorpusError
 
@@ -134,12 +133,10 @@ def _check_file(path: Path, known: dict[str, list]) -> tuple[float, str]:
 
 def _read_cache(cache: Path | None) -> dict[str, list]:
     """Path to size, modification time in ns, seconds, reason."""
-    if cache is None or not cache.is_file():
-        return {}
-    content = json.loads(cache.read_text())
-    return content["files"] if content["version"] == VERSION else {}
+    content = None if cache is None else find_state(cache)
+    return content["files"] if content and content["version"] == VERSION else {}
 
 
 def _write_cache(cache: Path, known: dict[str, list], results: dict[Path, tuple[float, str]]) -> None:
     files = {str(path): [*_stamp(path), *result] for path, result in results.items() if path.is_file()}
-    write_json(cache, {"version": VERSION, "files": known | files})
+    write_state(cache, {"version": VERSION, "files": known | files})

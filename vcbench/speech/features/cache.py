@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import OrderedDict
 from pathlib import Path
@@ -12,7 +11,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vcbench.base.errors import UserError
-from vcbench.base.files import hash_file, write_bytes
+from vcbench.base.files import PlaceError, hash_file, write_bytes
+from vcbench.base.state import find_state, write_state
 
 Feature = tuple[dict[str, Tensor], dict[str, str]]  # tensors and notes, as a safetensors file holds them
 logger = logging.getLogger(__name__)
@@ -122,31 +122,28 @@ class ContentHashes:
     def save(self) -> None:
         """Add new hashes to the file, which other processes may have extended meanwhile."""
         if self._new:
-            _write(self.memo, json.dumps(self._load() | self._new).encode())
+            try:
+                write_state(self.memo, {"files": self._load() | self._new})
+            except (OSError, PlaceError) as error:
+                raise _unusable(self.memo, error) from error
             self._new = {}
 
     def _load(self) -> dict[str, list[int | str]]:
-        try:
-            return json.loads(self.memo.read_text())
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            logger.warning("%s is damaged (%s); files are hashed again.", self.memo, error)
-            return {}
-        except OSError as error:
-            raise _unusable(self.memo, error) from error
+        """What the file holds; nothing, with a warning, if it is damaged: then files are hashed again."""
+        content = find_state(self.memo)
+        return {} if content is None else content["files"]
 
 
 def _write(path: Path, content: bytes) -> None:
     try:
         write_bytes(path, content)
-    except OSError as error:
+    except (OSError, PlaceError) as error:
         raise _unusable(path, error) from error
 
 
-def _unusable(path: Path, error: OSError) -> CacheError:
+def _unusable(path: Path, error: Exception) -> CacheError:
     return CacheError(
-        f"The feature cache cannot be used: {path}: {error.strerror}. Check free space and permissions, or choose "
+        f"The feature cache cannot be used: {path}: {error.__cause__ or error}. Check free space and permissions, or choose "
         "another folder with the environment variable VCBENCH_CACHE."
     )
 
