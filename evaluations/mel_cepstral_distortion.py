@@ -30,7 +30,7 @@ from scipy.spatial.distance import cdist
 
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
-from vcbench.api.scores import Column
+from vcbench.api.scores import Column, Measurement
 from vcbench.speech import audio
 
 ORDER = 24  # coefficients, without c0
@@ -55,9 +55,9 @@ class MelCepstralDistortion(AudioMetric):
             "alignment": "exact DTW over all frames",
         }
 
-    def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
         references: dict[str, np.ndarray] = {}
-        results: list[list[tuple[str, float, float, dict[str, Any]]]] = []
+        results: list[list[Measurement]] = []
         for conversion in conversions:
             reference = conversion.reference
             if reference is None:
@@ -68,7 +68,7 @@ class MelCepstralDistortion(AudioMetric):
                 references[reference.id] = analyse(reference.wave.numpy(), rate)
             converted = analyse(audio.read(conversion.path, rate), rate)
             value, frames = distortion(converted, references[reference.id])
-            results.append([("mcd", value, 1.0, {"reference": reference.id, "frames": frames})])
+            results.append([Measurement("mcd", value, detail={"reference": reference.id, "frames": frames})])
         return results
 
 

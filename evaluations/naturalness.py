@@ -26,7 +26,7 @@ from torch import nn
 
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
-from vcbench.api.scores import Column
+from vcbench.api.scores import Column, Measurement
 from vcbench.base.errors import ModelUnavailable
 from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
@@ -35,7 +35,6 @@ from .networks.distillmos import DistillMos, load_distillmos
 from .networks.utmos import load_utmos
 
 RATE = 16_000  # Hz, for all models
-Measured = list[list[tuple[str, float, float, dict[str, Any]]]]
 
 
 class OneOpinion(AudioMetric):
@@ -56,10 +55,10 @@ class OneOpinion(AudioMetric):
         del self._model
 
     @torch.inference_mode()
-    def measure(self, conversions: Sequence[Conversion]) -> Measured:
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
         (column,) = self.columns
         waves = [torch.from_numpy(audio.read(conversion.path, RATE)).to(self._device) for conversion in conversions]
-        return [[(column, float(self._model(wave)), 1.0, {})] for wave in waves]
+        return [[Measurement(column, float(self._model(wave)))] for wave in waves]
 
 
 class DistilledNaturalness(OneOpinion):
@@ -114,13 +113,13 @@ class DnsMos(AudioMetric):
     def unload(self) -> None:
         del self._model
 
-    def measure(self, conversions: Sequence[Conversion]) -> Measured:
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
         return [self._opinions(audio.read(conversion.path, RATE)) for conversion in conversions]
 
-    def _opinions(self, wave: np.ndarray) -> list[tuple[str, float, float, dict[str, Any]]]:
+    def _opinions(self, wave: np.ndarray) -> list[Measurement]:
         found = self._model(np.clip(wave, -1, 1), RATE, is_personalized_MOS=False)
         keys = {"dnsmos_overall": "ovrl_mos", "dnsmos_speech": "sig_mos", "dnsmos_background": "bak_mos"}
-        return [(column, float(found[key]), 1.0, {}) for column, key in keys.items()]
+        return [Measurement(column, float(found[key])) for column, key in keys.items()]
 
 
 class UtmosNaturalness(OneOpinion):

@@ -25,7 +25,7 @@ import torch
 
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
-from vcbench.api.scores import Column
+from vcbench.api.scores import Column, Measurement
 from vcbench.speech import audio
 
 ENOUGH = 10  # frames voiced in both, of about 12 ms each
@@ -49,10 +49,10 @@ class Prosody(AudioMetric):
     def settings(self) -> dict[str, Any]:
         return {"F0": "WORLD, as the corpus's features"}
 
-    def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
         return [self._score(conversion) for conversion in conversions]
 
-    def _score(self, conversion: Conversion) -> list[tuple[str, float, float, dict[str, Any]]]:
+    def _score(self, conversion: Conversion) -> list[Measurement]:
         store = conversion.spoken.features
         if store is None:
             raise ValueError(f"Utterance {conversion.spoken.id!r} has no feature store.")
@@ -61,14 +61,16 @@ class Prosody(AudioMetric):
         converted = log_f0.numpy(), voiced.numpy()
         original = conversion.spoken.log_f0.numpy(), conversion.spoken.voiced.numpy()
         correlation, error, common = compare(converted, original)
-        scores: list[tuple[str, float, float, dict[str, Any]]] = [
-            ("f0_correlation", correlation, 1.0, {"frames voiced in both": common}),
-            ("voicing_error", error, 1.0, {}),
+        scores: list[Measurement] = [
+            Measurement("f0_correlation", correlation, detail={"frames voiced in both": common}),
+            Measurement("voicing_error", error),
         ]
         wanted = np.concatenate([one.log_f0.numpy()[one.voiced.numpy()] for one in conversion.enrolment])
         if converted[1].any() and len(wanted):
             difference = float(np.median(converted[0][converted[1]]) - np.median(wanted)) * SEMITONES
-            scores.append(("register_difference", abs(difference), 1.0, {"semitones": round(difference, 2)}))
+            scores.append(
+                Measurement("register_difference", abs(difference), detail={"semitones": round(difference, 2)})
+            )
         return scores
 
 

@@ -30,7 +30,7 @@ import torch
 
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric, RunView, Verification
-from vcbench.api.scores import Column, Score
+from vcbench.api.scores import Column, Measurement, Score
 from vcbench.base.files import hash_json
 from vcbench.base.state import find_state, write_state
 from vcbench.speech import audio
@@ -86,16 +86,16 @@ class SpeakerSimilarity(AudioMetric):
     def unload(self) -> None:
         del self._encode, self._embeddings
 
-    def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
         return [self._score(conversion) for conversion in conversions]
 
-    def _score(self, conversion: Conversion) -> list[tuple[str, float, float, dict[str, Any]]]:
+    def _score(self, conversion: Conversion) -> list[Measurement]:
         converted = self._encode(audio.read(conversion.path, RATE))
         enrolment = [self._embed(utterance) for utterance in conversion.enrolment]
         return [
-            (f"similarity_{self.key}", cosine(converted, np.mean(enrolment, axis=0)), 1.0, {}),
-            (f"similarity_single_{self.key}", cosine(converted, enrolment[0]), 1.0, {}),
-            (f"leakage_{self.key}", cosine(converted, self._embed(conversion.source)), 1.0, {}),
+            Measurement(f"similarity_{self.key}", cosine(converted, np.mean(enrolment, axis=0))),
+            Measurement(f"similarity_single_{self.key}", cosine(converted, enrolment[0])),
+            Measurement(f"leakage_{self.key}", cosine(converted, self._embed(conversion.source))),
         ]
 
     def _embed(self, utterance: Utterance) -> np.ndarray:

@@ -28,7 +28,7 @@ import torch
 
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
-from vcbench.api.scores import Column
+from vcbench.api.scores import Column, Measurement
 from vcbench.speech import audio
 from vcbench.speech.pretrained.whisper import (
     FULL_WINDOW,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 ERRORS = ("substitutions", "deletions", "insertions")
 TEXT = "a text: the corpus gives none"
-Measured = list[tuple[str, float, float, dict[str, Any]]]
 
 
 class WordErrorRate(AudioMetric):
@@ -122,7 +121,7 @@ class WordErrorRate(AudioMetric):
     def unload(self) -> None:
         del self._transcriber
 
-    def measure(self, conversions: Sequence[Conversion]) -> list[Measured]:
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
         self._recognise([conversion.spoken for conversion in conversions])
         transcripts = self._transcriber.transcribe([audio.read(conversion.path, RATE) for conversion in conversions])
         return [self._score(conversion, found) for conversion, found in zip(conversions, transcripts, strict=True)]
@@ -133,17 +132,17 @@ class WordErrorRate(AudioMetric):
         for identity, found in zip(new, self._transcriber.transcribe(waves), strict=True):
             self._recognised[identity] = found.text
 
-    def _score(self, conversion: Conversion, transcript: Transcript) -> Measured:
+    def _score(self, conversion: Conversion, transcript: Transcript) -> list[Measurement]:
         detail = {
             "transcript": transcript.text,
             "compression_ratio": round(transcript.compression_ratio, 3),
             "loops": transcript.loops,
         }
-        scores: Measured = [("loops", float(transcript.loops), 1.0, {})]
+        scores: list[Measurement] = [Measurement("loops", float(transcript.loops))]
         if conversion.spoken.text is not None:
             words, characters = self._rates(conversion.spoken.text, transcript.text)
             scores += _rows("wer", words, detail) + _rows("cer", characters, {})
-            scores += [("wer_mean", value, 1.0, {}) for _, value, _, _ in _rows("wer", words, {})]
+            scores += [Measurement("wer_mean", value) for _, value, _, _ in _rows("wer", words, {})]
             scores += _parts(words)
         recognised = self._recognised[conversion.spoken.id]
         words, characters = self._rates(recognised, transcript.text)
@@ -174,15 +173,15 @@ def error_counts(reference: str, hypothesis: str) -> tuple[ErrorCounts, ErrorCou
     return counts[0], counts[1]
 
 
-def _rows(column: str, counts: ErrorCounts, detail: dict[str, Any]) -> Measured:
+def _rows(column: str, counts: ErrorCounts, detail: dict[str, Any]) -> list[Measurement]:
     """The column's row, or none if the reference has no words."""
     if not counts["length"]:
         return []
     errors = sum(counts[kind] for kind in ERRORS)
-    return [(column, errors / counts["length"], float(counts["length"]), counts | detail)]
+    return [Measurement(column, errors / counts["length"], float(counts["length"]), counts | detail)]
 
 
-def _parts(counts: ErrorCounts) -> Measured:
+def _parts(counts: ErrorCounts) -> list[Measurement]:
     """One row per kind of error, or none if the reference has no words."""
     length = counts["length"]
-    return [(f"wer_{kind}", counts[kind] / length, float(length), {}) for kind in ERRORS if length]
+    return [Measurement(f"wer_{kind}", counts[kind] / length, float(length)) for kind in ERRORS if length]

@@ -43,7 +43,7 @@ def small_corpus(store: FeatureStore) -> Corpus:
     mini = load_corpus("mini")
     seen = [speaker for speaker in mini.speakers if speaker.seen][::3]
     unseen = [speaker for speaker in mini.speakers if not speaker.seen][:2]
-    return Corpus(mini.name, mini.root, tuple(_fewer(s, store) for s in [*seen, *unseen]), mini.licence, True, True)
+    return Corpus(mini.name, mini.root, tuple(_fewer(s, store) for s in [*seen, *unseen]), mini.licence, True)
 
 
 def _fewer(speaker: Speaker, store: FeatureStore) -> Speaker:

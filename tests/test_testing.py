@@ -17,7 +17,7 @@ from vcbench.systems.shared.one_shot import OneShotSystem
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
 from vcbench.api.registry import load, names
-from vcbench.api.scores import Column
+from vcbench.api.scores import Column, Measurement
 from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.testing import check_metric, check_system
 
@@ -142,7 +142,7 @@ class Mean(AudioMetric):
     name = "mean"
     columns = {"mean": Column("Mean", None)}  # noqa: RUF012
 
-    def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
         levels = [float(one.source.wave.abs().mean()) for one in conversions]
         return [[("mean", level - levels[0], 1.0, {})] for level in levels]
 

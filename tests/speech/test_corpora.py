@@ -61,7 +61,6 @@ def test_vctk_092_takes_one_microphone(tmp_path: Path) -> None:
         assert [u.path.stem[-4:] for u in corpus.utterances] == ["mic1", "mic1", "mic2", "mic1"]
         assert list(texts(corpus).values()) == ["Please call Stella.", "Ask her.", "Please call Stella.", None]
         assert [speaker.sex for speaker in corpus.speakers] == ["F", "M", None]
-        assert corpus.parallel
 
 
 def test_vctk_080(tmp_path: Path) -> None:
@@ -75,7 +74,6 @@ def test_vctk_080(tmp_path: Path) -> None:
     corpus = load_corpus("vctk", tmp_path)
     assert by_speaker(corpus) == {"p225": ["p225_001"], "p226": ["p226_001"], "s5": ["s5_001"]}
     assert [speaker.sex for speaker in corpus.speakers] == ["F", "M", None]
-    assert not corpus.parallel
 
 
 def librispeech(root: Path, subset: str, speaker: str) -> None:
@@ -133,7 +131,6 @@ def test_cmu_arctic(tmp_path: Path) -> None:
     assert texts(corpus)["slt-arctic_a0001"] == "Author of the danger trail, Philip Steels, etc."
     assert texts(corpus)["slt-arctic_a0002"] == 'He said "no".'
     assert [(speaker.id, speaker.sex) for speaker in corpus.speakers] == [("bdl", "M"), ("new", None), ("slt", "F")]
-    assert corpus.parallel
 
 
 def test_folder_with_texts_beside(tmp_path: Path) -> None:
@@ -251,8 +248,6 @@ def test_check_rejects_with_reasons(tmp_path: Path) -> None:
     assert "empty" in reasons["c/1"]
     assert ".m4a" in reasons["c/2"]
     assert by_speaker(checked.corpus) == {"a": ["a/1"], "b": ["b/1"]}
-    assert checked.seconds == {"a": 0.5, "b": 1.0}
-    assert checked.hours == pytest.approx(1.5 / 3600)
     assert calls == [(done, 6) for done in range(1, 7)]
 
 
@@ -315,7 +310,5 @@ def test_real_corpora(shared: Path) -> None:
         ("p227", "M"),
         ("p228", "F"),
     ]
-    assert vctk.parallel
     checked = check_corpus(vctk, workers=2)
     assert not checked.rejected
-    assert 0.02 < checked.hours < 0.1

@@ -36,7 +36,6 @@ def test_sixteen_speakers_say_the_same_forty_eight_sentences(corpus):
         assert {utterance.speaker for utterance in speaker.utterances} == {speaker.id}
     assert corpus.name == "mini"
     assert corpus.synthetic
-    assert corpus.parallel
 
 
 def test_ids_are_unique_and_of_allowed_characters(corpus):

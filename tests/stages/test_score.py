@@ -15,7 +15,7 @@ import torch
 from tests.support.recordings import FakeRun, conversion
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric, SystemMetric
-from vcbench.api.scores import FIELDS, Column, Score, scores_to_frame
+from vcbench.api.scores import FIELDS, Column, Measurement, Score, scores_to_frame
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem
 from vcbench.speech import audio
@@ -45,7 +45,7 @@ class Peak(AudioMetric):
     def unload(self) -> None:
         self.unloads += 1
 
-    def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
         if self.fail_at is not None and self.measured >= self.fail_at:
             raise RuntimeError("the machine went away")
         self.measured += len(conversions)

@@ -3,7 +3,7 @@
 from vcbench.api.batch import Batch, collate
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric, Metric, RunView, SystemMetric
-from vcbench.api.scores import Column, Score
+from vcbench.api.scores import Column, Measurement, Score
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.speech.utterance import Speaker, Utterance
@@ -13,6 +13,7 @@ __all__ = [
     "Batch",
     "Column",
     "Conversion",
+    "Measurement",
     "Metric",
     "NeuralSystem",
     "RunView",

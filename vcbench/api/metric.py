@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from vcbench.api.conversion import Conversion
-from vcbench.api.scores import Column, Score
+from vcbench.api.scores import Column, Measurement, Score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,8 +127,8 @@ class AudioMetric(Metric):
     def unload(self) -> None:
         """Release the model: one model is resident at a time."""
 
-    def measure(self, conversions: Sequence[Conversion]) -> list[list[tuple[str, float, float, dict[str, Any]]]]:
-        """Per conversion, a list of ``(column, value, weight, detail)``. Other recordings in the batch change nothing."""
+    def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
+        """Per conversion, its measurements. Other recordings in the batch change nothing."""
         raise NotImplementedError
 
     def finish(self, scores: list[Score], run: RunView) -> list[Score]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -36,6 +36,20 @@ class Column:
     exact: bool = False
     needs: str = ""
     detail: Literal["", "transcript", "bands"] = ""
+
+
+class Measurement(NamedTuple):
+    """A value that a metric measured on one recording.
+
+    Attributes:
+        column: key in the metric's `columns`.
+        weight, detail: as in `Score`.
+    """
+
+    column: str
+    value: float
+    weight: float = 1.0
+    detail: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,6 @@ class Corpus:
     Attributes:
         synthetic: whether the voices are synthetic; if so, every table says it.
         licence: one line with licence, owner and origin.
-        parallel: whether speakers say the same sentences (same `text`).
     """
 
     name: str
@@ -128,7 +127,6 @@ class Corpus:
     speakers: tuple[Speaker, ...]
     licence: str
     synthetic: bool = False
-    parallel: bool = False
 
     @property
     def utterances(self) -> tuple[Utterance, ...]:

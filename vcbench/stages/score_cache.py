@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric, Metric, RunView, SystemMetric
-from vcbench.api.scores import Score
+from vcbench.api.scores import Measurement, Score
 from vcbench.api.source import source_key
 from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_json
@@ -18,7 +18,6 @@ from vcbench.base.state import find_state, write_state
 from vcbench.speech.utterance import Utterance
 
 CHUNK = 32  # recordings measured between two writes of the cache
-Measured = list[tuple[str, float, float, dict[str, Any]]]  # column, value, weight, detail
 Scores = TypeVar("Scores")
 
 
@@ -66,7 +65,7 @@ def score_recordings(metric: AudioMetric, run: RunView) -> list[Score]:
             weight,
             conversion.source.speaker,
             conversion.target.id,
-            detail,
+            dict(detail),
         )
         for conversion, path in zip(run.conversions, paths, strict=True)
         for column, value, weight, detail in found[path] or []
@@ -103,13 +102,15 @@ def _measure_system(metric: SystemMetric, run: RunView, row: str) -> list[Score]
         return []
     scores = metric.measure(system, row, run)
     for score in scores:
-        measured: Measured = [(score.column, score.value, score.weight, score.detail)]
+        measured: list[Measurement] = [Measurement(score.column, score.value, score.weight, score.detail)]
         _refuse_no_score(metric, f"{metric.name}, {row}, {score.trial}", measured)
     return scores
 
 
-def _measure_all(metric: AudioMetric, run: RunView, waiting: Mapping[Path, Conversion]) -> dict[Path, Measured]:
-    found: dict[Path, Measured] = {}
+def _measure_all(
+    metric: AudioMetric, run: RunView, waiting: Mapping[Path, Conversion]
+) -> dict[Path, list[Measurement]]:
+    found: dict[Path, list[Measurement]] = {}
     items = list(waiting.items())
     metric.load(run.device)
     try:
@@ -156,8 +157,8 @@ def _path(folder: Path, settings: str, metric: AudioMetric, conversion: Conversi
     return folder / key[:2] / f"{key}.json"
 
 
-def _read(path: Path) -> Measured | None:
-    return _cached(path, lambda rows: [(column, value, weight, detail) for column, value, weight, detail in rows])
+def _read(path: Path) -> list[Measurement] | None:
+    return _cached(path, lambda rows: [Measurement(*row) for row in rows])
 
 
 def _read_scores(path: Path) -> list[Score] | None:
@@ -177,7 +178,7 @@ def _refuse_other_count(metric: AudioMetric, asked: int, got: int) -> None:
         )
 
 
-def _refuse_no_score(metric: AudioMetric | SystemMetric, where: str, measured: Measured) -> None:
+def _refuse_no_score(metric: AudioMetric | SystemMetric, where: str, measured: list[Measurement]) -> None:
     for column, value, weight, detail in measured:
         if column not in metric.columns:
             raise ScoringError(f"{where}: column {column!r} is none of the metric's: {', '.join(metric.columns)}.")

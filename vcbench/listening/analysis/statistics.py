@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from vcbench.api.scores import ALL
 from vcbench.listening.analysis.comparisons import Friedman, compare, friedman
 from vcbench.listening.analysis.medians import median_interval
 from vcbench.listening.design.plan import AnalysisPlan
 from vcbench.stats.bootstrap import clusters
 from vcbench.stats.scores import weighted_mean_interval
 
-ALL = "all"  # the pool of all conditions
 Level = Literal["nominal", "ordinal", "interval"]
 
 LEVELS: dict[str, Level] = {

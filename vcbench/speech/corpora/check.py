@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,16 +24,10 @@ class Checked:
     Attributes:
         corpus: without rejected utterances and without speakers who have no others.
         rejected: (utterance id, reason).
-        seconds: of usable recordings, by speaker.
     """
 
     corpus: Corpus
     rejected: list[tuple[str, str]]
-    seconds: dict[str, float]
-
-    @property
-    def hours(self) -> float:
-        return sum(self.seconds.values()) / 3600
 
 
 def check_corpus(
@@ -74,18 +67,15 @@ def check_corpus(
 
 def _sift(corpus: Corpus, results: dict[Path, tuple[float, str]]) -> Checked:
     rejected: list[tuple[str, str]] = []
-    seconds: dict[str, float] = defaultdict(float)
     speakers = []
     for speaker in corpus.speakers:
         kept = []
         for utterance in speaker.utterances:
-            length, reason = results[utterance.path]
-            reason = reason or foreign_script(utterance.text or "")
+            reason = results[utterance.path][1] or foreign_script(utterance.text or "")
             if reason:
                 rejected.append((utterance.id, reason))
                 continue
             kept.append(utterance)
-            seconds[speaker.id] += utterance.span[1] - utterance.span[0] if utterance.span else length
         if kept:
             speakers.append(replace(speaker, utterances=tuple(kept)))
     if not speakers:
@@ -93,7 +83,7 @@ def _sift(corpus: Corpus, results: dict[Path, tuple[float, str]]) -> Checked:
         raise CorpusError(
             f"None of the {len(rejected)} utterances of {corpus.name} at {corpus.root} is usable:{reasons}"
         )
-    return Checked(replace(corpus, speakers=tuple(speakers)), rejected, dict(seconds))
+    return Checked(replace(corpus, speakers=tuple(speakers)), rejected)
 
 
 def foreign_script(text: str) -> str:

@@ -115,11 +115,4 @@ def assemble(name: str, root: Path, speakers: Iterable[Speaker], licence: str, e
             )
     if not kept:
         raise CorpusError(f"{root} has no recording: for {name}, expected {expected}; found {_contents(root)}.")
-    return Corpus(name, root, kept, licence, parallel=_is_parallel(kept))
-
-
-def _is_parallel(speakers: Sequence[Speaker]) -> bool:
-    """Whether at least half of the transcribed utterances are of sentences that another speaker says too."""
-    said = Counter(text for s in speakers for text in {u.text for u in s.utterances if u.text})
-    shared = [said[u.text] > 1 for s in speakers for u in s.utterances if u.text]
-    return bool(shared) and 2 * sum(shared) >= len(shared)
+    return Corpus(name, root, kept, licence)

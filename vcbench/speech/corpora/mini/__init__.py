@@ -97,7 +97,7 @@ def load(root: Path | None = None) -> Corpus:
         Speaker(voice.id, tuple(_utterance(root, voice, sentence) for sentence in sentences), voice.sex, voice.seen)
         for voice in read_voices()
     )
-    return Corpus("mini", root, speakers, LICENCE, synthetic=True, parallel=True)
+    return Corpus("mini", root, speakers, LICENCE, synthetic=True)
 
 
 def _utterance(root: Path, voice: Voice, sentence: Sentence) -> Utterance:
