@@ -115,15 +115,9 @@ class Run:
         return Split(training=training, held_out=held_out, unseen=unseen, speakers=speakers)
 
     def _utterance(self, stored: StoredUtterance) -> Utterance:
-        return Utterance(
-            stored.id,
-            stored.speaker,
-            self.corpus.root / stored.path,
-            stored.text,
-            stored.span,
-            stored.held_out,
-            features=self.store,
-        )
+        path = self.corpus.root / stored.path
+        known = stored.id, stored.speaker, path, stored.text, stored.span, stored.held_out
+        return Utterance(*known, features=self.store)
 
     @cached_property
     def _utterances(self) -> dict[str, Utterance]:
@@ -202,9 +196,9 @@ class Run:
             lines.append(
                 f"Utterances whose phones are a recogniser's, as their text is missing or does not fit their sound: {count}."
             )
-        if not self.files.notes.is_file():
-            return lines
-        return lines + read_state(self.files.notes, "`vcbench score` makes it again.")["lines"]
+        if self.files.notes.is_file():
+            lines += read_state(self.files.notes, "`vcbench score` makes it again.")["lines"]
+        return lines
 
     def _phones_by_a_recogniser(self) -> int:
         clean, varied = len(self.prepared.fallbacks), len(self.prepared.varied_fallbacks)
@@ -244,9 +238,8 @@ class Run:
 
     def efficiency(self, row: str) -> dict[str, float]:
         """What training and conversion cost, from the files that these stages left."""
-        found: dict[str, float] = {}
+        costs: dict[str, float] = {}
         for path in (self.files.training(row), self.files.conversion_state(row)):
             if path.is_file():
-                costs = read_state(path, "`vcbench run` makes it again.")["costs"]
-                found |= {name: cost for name, cost in costs.items() if cost}
-        return found
+                costs |= read_state(path, "`vcbench run` makes it again.")["costs"]
+        return {name: cost for name, cost in costs.items() if cost}
