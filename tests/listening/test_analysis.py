@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from tests.support.listening_helpers import RATE, make_session, signed, speechlike
 from tests.support.made_up_run import made_up_run
 from vcbench.base.errors import UserError
+from vcbench.base.state import write_parquet
 from vcbench.cli.app import app
 from vcbench.cli.verbs import report
 from vcbench.listening.answers.key import open_key
@@ -114,7 +115,7 @@ def test_answers_to_other_recordings_stay_out_of_the_tables(study: Path, tmp_pat
     run = tmp_path / "study" / "run"
     assert analyse_study(tmp_path / "study").exit_code == 0
     outcomes = pd.read_parquet(run / "converted" / "flowvc" / "conversions.parquet")
-    outcomes.assign(audio_hash="1").to_parquet(run / "converted" / "flowvc" / "conversions.parquet")
+    write_parquet(run / "converted" / "flowvc" / "conversions.parquet", outcomes.assign(audio_hash="1"))
     report(run)
     page = (run / "report.html").read_text()
     assert "n/a: listeners rated recordings of flowvc that the run no longer has." in page

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from vcbench.api.registry import load
+from vcbench.base.state import write_parquet
 from vcbench.cli.app import EXIT_FAILURES, main
 from vcbench.reporting.publish import publish
 from vcbench.run import config
@@ -182,7 +183,7 @@ def test_a_column_that_nothing_fills_says_what_it_needs(scored: tuple[Path, int,
     path = tmp_path / "out" / "scores" / "word_error_rate.parquet"
     scores = pd.read_parquet(path)
     without_text = scores["column"].isin(["wer_recognised", "cer_recognised", "loops"])
-    scores[without_text].to_parquet(path)
+    write_parquet(path, scores[without_text])
     settings = tmp_path / "out" / "run.toml"
     text = settings.read_text().replace("recognised_text = false\n", "recognised_text = true\n", 1)
     settings.write_text(text)
