@@ -113,7 +113,7 @@ def run(small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     texts = {0.2: "hello word", 0.4: "that was so, that was so"}
     for utterance, text in ((known, "yellow world"), (unknown, "that was so")):
         texts[float(utterance.wave.abs().max())] = text
-    monkeypatch.setattr(word_error_rate.asr, "Transcriber", lambda *settings: Heard(texts))
+    monkeypatch.setattr(word_error_rate, "Transcriber", lambda *settings: Heard(texts))
     return FakeRun(tmp_path / "scores", conversions)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.listening_helpers import FinishedRun, make_run
+from tests.support.listening_helpers import make_run
 from tests.support.listening_page import TESTS
+from tests.support.recordings import FakeRun
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.key import Key, open_key
 from vcbench.listening.design.build import build
@@ -27,12 +28,12 @@ def options_of(test: str) -> Options:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
     return make_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
-def package(request: pytest.FixtureRequest, run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(request: pytest.FixtureRequest, run: FakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / request.param
     build(run, request.param, out, options_of(request.param))
     return out

@@ -6,6 +6,7 @@ import json
 import shutil
 import tomllib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from typer.testing import CliRunner
 from tests.support.listening_helpers import (
     CONDITIONS,
     SMALL,
-    FinishedRun,
     make_run,
     read_package,
 )
+from tests.support.recordings import FakeRun
 from vcbench.api.conversion import Conversion
 from vcbench.cli.app import app
 from vcbench.listening.design.build import build
@@ -28,14 +29,14 @@ from vcbench.listening.options import Options, pair
 from vcbench.speech.audio import AudioError
 
 
-def test_in_a_preference_each_clip_is_as_often_a_as_b(run: FinishedRun) -> None:
+def test_in_a_preference_each_clip_is_as_often_a_as_b(run: FakeRun) -> None:
     design = plan(run, "preference", Options(items=3, listeners=6, per_item=4, training=1))
     sides = Counter(one for sheet in design.sheets for part in sheet.rounds for one in part)
     assert len(sides) == 2 * 3 * 3
     assert set(sides.values()) == {2}
 
 
-def test_in_mushra_clips_change_places(run: FinishedRun) -> None:
+def test_in_mushra_clips_change_places(run: FakeRun) -> None:
     design = plan(run, "mushra", Options(items=2, listeners=14, per_item=14, training=1))
     places = Counter(
         (shown.page, role, place)
@@ -48,7 +49,7 @@ def test_in_mushra_clips_change_places(run: FinishedRun) -> None:
     assert len(places) == 2 * 7 * 7
 
 
-def test_the_same_salt_builds_the_same_package_and_another_does_not(run: FinishedRun, tmp_path: Path) -> None:
+def test_the_same_salt_builds_the_same_package_and_another_does_not(run: FakeRun, tmp_path: Path) -> None:
     own = ("index.html", "style.css", "icon.svg", "scripts/", "translations.js", "collector.js", "consent.txt")
     for name, salt in [("one", "x"), ("two", "x"), ("three", None)]:
         build(run, "mos", tmp_path / name, SMALL, salt=salt)
@@ -58,7 +59,7 @@ def test_the_same_salt_builds_the_same_package_and_another_does_not(run: Finishe
     assert all(line.split("  ")[1].startswith(own) for line in same)
 
 
-def test_the_seed_chooses_items_and_sheets(run: FinishedRun) -> None:
+def test_the_seed_chooses_items_and_sheets(run: FakeRun) -> None:
     plans = [plan(run, "mos", Options(items=2, listeners=4, per_item=2, seed=seed)) for seed in range(6)]
     assert plan(run, "mos", Options(items=2, listeners=4, per_item=2, seed=0)) == plans[0]
     assert len({tuple(page.trial for page in made.pages) for made in plans}) > 1
@@ -66,9 +67,9 @@ def test_the_seed_chooses_items_and_sheets(run: FinishedRun) -> None:
         assert {page.condition for page in made.pages if page.purpose == "rated"} == set(CONDITIONS)
 
 
-def test_named_rows_and_failed_trials(run: FinishedRun) -> None:
+def test_named_rows_and_failed_trials(run: FakeRun) -> None:
     kept = [c for c in run.conversions if (c.system, c.trial) not in {("flowvc", "t0000"), ("world", "t0001")}]
-    failed = FinishedRun(run.folder, run.trials, kept, run.utterances)
+    failed = replace(run, conversions=kept)
     made = plan(failed, "mos", Options(items=4, listeners=4, per_item=2, training=0))
     assert {page.trial for page in made.pages} == {"t0002", "t0003", "t0004", "t0005"}
     made = plan(failed, "mos", Options(items=4, listeners=4, per_item=2, rows=("flowvc", "again_vc")))
@@ -100,9 +101,9 @@ def refusals() -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
 
 @pytest.mark.parametrize(("changes", "test", "asked", "message"), refusals())
 def test_what_cannot_be_compared_is_refused(
-    run: FinishedRun, tmp_path: Path, changes: dict[str, Any], test: str, asked: dict[str, Any], message: str
+    run: FakeRun, tmp_path: Path, changes: dict[str, Any], test: str, asked: dict[str, Any], message: str
 ) -> None:
-    other = FinishedRun(**(vars(run) | changes))
+    other = replace(run, **changes)
     with pytest.raises(ListeningError, match=message):
         build(other, test, tmp_path / "out", SMALL.model_copy(update=asked))
     assert not list(tmp_path.iterdir())
@@ -115,7 +116,7 @@ def test_a_contrast_is_two_names() -> None:
         pair("a")
 
 
-def test_too_many_signals_for_mushra_are_refused(run: FinishedRun) -> None:
+def test_too_many_signals_for_mushra_are_refused(run: FakeRun) -> None:
     many = [f"system{index}" for index in range(10)]
     copies = [
         Conversion(**(vars(conversion) | {"system": row}))
@@ -123,7 +124,7 @@ def test_too_many_signals_for_mushra_are_refused(run: FinishedRun) -> None:
         for conversion in run.conversions
         if conversion.system == "flowvc"
     ]
-    other = FinishedRun(run.folder, run.trials, copies, run.utterances, many, many)
+    other = replace(run, conversions=copies, systems=many, rows=many)
     with pytest.raises(
         ListeningError, match="at most 12 signals; 10 rows, the hidden reference and two anchors are 13"
     ):
@@ -131,7 +132,7 @@ def test_too_many_signals_for_mushra_are_refused(run: FinishedRun) -> None:
     assert len(plan(other, "mos", SMALL).pages) == 2 * 10 + 6
 
 
-def test_items_too_long_for_mushra_are_left_out(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_items_too_long_for_mushra_are_left_out(run: FakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "vcbench.listening.design.selection.MAXIMUM_SECONDS", 1.33
     )  # exceeded by the last row of the fourth trial
@@ -143,7 +144,7 @@ def test_items_too_long_for_mushra_are_left_out(run: FinishedRun, monkeypatch: p
     assert len({page.trial for page in plan(run, "mos", four).pages}) == 4
 
 
-def test_nothing_that_exists_is_overwritten(run: FinishedRun, tmp_path: Path) -> None:
+def test_nothing_that_exists_is_overwritten(run: FakeRun, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     key = build(run, "mos", out, SMALL)  # an empty folder is accepted
@@ -161,7 +162,7 @@ def test_nothing_that_exists_is_overwritten(run: FinishedRun, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("inside", ["out/key", "out/../out/deep/key", "out"])
-def test_a_key_inside_the_package_is_refused(run: FinishedRun, tmp_path: Path, inside: str) -> None:
+def test_a_key_inside_the_package_is_refused(run: FakeRun, tmp_path: Path, inside: str) -> None:
     with pytest.raises(ListeningError, match="would be inside the package"):
         build(run, "mos", tmp_path / "out", SMALL, key=tmp_path / inside)
     assert not list(tmp_path.iterdir())
@@ -179,7 +180,7 @@ def test_a_broken_clip_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_the_command_line_hands_over_every_option(
-    run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: FakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vcbench.run.run.Run.open", lambda folder: run)
     (tmp_path / "consent.txt").write_text("I, being of sound mind.")

@@ -14,11 +14,11 @@ from tests.support.listening_helpers import (
     RATE,
     ROWS,
     SMALL,
-    FinishedRun,
     make_run,
     read_package,
     speechlike,
 )
+from tests.support.recordings import FakeRun
 from vcbench.listening.design.anchors import anchor, low_pass
 from vcbench.listening.design.build import build
 from vcbench.listening.design.clips import faded, level, loudness, true_peak
@@ -50,7 +50,7 @@ def test_clips_of_a_page_have_one_length_and_soft_ends(package: Path) -> None:
             assert max(abs(wave[0]), abs(wave[-1])) < 1e-3
 
 
-def test_a_clip_is_the_recording_that_the_key_names(package: Path, run: FinishedRun) -> None:
+def test_a_clip_is_the_recording_that_the_key_names(package: Path, run: FakeRun) -> None:
     _, key, _ = read_package(package)
     paths = {(conversion.system, conversion.trial): conversion.path for conversion in run.conversions}
     systems = {name: clip for name, clip in key["clips"].items() if clip["role"] in ROWS}

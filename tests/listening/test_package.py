@@ -20,16 +20,16 @@ from hypothesis import strategies as st
 from tests.support.listening_helpers import (
     CONDITIONS,
     SYSTEMS,
-    FinishedRun,
     read_package,
 )
+from tests.support.recordings import FakeRun
 from vcbench.listening.design.build import code
 from vcbench.listening.design.plan import AnalysisPlan
 from vcbench.listening.kinds import KINDS
 from vcbench.listening.texts import languages, texts
 
 
-def test_nothing_in_the_package_tells_whose_a_clip_is(package: Path, run: FinishedRun) -> None:
+def test_nothing_in_the_package_tells_whose_a_clip_is(package: Path, run: FakeRun) -> None:
     words = [*SYSTEMS, *(trial.trial for trial in run.trials.itertuples()), "oracle", "world", "anchor35", "anchor70"]
     for path in package.rglob("*"):
         name = path.relative_to(package).as_posix()

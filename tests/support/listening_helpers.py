@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import soundfile
 import yaml
 from scipy import signal
 
+from tests.support.recordings import FakeRun
 from vcbench.api.conversion import Conversion
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.session import canonical, checksum
@@ -47,23 +46,7 @@ def speechlike(seconds: float, pitch: float, rate: int, gain: float) -> np.ndarr
     return wave.astype(np.float32)
 
 
-@dataclass
-class FinishedRun:
-    """A run's folder with real audio files, as the earlier stages leave it."""
-
-    folder: Path
-    trials: pd.DataFrame
-    conversions: list[Conversion]
-    utterances: dict[str, Utterance]
-    systems: list[str] = field(default_factory=lambda: list(SYSTEMS))
-    rows: list[str] = field(default_factory=lambda: list(ROWS))
-    corpus: Any = field(default_factory=lambda: SimpleNamespace(name="mini"))
-
-    def utterance(self, identity: str) -> Utterance:
-        return self.utterances[identity]
-
-
-def make_run(folder: Path, same_words: bool = True, seconds: float = 0.8, trials: int = 6) -> FinishedRun:
+def make_run(folder: Path, same_words: bool = True, seconds: float = 0.8, trials: int = 6) -> FakeRun:
     utterances, rows, conversions = {}, [], []
     for index in range(trials):
         source, target = f"a{index}", f"b{index}"
@@ -94,7 +77,14 @@ def make_run(folder: Path, same_words: bool = True, seconds: float = 0.8, trials
                     Speaker("bert", (utterances[f"r{index}"],)), (utterances[f"e{index}"],),
                 )
             )  # fmt: skip
-    return FinishedRun(folder, pd.DataFrame(rows), conversions, utterances)
+    return FakeRun(
+        folder=folder,
+        trials=pd.DataFrame(rows),
+        conversions=conversions,
+        utterances=utterances,
+        systems=list(SYSTEMS),
+        rows=list(ROWS),
+    )
 
 
 def make_session(bundle: Bundle, listener: int = 1, session: int = 1, rating: int | None = 3) -> dict[str, Any]:

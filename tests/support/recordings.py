@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from vcbench.api.conversion import Conversion
@@ -45,9 +47,9 @@ def conversion(
 
 @dataclass
 class FakeRun:
-    """The part of `vcbench.run.run.Run` that metrics read."""
+    """What metrics and listening tests read of a run (`vcbench.api.metric.RunView` and more), without any training."""
 
-    score_cache: Path
+    score_cache: Path = Path("no-score-cache")
     conversions: Sequence[Conversion] = ()
     split: Any = None
     store: FeatureStore | None = None
@@ -56,14 +58,19 @@ class FakeRun:
     efficiencies: dict[str, dict[str, float]] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     calls: list[tuple[int, int]] = field(default_factory=list)
+    folder: Path = Path("no-folder")
+    trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+    utterances: dict[str, Utterance] = field(default_factory=dict)
+    systems: list[str] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)
+    corpus: Any = field(default_factory=lambda: SimpleNamespace(name="mini"))
 
-    @property
-    def systems(self) -> list[str]:
-        return list(self.loaded)
+    def __post_init__(self) -> None:
+        self.systems = self.systems or list(self.loaded)
+        self.rows = self.rows or list(self.efficiencies)
 
-    @property
-    def rows(self) -> list[str]:
-        return list(self.efficiencies)
+    def utterance(self, identity: str) -> Utterance:
+        return self.utterances[identity]
 
     def system_key(self, row: str) -> str | None:
         return self.system_keys.get(row)
