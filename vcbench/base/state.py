@@ -93,7 +93,7 @@ def read_parquet(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFram
         changed = expected is not None and expected != _hash_table(arrow)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
+    except (OSError, ValueError, TypeError, MemoryError, pa.ArrowException) as error:
         raise DamagedFile(f"{path} cannot be read ({error}). {remedy}") from error
     if expected is None:
         raise DamagedFile(f"{path} is damaged, or was written by an older vcbench: it has no checksum. {remedy}")
