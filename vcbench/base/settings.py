@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from vcbench.base.errors import UserError, did_you_mean
 
-
 SHOWN = 200  # characters of a wrong value in a message
 
 
