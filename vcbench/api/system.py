@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from vcbench.api.batch import Batch
-from vcbench.api.checkpoint import CheckpointError, read_checkpoint
+from vcbench.api.checkpoint import CheckpointError, build_checked, read_header, read_weights
 from vcbench.api.settings import SystemConfig
 from vcbench.api.source import source_key
 from vcbench.base.files import hash_json
+from vcbench.base.settings import ConfigError, validate
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
 
@@ -114,16 +115,21 @@ class NeuralSystem(nn.Module):
         """Read a checkpoint; with `mel`, refuse one of another mel configuration.
 
         Raises:
-            CheckpointError: the file is truncated, of another system or version, or of other mel settings.
+            CheckpointError: the file is truncated, of another system or version, of other mel settings, or its weights are not
+            those that its settings ask for, or not finite.
         """
-        description, state = read_checkpoint(path)
+        description, shapes = read_header(path)
         if description["system"] != cls.name:
             raise CheckpointError(f"{path} is a checkpoint of {description['system']!r}, not of {cls.name!r}.")
         if description["version"] != cls.version:
             raise CheckpointError(
                 f"{path} was made by version {description['version']} of {cls.name}; this is version {cls.version}. Train it again."
             )
-        found = MelSettings.model_validate(description["mel"])
+        try:
+            found = validate(MelSettings, description["mel"], "mel.")
+            config = validate(cls.Config, description["config"], "config.")
+        except ConfigError as error:
+            raise CheckpointError(f"{path} was made with settings that {cls.name} does not have: {error}") from error
         if mel is not None and found != mel:
             differing = [
                 f"{key} is {getattr(found, key)} there and {getattr(mel, key)} here"
@@ -131,7 +137,6 @@ class NeuralSystem(nn.Module):
                 if getattr(found, key) != getattr(mel, key)
             ]
             raise CheckpointError(f"{path} was trained on other mel spectrograms: {'; '.join(differing)}.")
-        # JSON has no tuples: lax validation turns lists back into them.
-        system = cls(cls.Config.model_validate(description["config"], strict=False), found, description["seed"])
-        system.load_state_dict(state)
+        system = build_checked(path, shapes, lambda: cls(config, found, description["seed"]))
+        system.load_state_dict(read_weights(path))
         return system.eval()

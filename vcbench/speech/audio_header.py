@@ -77,14 +77,7 @@ def inspect(path: Path, minimum_rate: int = MINIMUM_RATE, maximum_seconds: float
 
 def _open(path: Path) -> soundfile._SoundFileInfo:
     """The header of a file that is there, not empty, and of a format that is read."""
-    if not path.is_file():
-        raise AudioError(f"{path}: there is no such file.")
-    if path.suffix.lower() not in SUFFIXES:
-        raise AudioError(f"{path}: audio is read from {', '.join(SUFFIXES)}, not {path.suffix!r}. Convert the file.")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty (0 bytes). Get it again.")
-    with path.open("rb") as file:
-        begins = file.read(8)
+    begins = _beginning(path)
     if not begins.startswith(BEGINNINGS) and not (begins[0] == 0xFF and begins[1:2] >= b"\xe0"):
         raise AudioError(f"{path}: not audio, or corrupt (it begins with {begins!r}). Get it again, or remove it.")
     try:
@@ -92,10 +85,29 @@ def _open(path: Path) -> soundfile._SoundFileInfo:
     except (soundfile.SoundFileError, ValueError) as error:
         raise AudioError(f"{path}: not audio, or corrupt ({problem(error)}). Get it again, or remove it.") from error
     if header.format not in CONTAINERS:
-        raise AudioError(
-            f"{path}: is of the format {header.format}; allowed are {', '.join(CONTAINERS)}. Convert the file."
-        )
+        allowed = ", ".join(CONTAINERS)
+        raise AudioError(f"{path}: its format is {header.format}; allowed are {allowed}. Convert the file.")
     return header
+
+
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file, at least one."""
+    try:
+        there = path.is_file()
+    except OSError as error:  # e.g. a name that is too long
+        raise AudioError(f"{path}: cannot be read: {error.strerror}.") from error
+    if not there:
+        raise AudioError(f"{path}: there is no such file.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise AudioError(f"{path}: audio is read from {', '.join(SUFFIXES)}, not {path.suffix!r}. Convert the file.")
+    try:
+        with path.open("rb") as file:
+            begins = file.read(8)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}. Give yourself access to it.") from error
+    if not begins:
+        raise AudioError(f"{path}: the file is empty (0 bytes). Get it again.")
+    return begins
 
 
 def problem(error: Exception) -> str:

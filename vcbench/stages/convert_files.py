@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vcbench.api import registry
-from vcbench.api.checkpoint import read_checkpoint
+from vcbench.api.checkpoint import CheckpointError, read_header
 from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.machine import cache_root
@@ -44,8 +44,11 @@ def open_converter(folder: Path | None, row: str | None, checkpoint: Path | None
 
 def load_checkpoint(path: Path) -> NeuralSystem:
     """A system from its checkpoint alone, on the CPU."""
-    system_class = registry.load("systems", read_checkpoint(path)[0]["system"])
-    return system_class.load(path)
+    name, known = read_header(path).description["system"], registry.names("systems")
+    if name not in known:  # never a path of Python code: the file may be a stranger's
+        raise CheckpointError(f"{path} holds the system {name!r}, which is not installed.{did_you_mean(name, known)}")
+    system: NeuralSystem = registry.load("systems", name).load(path)
+    return system
 
 
 def convert_files(converter: Converter, source: Path, targets: list[Path], output: Path) -> None:

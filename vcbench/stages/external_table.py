@@ -7,12 +7,15 @@ separated by `;`, that speaker similarity is measured against.
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from vcbench.base.errors import UserError, did_you_mean
+from vcbench.base.escape import one_line
 
 NEEDED = ("system", "converted", "source", "target")
 OPTIONAL = ("text", "source_speaker", "target_speaker", "enrolment")
@@ -40,26 +43,53 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         TableError: no such file, no CSV, a column that is missing or unknown, an empty cell, a row that stands twice.
     """
-    if not path.is_file():
-        raise TableError(f"There is no table {path}.")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise TableError(f"{path} is not a table in CSV (UTF-8, commas, a first line of names): {error}.") from error
-    _refuse_columns(path, list(table.columns))
-    if table.empty:
+    header, rows = _read_cells(path)
+    _refuse_columns(path, header)
+    if not rows:
         raise TableError(f"{path} has no row below its first line.")
+    table = pd.DataFrame(rows.values(), index=pd.Index(rows, dtype=int), columns=header, dtype=str)
     for name in OPTIONAL:
         if name not in table:
             table[name] = ""
-    table = table[[*NEEDED, *OPTIONAL]].apply(lambda column: column.str.strip())
+    table = table[[*NEEDED, *OPTIONAL]]
     _refuse_rows(path, table)
     for role in ("source", "target"):
         table[f"{role}_speaker"] = table[f"{role}_speaker"].where(table[f"{role}_speaker"] != "", table[role])
-    return table
+    return table.reset_index(drop=True)
+
+
+def _read_cells(path: Path) -> tuple[list[str], dict[int, list[str]]]:
+    """The names in the first line, and by their line the cells of each row, stripped; empty lines are passed over."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise TableError(f"There is no table {path}.") from error
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path} cannot be read as a table in UTF-8: {error}.") from error
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    rows: dict[int, list[str]] = {}
+    try:
+        for cells in reader:
+            if len(cells) > 1 or any(map(str.strip, cells)):
+                rows[reader.line_num] = [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise TableError(
+            f"{path}: line {reader.line_num} is not CSV (commas between cells, quotes around those with commas): {error}."
+        ) from error
+    header = rows.pop(min(rows), []) if rows else []
+    for line, row in rows.items():
+        if len(row) != len(header):
+            raise TableError(
+                f"{path} is not a table in CSV: line {line} has {len(row)} cells, the first line {len(header)}. "
+                'Put a cell that has commas in "quotes".'
+            )
+    return header, rows
 
 
 def _refuse_columns(path: Path, found: list[str]) -> None:
+    twice = [name for name in NEEDED + OPTIONAL if found.count(name) > 1]
+    if twice:
+        raise TableError(f"{path} has the column {twice[0]} {found.count(twice[0])} times; keep one of them.")
     missing = [name for name in NEEDED if name not in found]
     unknown = [name for name in found if name not in (*NEEDED, *OPTIONAL)]
     if missing:
@@ -77,12 +107,18 @@ def _refuse_rows(path: Path, table: pd.DataFrame) -> None:
     for name in NEEDED:
         empty = table.index[table[name] == ""]
         if len(empty):
-            raise TableError(f"{path}: line {empty[0] + 2} has nothing in the column {name}.")
+            raise TableError(f"{path}: line {empty[0]} has nothing in the column {name}.")
+    for name in ("system", "source_speaker", "target_speaker"):
+        for line, cell in table[name].items():
+            if one_line(cell) != cell:
+                raise TableError(
+                    f"{path}: line {line} has a hidden character in the column {name}: {cell!r}. Remove it."
+                )
     twice = table.duplicated(["system", "source", "target", "enrolment"])
     if twice.any():
         row = table[twice].iloc[0]
         raise TableError(
-            f"{path}: line {twice.idxmax() + 2} is the second conversion of {row.source} to {row.target} by {row.system}; "
+            f"{path}: line {twice.idxmax()} is the second conversion of {row.source} to {row.target} by {row.system}; "
             "a system converts a pair once."
         )
 

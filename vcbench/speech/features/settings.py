@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from vcbench.base.settings import Strict
 
 SILENCE = "SIL"
@@ -16,10 +18,10 @@ INVENTORY = ("", SILENCE, *ARPABET.split())
 class MelSettings(Strict):
     """Mel spectrogram as in MelGAN (Kumar et al. 2019), which AGAIN-VC uses (section 3.1)."""
 
-    sampling_rate: int = 22050  # Hz
-    fft_size: int = 1024  # samples, also the Hann window's length
-    hop: int = 256  # samples
-    n_mels: int = 80
+    sampling_rate: int = Field(22050, ge=1000, le=192_000)  # Hz
+    fft_size: int = Field(1024, ge=2, le=65_536)  # samples, also the Hann window's length
+    hop: int = Field(256, ge=1, le=65_536)  # samples
+    n_mels: int = Field(80, ge=1, le=1024)
     low: float = 0.0  # Hz
     high: float = 11025.0  # Hz
     floor: float = 1e-5  # magnitude, before log10
