@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import tempfile
 import time
 from dataclasses import dataclass
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -52,27 +51,48 @@ def measure_speed(systems: list[tuple[Run, str]], threads: int, progress: Progre
     first = min(_alone(systems[0], STEPS[0], every, progress)) / STEPS[0]
     steps = int(min(max(SECONDS / first, STEPS[0]), STEPS[1]))
     alone = sum(min(_alone(system, steps, every, progress)) for system in systems)
-    barrier = multiprocessing.get_context("spawn").Barrier(len(systems))
-    jobs = [
-        Job(f"speed {number}", time_steps, _arguments(system, steps) | {"barrier": barrier})
-        for number, system in enumerate(systems, start=1)
-    ]
-    rounds = zip(*run_jobs(jobs, len(jobs), threads, progress).values(), strict=True)
+    with tempfile.TemporaryDirectory(prefix="vcbench-speed-") as folder:
+        gate = Gate(Path(folder), len(systems))
+        jobs = [
+            Job(f"speed {number}", time_steps, _arguments(system, steps, number) | {"gate": gate})
+            for number, system in enumerate(systems, start=1)
+        ]
+        rounds = list(zip(*run_jobs(jobs, len(jobs), threads, progress).values(), strict=True))
     together = min(max(seconds) for seconds in rounds)
     return Speed(len(systems), steps, round(alone, 3), round(together, 3), device_name(device))
 
 
-def _arguments(system: tuple[Run, str], steps: int) -> dict[str, Any]:
-    return {"folder": system[0].folder, "row": system[1], "steps": steps}
+@dataclass(frozen=True)
+class Gate:
+    """Lets processes start a round together: each leaves a file, and waits for those of the others."""
+
+    folder: Path
+    parties: int
+
+    def wait(self, number: int, turn: int) -> None:
+        """
+        Raises:
+            TimeoutError: another process did not come within `PATIENCE`.
+        """
+        (self.folder / f"{turn}-{number}").touch()
+        begun = time.monotonic()
+        while len(list(self.folder.glob(f"{turn}-*"))) < self.parties:
+            if time.monotonic() - begun > PATIENCE:
+                raise TimeoutError(f"Not all of {self.parties} processes started round {turn} within {PATIENCE} s.")
+            time.sleep(0.001)
+
+
+def _arguments(system: tuple[Run, str], steps: int, number: int) -> dict[str, Any]:
+    return {"folder": system[0].folder, "row": system[1], "steps": steps, "number": number}
 
 
 def _alone(system: tuple[Run, str], steps: int, threads: int, progress: Progress) -> list[float]:
-    job = Job("speed alone", time_steps, _arguments(system, steps) | {"barrier": None})
+    job = Job("speed alone", time_steps, _arguments(system, steps, 1) | {"gate": None})
     return run_jobs([job], 1, threads, progress)[job.name]
 
 
-def time_steps(folder: Path, row: str, steps: int, barrier: Barrier | None, progress: Any) -> list[float]:
-    """Seconds for each round of `steps` training steps, started together with the others at the barrier."""
+def time_steps(folder: Path, row: str, steps: int, number: int, gate: Gate | None, progress: Any) -> list[float]:
+    """Seconds for each round of `steps` training steps, started together with the others at the gate."""
     run = Run.open(folder)
     system = run.build_system(row)
     assert isinstance(system, NeuralSystem)  # others are not trained, so not timed
@@ -84,8 +104,8 @@ def time_steps(folder: Path, row: str, steps: int, barrier: Barrier | None, prog
         step(batch)
     rounds = []
     for done in range(ROUNDS):
-        if barrier is not None:
-            barrier.wait(PATIENCE)
+        if gate is not None:
+            gate.wait(number, done)
         started = time.perf_counter()
         for _ in range(steps):
             step(batch)
