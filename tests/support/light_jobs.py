@@ -88,3 +88,8 @@ def slow_mark(path: str, progress: Report) -> None:
 def note(path: str, name: str, progress: Report) -> None:
     with Path(path).open("a") as file:
         file.write(name)
+
+
+def process(progress: Report) -> int:
+    time.sleep(0.1)
+    return os.getpid()

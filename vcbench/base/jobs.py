@@ -20,7 +20,7 @@ class Job:
     """A function of an importable module and its picklable arguments; it is called with them and `progress`.
 
     `cost` orders jobs: the most expensive start first, so that the last to end is a short one. A job begins when the one that
-    `after` names has ended, if that is among those that run.
+    `after` names has ended, if that is among those that run. One that measures the memory of its process has it alone.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Job:
     arguments: dict[str, Any] = field(default_factory=dict)
     cost: float = 1.0
     after: str = ""
+    alone: bool = False
 
 
 def run_jobs(jobs: Sequence[Job], workers: int, threads: int, progress: Progress) -> dict[str, Any]:
@@ -82,17 +83,32 @@ def torch_threads(threads: int) -> Iterator[None]:
 
 def _in_processes(jobs: list[Job], workers: int, threads: int, progress: Progress) -> dict[str, Any]:
     waiting, running, results = list(jobs), dict[str, Worker](), dict[str, Any]()
+    idle: list[Worker] = []
     try:
         while waiting or running:
             while waiting and len(running) < workers and (job := _next(waiting, running)):
-                running[job.name] = Worker(job, threads)
+                running[job.name] = _worker(job, threads, idle)
             for one in ready(running.values()):
                 kind, *values = one.receive()
                 if kind == "progress":
                     progress(one.name, *values)
                 else:
                     (results[one.name],) = values
-                    running.pop(one.name).end()
+                    idle.append(running.pop(one.name))
     finally:
         end_all(running.values())
+        for one in idle:
+            one.end()
     return results
+
+
+def _worker(job: Job, threads: int, idle: list[Worker]) -> Worker:
+    """One that has begun the job: a new one, or one that has no job."""
+    if not idle:
+        return Worker(job, threads)
+    one = idle.pop()
+    if job.alone or one.has_ended():
+        one.end()
+        return Worker(job, threads)
+    one.take(job)
+    return one

@@ -47,7 +47,7 @@ def training_jobs(run: Run, rows: Sequence[str]) -> list[Job]:
         arguments = {"folder": run.folder, "row": row}
         twin = trained.setdefault(key, row)
         if twin == row:
-            jobs.append(Job(row, train_system, arguments, cost))
+            jobs.append(Job(row, train_system, arguments, cost, alone=True))
         else:
             jobs.append(Job(row, take_weights, arguments | {"twin": twin}, after=twin))
     return jobs
