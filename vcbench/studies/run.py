@@ -13,8 +13,9 @@ from rich.console import Console
 
 from vcbench.api.scores import scores_to_frame
 from vcbench.api.system import NeuralSystem
-from vcbench.base.console import print_missing, stage
+from vcbench.base.console import print_missing
 from vcbench.base.jobs import Job, Progress, run_jobs
+from vcbench.base.progress import stage
 from vcbench.run import config as configuration
 from vcbench.run.config import RunConfig
 from vcbench.run.run import Run
