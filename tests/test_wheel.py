@@ -46,6 +46,7 @@ def test_the_wheel_holds_vcbench_alone_and_all_its_files(wheel: Path) -> None:
     assert "vcbench/py.typed" in names
 
 
+@pytest.mark.slow
 def test_installed_it_works_next_to_folders_of_the_same_names(wheel: Path, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)

@@ -108,6 +108,7 @@ def test_a_finished_run_computes_nothing_again(finished: tuple[Path, str], corpu
     assert {path: path.stat().st_mtime_ns for path in kept} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waits_for", ["systems/*/training.safetensors", "converted/*/t0002.flac"])
 def test_killed_and_started_again_gives_the_same_table(
     finished: tuple[Path, str], corpus_folder: Path, runs: Path, waits_for: str

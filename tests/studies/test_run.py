@@ -155,6 +155,7 @@ def test_one_seed_has_an_interval_over_speakers_and_says_so(done: Path, toy: str
     assert figures["low"] < figures["mean"] < figures["high"]
 
 
+@pytest.mark.slow
 def test_several_at_once_are_timed_against_one_after_another(
     done: Path, toy: str, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +174,7 @@ def test_studies_are_listed() -> None:
     assert all(name in listed.output for name in names())
 
 
+@pytest.mark.slow
 def test_cells_that_convert_otherwise_are_trained_once(tmp_path: Path) -> None:
     values = TOY | {
         "system": "ae_flow",

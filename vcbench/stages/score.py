@@ -64,5 +64,5 @@ def score_metric(folder: Path, name: str, progress: JobProgress) -> None:
     started = time.perf_counter()
     write_parquet(run.files.scores(name), scores_to_frame(evaluate(metric, run)))
     seconds = time.perf_counter() - started
-    content = {"key": _score_key(run, name), "settings": metric.settings(), "seconds": seconds}
-    write_state(run.files.scoring(name), content)
+    keys = {"key": _score_key(run, name), "metric": metric_key(metric)}
+    write_state(run.files.scoring(name), keys | {"settings": metric.settings(), "seconds": seconds})
