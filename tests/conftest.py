@@ -15,8 +15,13 @@ from vcbench.speech.corpora.split import Split, SplitSettings, split
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Corpus, Speaker
 
-
-FIRST = ("stages/test_end_to_end", "cli/test_readme", "test_wheel", "studies/test_run", "evaluations/test_speaker_probe")
+FIRST = (
+    "stages/test_end_to_end",
+    "cli/test_readme",
+    "test_wheel",
+    "studies/test_run",
+    "evaluations/test_speaker_probe",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
