@@ -43,7 +43,7 @@ def test_the_wheel_holds_vcbench_alone_and_all_its_files(wheel: Path) -> None:
             if path.suffix in (".py", *DATA) and "__pycache__" not in path.parts:
                 expected.add(prefix + path.relative_to(ROOT).as_posix())
     assert expected <= set(names)
-    assert "vcbench/py.typed" in names
+    assert {"vcbench/py.typed", "vcbench/__init__.pyi"} <= set(names)
 
 
 @pytest.mark.slow
