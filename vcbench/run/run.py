@@ -16,6 +16,7 @@ from vcbench.api.conversion import Conversion
 from vcbench.api.metric import Metric
 from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.files import hash_file, hash_json, write_text
+from vcbench.base.jobs import Engine, LocalEngine
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.base.settings import read_toml
 from vcbench.base.state import read_state
@@ -79,6 +80,15 @@ class Run:
     def threads(self) -> int:
         """Of a job. One on a CPU, so that a result does not depend on how many cores there are."""
         return 1 if self.device.type == "cpu" or self.workers > 1 else torch.get_num_threads()
+
+    @property
+    def engine(self) -> Engine:
+        """Where jobs run."""
+        if self.config.engine == "ray":
+            from vcbench.base.ray_engine import RayEngine  # here, as it is optional
+
+            return RayEngine(self.config.address, self.threads, gpus=1.0 if self.device.type == "cuda" else 0.0)
+        return LocalEngine(self.workers, self.threads)
 
     @property
     def score_cache(self) -> Path:
