@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.listening_page import (
     TESTS,
-    Server,
     begin,
     check,
     come_in,
@@ -22,6 +21,7 @@ from tests.support.listening_page import (
     rate,
     session_of,
 )
+from tests.support.listening_server import Server
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.key import Key
 from vcbench.listening.answers.session import read_session

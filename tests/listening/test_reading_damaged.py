@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -127,7 +126,10 @@ def test_a_table_is_damaged(good: Good, try_reading: Attempt, test: str, form: s
 
 
 @settings(max_examples=100, deadline=None)
-@given(form=forms, content=st.one_of(st.binary(max_size=100), st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace"))))
+@given(
+    form=forms,
+    content=st.one_of(st.binary(max_size=100), st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace"))),
+)
 @example(form="session", content=b"")
 @example(form="session", content=b"[" * 100_000)
 @example(form="session", content=b'{"a":' * 100_000)

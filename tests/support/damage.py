@@ -23,7 +23,27 @@ VALUES = [
     {"\ud800": 1}, DEEP, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "mushra", "likert_", "preference", "listener",
 ]  # fmt: skip
 CELLS = [value for value in VALUES if isinstance(value, str) and "\ud800" not in value and "\udfff" not in value]
-CELLS += ["-1", "0", "1e308", "-inf", "1_0", "0x1", "[4]", "[[4]]", "['", '"', '""', ";", ",", "\r", "\u2028", "NA", "None", "7.0", ".0"]
+CELLS += [
+    "-1",
+    "0",
+    "1e308",
+    "-inf",
+    "1_0",
+    "0x1",
+    "[4]",
+    "[[4]]",
+    "['",
+    '"',
+    '""',
+    ";",
+    ",",
+    "\r",
+    "\u2028",
+    "NA",
+    "None",
+    "7.0",
+    ".0",
+]
 
 
 @st.composite
@@ -80,7 +100,9 @@ def damaged_table(draw: st.DrawFn, good: str, separator: str = ",") -> bytes:
             break
         row = draw(st.integers(0, len(rows) - 1))
         place = draw(st.integers(0, max(0, len(rows[row]) - 1)))
-        action = draw(st.sampled_from(["replace", "replace", "replace", "drop cell", "add cell", "drop row", "double row"]))
+        action = draw(
+            st.sampled_from(["replace", "replace", "replace", "drop cell", "add cell", "drop row", "double row"])
+        )
         if action == "replace":
             rows[row][place : place + 1] = [draw(st.one_of(st.sampled_from(CELLS), st.sampled_from(rows[0] or [""])))]
         elif action == "drop cell":

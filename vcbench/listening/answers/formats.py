@@ -14,7 +14,15 @@ from vcbench.base.escape import brief, names
 from vcbench.base.files import place_errors
 from vcbench.listening.answers.key import Key
 from vcbench.listening.answers.session import Session, read_session
-from vcbench.listening.answers.webmushra import PHP_TYPES, Response, answers, from_php, from_pymushra, from_tinydb, number
+from vcbench.listening.answers.webmushra import (
+    PHP_TYPES,
+    Response,
+    answers,
+    from_php,
+    from_pymushra,
+    from_tinydb,
+    number,
+)
 from vcbench.listening.kinds import ListeningError
 
 PLAIN = ["listener", "item", "system", "rating"]
