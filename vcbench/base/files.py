@@ -26,8 +26,15 @@ PLACE = {  # errors of the place, not of the program, and what helps
 }
 
 
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
 class PlaceError(UserError):
     """A file cannot be read or written where it should be: no space, no permission, an impossible path."""
+
+
+class ReadOnlyError(PlaceError):
+    """A place that may be read but not written."""
 
 
 @contextmanager
@@ -42,7 +49,17 @@ def place_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in PLACE:
             raise
-        raise PlaceError(f"{path} cannot be used: {error.strerror}. {PLACE[error.errno]}") from error
+        kind = ReadOnlyError if error.errno in READ_ONLY else PlaceError
+        raise kind(f"{path} cannot be used: {error.strerror}. {PLACE[error.errno]}{_by_cache(path)}") from error
+
+
+def _by_cache(path: Path) -> str:
+    """How to choose another folder, if it is one of the cache."""
+    from vcbench.base.machine import cache_root  # here, because it imports torch
+
+    if not path.absolute().is_relative_to(cache_root().absolute()):
+        return ""
+    return " The environment variable VCBENCH_CACHE chooses the folder of the cache."
 
 
 @contextmanager
@@ -63,8 +80,21 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_bytes(content)
+    """Write a file, unless it holds just that already: then nothing is touched, and its place may be read-only.
+
+    Raises:
+        PlaceError: see `whole_file`.
+    """
+    if not _holds(path, content):
+        with whole_file(path) as temporary:
+            temporary.write_bytes(content)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def write_text(path: Path, content: str) -> None:
