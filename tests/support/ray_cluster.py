@@ -39,16 +39,6 @@ class Cluster:
         where = ["--address", self.address] if self.nodes else ["--head", "--port", str(self.port)]
         options = ["--num-cpus", str(cpus), "--num-gpus", "0", "--object-store-memory", str(80 * 2**20)]
         options += ["--block", "--node-ip-address", "127.0.0.1"]
-            "--num-cpus",
-            str(cpus),
-            "--num-gpus",
-            "0",
-            "--object-store-memory",
-            str(80 * 2**20),
-            "--block",
-            "--node-ip-address",
-            "127.0.0.1",
-        ]
         quiet = (
             ["--disable-usage-stats", "--include-dashboard", "false"] if not self.nodes else ["--disable-usage-stats"]
         )
