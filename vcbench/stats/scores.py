@@ -13,7 +13,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from vcbench.stats.bootstrap import Bootstrap, Floats, clusters, resample
+from vcbench.stats.bootstrap import Bootstrap, resample
+from vcbench.stats.clusters import clusters
+from vcbench.stats.dyadic_variance import Floats
 
 DRAWS = 2000
 LEVEL = 0.95
@@ -54,8 +56,8 @@ def weighted_mean_interval(
         ValueError: no values, an unusable value or weight, or lengths that differ.
     """
     numbers, masses = _checked(values, weights)
-    rows, columns = clusters(len(numbers), source_speakers, target_speakers)
-    bootstrap = resample([(numbers, masses)], rows, columns, draws, seed)
+    found = clusters(len(numbers), source_speakers, target_speakers)
+    bootstrap = resample([(numbers, masses)], found, draws, seed)
     low, high = np.clip(bootstrap.limits(level), numbers.min(), numbers.max())
     return Interval(bootstrap.estimate, float(low), float(high), len(numbers))
 
@@ -171,14 +173,14 @@ def _difference(
 ) -> tuple[Bootstrap, int]:
     common = [trial for trial in first if trial in second]
     if len(common) < 2:
-        return Bootstrap(np.nan, np.nan, np.nan, np.empty(0)), len(common)
+        return Bootstrap(np.nan, (), np.empty(0)), len(common)
     terms = [
         _checked([table[trial].value for trial in common], [table[trial].weight for trial in common])
         for table in (first, second)
     ]
     sources = [first[trial].source_speaker for trial in common]
     targets = [first[trial].target_speaker for trial in common]
-    return resample(terms, *clusters(len(common), sources, targets), draws, seed), len(common)
+    return resample(terms, clusters(len(common), sources, targets), draws, seed), len(common)
 
 
 NONE = math.nan
