@@ -5,9 +5,9 @@ the trials of a pair of speakers, the dyadic cluster-robust variance is the sum 
 pairs of two, which the first sum has twice. Where no speaker has both roles it is the two-way clustered variance.
 
 It is too small for few speakers, and has few degrees of freedom. Both follow from a working model (Bell and McCaffrey
-2002; Imbens and Kolesár 2016; Pustejovsky and Tipton 2018): effects of speakers, the same in both roles, and effects of
-pairs, all with one variance. The variance is multiplied by what makes it unbiased under this model; that factor hardly
-depends on the model. Satterthwaite's degrees of freedom are those of the model too.
+2002; Imbens and Kolesár 2016; Pustejovsky and Tipton 2018): each speaker has one effect, the same in both roles, and all
+effects have one variance. The variance is multiplied by what makes it unbiased under this model, a factor that hardly
+depends on the model; Satterthwaite's degrees of freedom are those under the model.
 
 Where speakers matter little the difference of the two sums can be near zero or below by chance. So there is a second
 error, with the pairs as independent clusters, and the wider interval of the two counts.
@@ -76,63 +76,28 @@ def _corrections(clusters: Clusters, masses: bytes) -> tuple[_Correction | None,
     """Those of the speakers' and of the pairs' sums of squares.
 
     Where the speakers' has less than `LEAST_FREEDOM`, there are too few of them for it: then the pairs' is multiplied by
-    what would make it unbiased if all effects were speakers'.
+    what makes it unbiased under the model of speakers.
     """
     shares = np.frombuffer(masses)
-    for_pairs = _independent(shares)
+    for_pairs = _of_pairs(shares)
     if not clusters.crossed:
         return None, for_pairs
-    incidence = _incidence(clusters)
-    exposure = incidence @ shares
-    sums = _centred(incidence, shares)
-    for_speakers = _dyadic(incidence, sums, shares, clusters.second < clusters.speakers)
-    if for_speakers.freedom >= LEAST_FREEDOM:
-        return for_speakers, for_pairs
-    return None, _Correction(float((exposure**2).sum() / (sums**2).sum()), for_pairs.freedom)
-
-
-def _incidence(clusters: Clusters) -> Floats:
-    """(speakers, pairs): 1 where the speaker is one of the pair."""
     codes = np.arange(clusters.speakers)[:, None]
-    return ((codes == clusters.first) | (codes == clusters.second)).astype(float)
+    incidence = ((codes == clusters.first) | (codes == clusters.second)).astype(float)  # (speakers, pairs)
+    exposure = incidence @ shares
+    influences = incidence * shares - np.outer(exposure, shares)  # of each speaker's effect through each pair
+    sums = influences @ incidence.T
+    repeated = influences[:, clusters.second < clusters.speakers]
+    form = sums.T @ sums - repeated @ repeated.T
+    variance, mean, norm = (exposure**2).sum(), np.trace(form), (form**2).sum()
+    if mean <= 0 or mean**2 < LEAST_FREEDOM * norm:
+        return None, _Correction(float(variance / (influences**2).sum()), for_pairs.freedom)
+    return _Correction(float(variance / mean), float(mean**2 / norm)), for_pairs
 
 
-def _centred(matrix: Floats, shares: Floats) -> Floats:
-    """`matrix` (m, pairs) times the matrix that turns pairs' values into their influences on the mean."""
-    return matrix * shares - np.outer(matrix @ shares, shares)
-
-
-def _independent(shares: Floats) -> _Correction:
-    """Of the sum of squared influences of independent clusters with these shares of the weight."""
-    expected, norm = _squares(shares, np.ones(len(shares), dtype=bool))
-    return _Correction(float((shares**2).sum()) / expected, expected**2 / norm)
-
-
-def _squares(shares: Floats, chosen: NDArray[np.bool_]) -> tuple[float, float]:
-    """Mean, and half the variance, of the sum of squared influences of the chosen clusters, all with variance 1."""
-    second = float((shares**2).sum())
-    part = shares[chosen]
-    moment = [float((part**power).sum()) for power in range(5)]
-    mean = moment[2] - 2 * moment[3] + second * moment[2]
-    half = moment[4] + 2 * (second * moment[4] - 2 * float((part**5).sum()))
-    half += 2 * moment[2] * moment[4] + 2 * moment[3] ** 2 - 4 * second * moment[2] * moment[3] + (second * moment[2]) ** 2
-    return mean, half
-
-
-def _dyadic(incidence: Floats, sums: Floats, shares: Floats, two: NDArray[np.bool_]) -> _Correction:
-    """Of the squares of speakers' sums less those of pairs of two, if speakers and pairs have effects with variance 1.
-
-    The difference is a quadratic form in the pairs' values. Its mean and variance follow from the traces of the form's
-    matrix on the speakers' effects, of its square, and of the same for pairs' effects and for both.
-    """
-    of_speakers = sums @ incidence.T
-    on_speakers = of_speakers.T @ of_speakers - sums[:, two] @ sums[:, two].T
-    mixed = of_speakers.T @ sums - _centred(sums * two, shares)
-    repeated, repeated_norm = _squares(shares, two)
-    pairs_norm = ((sums @ sums.T) ** 2).sum() - 2 * (_centred(sums, shares)[:, two] ** 2).sum() + repeated_norm
-    expected = np.trace(on_speakers) + (sums**2).sum() - repeated
-    norm = (on_speakers**2).sum() + 2 * (mixed**2).sum() + pairs_norm
-    variance = ((incidence @ shares) ** 2).sum() + (shares**2).sum()
-    if expected <= 0:
-        return _Correction(math.inf, 0.0)
-    return _Correction(float(variance / expected), float(expected**2 / norm))
+def _of_pairs(shares: Floats) -> _Correction:
+    """Under a model of pairs with independent effects of one variance; a plain mean's is n / (n - 1) with n - 1."""
+    second, third, fourth, fifth = (float((shares**power).sum()) for power in (2, 3, 4, 5))
+    mean = second - 2 * third + second**2
+    norm = fourth - 4 * fifth + 4 * second * fourth + 2 * third**2 - 4 * second**2 * third + second**4
+    return _Correction(second / mean, mean**2 / norm)
