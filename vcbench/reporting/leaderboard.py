@@ -113,10 +113,11 @@ def _column(
     """Cells and comparisons of one column in one condition."""
     records: list[dict[str, Any]] = []
     by_row = dict(tuple(table.groupby("system", sort=False)))
+    bounds = about.bounds(table["value"])
     for row in (name for name in rows if name in by_row):
         part = by_row[row]
         speakers = part["source_speaker"].tolist(), part["target_speaker"].tolist()
-        interval = weighted_mean_interval(part["value"], part["weight"], *speakers, seed=seed)
+        interval = weighted_mean_interval(part["value"], part["weight"], *speakers, seed=seed, bounds=bounds)
         records.append({"system": row, **asdict(interval)})
     compared = [name for name in systems if name in by_row]
     comparisons = compare_pairs(table[table["system"].isin(compared)], about.higher_is_better, compared, seed=seed)

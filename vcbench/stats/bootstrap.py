@@ -67,7 +67,7 @@ class Bootstrap:
         return float(max(quantiles, default=np.nan))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def multiplicities(draws: int, speakers: int, seed: int) -> Floats:
     """(draws, speakers + 1): how often each speaker is drawn; 1 in the last column, which stands for no speaker."""
     drawn = np.random.default_rng(seed).multinomial(speakers, np.full(speakers, 1 / speakers), draws)

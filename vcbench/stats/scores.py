@@ -1,4 +1,4 @@
-"""Intervals, comparisons and ranks of scores; `vcbench.stats.bootstrap` describes how speakers are resampled."""
+"""Intervals, comparisons and ranks of scores; `docs/statistics.md` describes them, and how well they cover."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ def weighted_mean_interval(
     draws: int = DRAWS,
     seed: int = 0,
     level: float = LEVEL,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    shared: bool = True,
 ) -> Interval:
-    """The weighted mean of `values` and its bootstrap interval over source and target speakers.
+    """The weighted mean of `values` and its bootstrap interval over speakers.
 
     Args:
         values: (n,), finite.
@@ -49,16 +51,17 @@ def weighted_mean_interval(
         source_speakers, target_speakers: (n,) names; each empty name counts as a separate speaker.
         draws: bootstrap draws.
         level: nominal coverage.
-
-    Like every percentile interval, it stays between the smallest and the largest value.
+        bounds: what the interval is cut at: the least and the greatest value that there can be.
+        shared: whether a name in both is the same speaker; False for two kinds of things, e.g. listeners and items.
 
     Raises:
         ValueError: no values, an unusable value or weight, or lengths that differ.
     """
     numbers, masses = _checked(values, weights)
-    found = clusters(len(numbers), source_speakers, target_speakers)
+    found = clusters(len(numbers), source_speakers, target_speakers, shared)
     bootstrap = resample([(numbers, masses)], found, draws, seed)
-    low, high = np.clip(bootstrap.limits(level), numbers.min(), numbers.max())
+    least, greatest = min(bounds[0], numbers.min()), max(bounds[1], numbers.max())
+    low, high = np.clip(bootstrap.limits(level), least, greatest)
     return Interval(bootstrap.estimate, float(low), float(high), len(numbers))
 
 
@@ -79,7 +82,7 @@ def compare_pairs(
 
     Returns:
         One row per pair: `first, second`; `difference` of the weighted means, first minus second, with `low` and
-        `high`; `p` (two-sided, t test with the same two-way clustered error); `p_holm` (Holm over the pairs); `better`, the
+        `high`; `p` (two-sided, t test with the same errors as the interval); `p_holm` (Holm over the pairs); `better`, the
         name of the system that is better at ``p_holm <= 1 - level``, else ""; `common`, the number of common
         trials; `detectable`, the smallest difference that these trials would have shown with 80% power at Holm's
         strictest step. With fewer than two common trials, the figures are NaN.
