@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtr, stdtrit
 
 from vcbench.stats.clusters import Clusters, Codes
 from vcbench.stats.dyadic_variance import Error, Floats, errors, speaker_sums
@@ -41,11 +41,11 @@ class Bootstrap:
         if not self.errors:
             return np.nan, np.nan
         upper = (1 + level) / 2
-        half = max(error.size * stats.t.ppf(upper, error.freedom) for error in self.errors)
+        half = max(error.size * stdtrit(error.freedom, upper) for error in self.errors)
         spread = float(np.sqrt(np.mean(self.deviations**2))) if len(self.deviations) else 0.0
         if spread == 0 or half == 0:
             return self.estimate - half, self.estimate + half
-        stretch = half / spread / stats.norm.ppf(upper)
+        stretch = half / spread / ndtri(upper)
         low, high = self.estimate + stretch * np.quantile(self.deviations, [1 - upper, upper])
         return float(low), float(high)
 
@@ -55,13 +55,13 @@ class Bootstrap:
             return np.nan
         if all(error.size == 0 for error in self.errors):
             return 1.0 if self.estimate == 0 else 0.0
-        found = [2 * stats.t.sf(abs(self.estimate) / error.size, error.freedom) for error in self.errors if error.size]
+        found = [2 * stdtr(error.freedom, -abs(self.estimate) / error.size) for error in self.errors if error.size]
         return float(max(found))
 
     def detectable(self, alpha: float) -> float:
         """The difference that a two-sided test at `alpha` finds with probability POWER."""
         quantiles = [
-            error.size * (stats.t.ppf(1 - alpha / 2, error.freedom) + stats.t.ppf(POWER, error.freedom))
+            error.size * (stdtrit(error.freedom, 1 - alpha / 2) + stdtrit(error.freedom, POWER))
             for error in self.errors
         ]
         return float(max(quantiles, default=np.nan))
@@ -70,7 +70,7 @@ class Bootstrap:
 @lru_cache(maxsize=8)
 def multiplicities(draws: int, speakers: int, seed: int) -> Floats:
     """(draws, speakers + 1): how often each speaker is drawn; 1 in the last column, which stands for no speaker."""
-    drawn = np.random.default_rng(seed).multinomial(speakers, np.full(speakers, 1 / speakers), draws)
+    drawn = np.random.default_rng(seed).multinomial(speakers, np.full(speakers, 1 / speakers), draws).astype(float)
     return np.append(drawn, np.ones((draws, 1)), axis=1)
 
 
@@ -83,7 +83,8 @@ def resample(terms: Sequence[tuple[Floats, Floats]], clusters: Clusters, draws: 
     size = len(clusters.first)
     estimate, influence, shares, parts = 0.0, np.zeros(size), np.zeros(size), []
     for sign, (values, weights) in zip((1, -1), terms, strict=False):
-        sums, masses = np.bincount(clusters.pairs, values * weights), np.bincount(clusters.pairs, weights)
+        sums: Floats = np.bincount(clusters.pairs, values * weights)
+        masses: Floats = np.bincount(clusters.pairs, weights)
         mean = sums.sum() / masses.sum()
         estimate += sign * mean
         influence += sign * (sums - mean * masses) / masses.sum()

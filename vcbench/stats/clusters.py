@@ -64,7 +64,7 @@ def _clusters(count: int, sources: tuple[str, ...] | None, targets: tuple[str, .
     known: dict[Hashable, int] = {}
     given = [names for names in (sources, targets) if names is not None]
     roles = [_codes(names, known, 0 if shared else role) for role, names in enumerate(given)]
-    if len(roles) == 2 and not np.intersect1d(*roles).size:
+    if len(roles) == 2 and not np.isin(roles[0], roles[1]).any():
         roles = _without_nested(*roles)
     first, second = (roles[0], roles[-1]) if roles else (np.arange(count), np.arange(count))
     fresh = max(len(known), count) + np.arange(count)

@@ -68,7 +68,8 @@ def _error(squares: float, correction: _Correction) -> Error:
 def speaker_sums(values: Floats, clusters: Clusters) -> Floats:
     """(speakers,) the sum over each speaker's pairs."""
     size = clusters.speakers + 1
-    return (np.bincount(clusters.first, values, size) + np.bincount(clusters.second, values, size))[:-1]
+    sums: Floats = np.bincount(clusters.first, values, size) + np.bincount(clusters.second, values, size)
+    return sums[:-1]
 
 
 @lru_cache(maxsize=256)
