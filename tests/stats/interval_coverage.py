@@ -109,9 +109,15 @@ def _designs() -> Iterator[tuple[str, Callable[[int], Pairs]]]:
             title = f"{seen} seen, {unseen} unseen: {name}, {each * len(conditions)} trials"
             yield title, lambda seed, o=(seen, unseen, each, *conditions): drawn(seed, *o)
     for sources, targets, trials in ((12, 12, 36), (12, 12, 72), (12, 12, 144), (12, 4, 48), (4, 4, 12)):
-        yield f"{sources} sources x {targets} targets, {trials} trials", lambda seed, o=(sources, targets, trials): grid(seed, *o)
+        yield (
+            f"{sources} sources x {targets} targets, {trials} trials",
+            lambda seed, o=(sources, targets, trials): grid(seed, *o),
+        )
     for speakers, trials in ((12, 60), (30, 200)):
-        yield f"{speakers} speakers, unbalanced, {trials} trials", lambda seed, o=(speakers, trials): unbalanced(seed, *o)
+        yield (
+            f"{speakers} speakers, unbalanced, {trials} trials",
+            lambda seed, o=(speakers, trials): unbalanced(seed, *o),
+        )
     for speakers in (3, 4, 5, 6, 8, 10):
         yield f"{speakers} unseen: {UNSEEN}, 60 trials", lambda seed, o=(2, speakers, 60, UNSEEN): drawn(seed, *o)
 

@@ -6,8 +6,8 @@ with replacement, one draw for both roles, and a trial counts as often as the pr
 roles, the pigeonhole bootstrap: Owen 2007).
 
 Its spread is too small with few speakers, and too large where speakers matter little. So the draws give only the shape of
-the interval: their deviations from the estimate are stretched to the error and the quantile of Student's t
-(Hesterberg 2015) of `vcbench.stats.dyadic_variance`. Tests use that error too. `docs/statistics.md` has the coverage.
+the interval: how its width is divided between the two sides of the estimate. The width is that of Student's t with the
+errors of `vcbench.stats.dyadic_variance`, and so are the tests. `docs/statistics.md` has the coverage.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
-from vcbench.stats.clusters import Clusters, Codes
-from vcbench.stats.dyadic_variance import Error, Floats, errors, speaker_sums
+from vcbench.stats.clusters import Clusters, Codes, Floats
+from vcbench.stats.dyadic_variance import Error, errors
 
 POWER = 0.8
 
@@ -38,16 +38,17 @@ class Bootstrap:
     deviations: Floats
 
     def limits(self, level: float) -> tuple[float, float]:
+        """The interval, divided as the draws' quantiles are."""
         if not self.errors:
             return np.nan, np.nan
         upper = (1 + level) / 2
         half = max(error.size * stdtrit(error.freedom, upper) for error in self.errors)
-        spread = float(np.sqrt(np.mean(self.deviations**2))) if len(self.deviations) else 0.0
-        if spread == 0 or half == 0:
-            return self.estimate - half, self.estimate + half
-        stretch = half / spread / ndtri(upper)
-        low, high = self.estimate + stretch * np.quantile(self.deviations, [1 - upper, upper])
-        return float(low), float(high)
+        below, above = np.quantile(self.deviations, [1 - upper, upper]) if len(self.deviations) else (0.0, 0.0)
+        below, above = max(-below, 0.0), max(above, 0.0)
+        if below + above == 0:
+            below = above = 1.0
+        stretch = 2 * half / (below + above)
+        return float(self.estimate - stretch * below), float(self.estimate + stretch * above)
 
     def p_value(self) -> float:
         """Two-sided, of the estimate being zero."""
@@ -83,8 +84,7 @@ def resample(terms: Sequence[tuple[Floats, Floats]], clusters: Clusters, draws: 
     size = len(clusters.first)
     estimate, influence, shares, parts = 0.0, np.zeros(size), np.zeros(size), []
     for sign, (values, weights) in zip((1, -1), terms, strict=False):
-        sums: Floats = np.bincount(clusters.pairs, values * weights)
-        masses: Floats = np.bincount(clusters.pairs, weights)
+        sums, masses = clusters.by_pair(values * weights), clusters.by_pair(weights)
         mean = sums.sum() / masses.sum()
         estimate += sign * mean
         influence += sign * (sums - mean * masses) / masses.sum()
@@ -102,7 +102,7 @@ def resample(terms: Sequence[tuple[Floats, Floats]], clusters: Clusters, draws: 
 
 def _places(influence: Floats, shares: Floats, clusters: Clusters) -> tuple[Codes, Codes]:
     """The pairs' speakers in an order that depends neither on names nor on the order of rows or systems."""
-    sums, exposure = np.abs(speaker_sums(influence, clusters)), speaker_sums(shares, clusters)
+    sums, exposure = np.abs(clusters.by_speaker(influence)), clusters.by_speaker(shares)
     largest = sums.max() or 1.0
     order = np.lexsort([np.round(exposure, 9), np.round(sums / largest, 9)])
     rank = np.append(np.argsort(order), clusters.speakers)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Codes = NDArray[np.intp]
+Floats = NDArray[np.float64]
 FEWEST = 6  # speakers from which an interval means something: docs/statistics.md
 
 
@@ -31,6 +32,15 @@ class Clusters:
     first: Codes
     second: Codes
     speakers: int
+
+    def by_pair(self, values: Floats) -> Floats:
+        """(pairs,) the sum of each pair's rows."""
+        return np.bincount(self.pairs, values, len(self.first)).astype(float)
+
+    def by_speaker(self, values: Floats) -> Floats:
+        """(speakers,) the sum of each speaker's pairs, from (pairs,)."""
+        size = self.speakers + 1
+        return (np.bincount(self.first, values, size) + np.bincount(self.second, values, size)).astype(float)[:-1]
 
     @property
     def crossed(self) -> bool:

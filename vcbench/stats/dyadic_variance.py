@@ -22,11 +22,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vcbench.stats.clusters import Clusters
+from vcbench.stats.clusters import Clusters, Floats
 
-Floats = NDArray[np.float64]
 LEAST_FREEDOM = 1.0
 
 
@@ -57,19 +55,12 @@ def errors(influence: Floats, masses: Floats, clusters: Clusters) -> tuple[Error
     found = [_error(float((influence**2).sum()), for_pairs)]
     if for_speakers is not None:
         repeated = float((influence[clusters.second < clusters.speakers] ** 2).sum())
-        found.append(_error(float((speaker_sums(influence, clusters) ** 2).sum()) - repeated, for_speakers))
+        found.append(_error(float((clusters.by_speaker(influence) ** 2).sum()) - repeated, for_speakers))
     return tuple(found)
 
 
 def _error(squares: float, correction: _Correction) -> Error:
     return Error(math.sqrt(max(squares, 0.0) * correction.factor), correction.freedom)
-
-
-def speaker_sums(values: Floats, clusters: Clusters) -> Floats:
-    """(speakers,) the sum over each speaker's pairs."""
-    size = clusters.speakers + 1
-    sums: Floats = np.bincount(clusters.first, values, size) + np.bincount(clusters.second, values, size)
-    return sums[:-1]
 
 
 @lru_cache(maxsize=256)

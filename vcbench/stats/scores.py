@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from vcbench.stats.bootstrap import Bootstrap, resample
-from vcbench.stats.clusters import clusters
-from vcbench.stats.dyadic_variance import Floats
+from vcbench.stats.clusters import Floats, clusters
 
 DRAWS = 2000
 LEVEL = 0.95

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vcbench.stats.bootstrap import multiplicities
-from vcbench.stats.clusters import Clusters
-from vcbench.stats.dyadic_variance import Floats
+from vcbench.stats.clusters import Clusters, Floats
 
 CHUNK = 500  # draws per step
 
