@@ -6,7 +6,7 @@ Two kinds of things that are never the same, such as listeners and items, have a
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,24 +71,24 @@ def clusters(
 
 @lru_cache(maxsize=64)
 def _clusters(count: int, sources: tuple[str, ...] | None, targets: tuple[str, ...] | None, shared: bool) -> Clusters:
-    known: dict[Hashable, int] = {}
-    given = [names for names in (sources, targets) if names is not None]
-    roles = [_codes(names, known, 0 if shared else role) for role, names in enumerate(given)]
+    given = [(0 if shared else role, names) for role, names in enumerate((sources, targets)) if names is not None]
+    keys = {(role, name) for role, names in given for name in names if name}
+    known = {key: code for code, key in enumerate(sorted(keys, key=str))}  # sorted: the order of rows does not matter
+    fresh = len(known) + np.arange(3 * count).reshape(3, count)
+    roles = [
+        np.array([known[role, name] if name else alone[row] for row, name in enumerate(names)], dtype=np.intp)
+        for (role, names), alone in zip(given, fresh, strict=False)
+    ]
     if len(roles) == 2 and not np.isin(roles[0], roles[1]).any():
         roles = _without_nested(*roles)
-    first, second = (roles[0], roles[-1]) if roles else (np.arange(count), np.arange(count))
-    fresh = max(len(known), count) + np.arange(count)
-    members = np.bincount(first, minlength=2 * count) + np.bincount(second[second != first], minlength=2 * count)
-    everywhere = members == count
+    first, second = (roles[0], roles[-1]) if roles else (fresh[0], fresh[0])
+    rows = np.bincount(first, minlength=fresh.max() + 1) + np.bincount(
+        second[second != first], minlength=fresh.max() + 1
+    )
+    everywhere = rows == count
     first = np.where(everywhere[first], second, first)
-    first = np.where(everywhere[first], fresh, first)
+    first = np.where(everywhere[first], fresh[2], first)
     return _numbered(first, np.where(everywhere[second], first, second))
-
-
-def _codes(names: tuple[str, ...], known: dict[Hashable, int], role: int) -> Codes:
-    """A number for each name; `known` has those given so far."""
-    keys: list[Hashable] = [(role, name) if name else len(known) + index for index, name in enumerate(names)]
-    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.intp)
 
 
 def _without_nested(rows: Codes, columns: Codes) -> list[Codes]:
