@@ -33,6 +33,7 @@ class Effects:
 
     Attributes:
         skewed: exponential instead of normal.
+        weighted: trials have weights from 3 to 14, like the words of a sentence, instead of equal ones.
     """
 
     source: float = 1
@@ -40,6 +41,7 @@ class Effects:
     correlation: float = 1
     noise: float = 1
     skewed: bool = False
+    weighted: bool = False
 
     def draw(self, generator: np.random.Generator, pairs: Pairs) -> np.ndarray:
         """(n,) values with mean 0."""
@@ -58,6 +60,7 @@ EFFECTS = {
     "weak, one effect": Effects(0.4, 0.4),
     "source only": Effects(target=0, correlation=0),
     "no effect": Effects(0, 0),
+    "one effect, weights": Effects(weighted=True),
     "one effect, skewed": Effects(skewed=True),
 }
 
@@ -75,13 +78,13 @@ def corpus(seen: int, unseen: int) -> Split:
     return Split((), tuple(held_out), tuple(strangers), speakers)
 
 
-def drawn(seed: int, seen: int, unseen: int, each: int, *conditions: str) -> Pairs:
+def drawn(seen: int, unseen: int, each: int, conditions: tuple[str, ...], seed: int) -> Pairs:
     """A list as vcbench draws it."""
     table = build_trials(corpus(seen, unseen), TrialSettings(seed=seed, per_condition=each, conditions=conditions))
     return tuple(table["source_speaker"]), tuple(table["target_speaker"])
 
 
-def grid(seed: int, sources: int, targets: int, trials: int) -> Pairs:
+def grid(sources: int, targets: int, trials: int, seed: int) -> Pairs:
     """No speaker has both roles; the cells are used as evenly as possible."""
     generator = np.random.default_rng(seed)
     cells = np.concatenate([generator.permutation(sources * targets) for _ in range(-(-trials // (sources * targets)))])
@@ -89,7 +92,7 @@ def grid(seed: int, sources: int, targets: int, trials: int) -> Pairs:
     return tuple(f"s{cell // targets}" for cell in chosen), tuple(f"t{cell % targets}" for cell in chosen)
 
 
-def unbalanced(seed: int, speakers: int, trials: int) -> Pairs:
+def unbalanced(speakers: int, trials: int, seed: int) -> Pairs:
     """Any two speakers; the k-th is used in proportion to 1 / k."""
     generator = np.random.default_rng(seed)
     share = 1 / np.arange(1, speakers + 1)
@@ -97,32 +100,24 @@ def unbalanced(seed: int, speakers: int, trials: int) -> Pairs:
     return tuple(f"p{first}" for first, _ in pairs), tuple(f"p{second}" for _, second in pairs)
 
 
-SEEN, MIXED, UNSEEN = CONDITIONS
-DESIGNS: dict[str, Callable[[int], Pairs]] = {
-    "12 + 4 speakers, all 36": partial(drawn, seen=12, unseen=4, each=12),
-}
+UNSEEN = CONDITIONS[-1]
 
 
 def _designs() -> Iterator[tuple[str, Callable[[int], Pairs]]]:
+    """Titles, and what draws a list from a seed."""
     for seen, unseen, each in ((12, 4, 12), (26, 8, 12), (26, 8, 60)):
         for name, conditions in (("all", CONDITIONS), *((condition, (condition,)) for condition in CONDITIONS)):
-            title = f"{seen} seen, {unseen} unseen: {name}, {each * len(conditions)} trials"
-            yield title, lambda seed, o=(seen, unseen, each, *conditions): drawn(seed, *o)
+            title = f"{seen} seen and {unseen} unseen: {name}, {each * len(conditions)} trials"
+            yield title, partial(drawn, seen, unseen, each, conditions)
     for sources, targets, trials in ((12, 12, 36), (12, 12, 72), (12, 12, 144), (12, 4, 48), (4, 4, 12)):
-        yield (
-            f"{sources} sources x {targets} targets, {trials} trials",
-            lambda seed, o=(sources, targets, trials): grid(seed, *o),
-        )
+        yield f"{sources} sources x {targets} targets, {trials} trials", partial(grid, sources, targets, trials)
     for speakers, trials in ((12, 60), (30, 200)):
-        yield (
-            f"{speakers} speakers, unbalanced, {trials} trials",
-            lambda seed, o=(speakers, trials): unbalanced(seed, *o),
-        )
-    for speakers in (3, 4, 5, 6, 8, 10):
-        yield f"{speakers} unseen: {UNSEEN}, 60 trials", lambda seed, o=(2, speakers, 60, UNSEEN): drawn(seed, *o)
+        yield f"{speakers} speakers, unbalanced, {trials} trials", partial(unbalanced, speakers, trials)
+    for speakers in (3, 4, 5, 6, 8, 10, 12):
+        yield f"{speakers} unseen: {UNSEEN}, 60 trials", partial(drawn, 2, speakers, 60, (UNSEEN,))
 
 
-DESIGNS = dict(_designs())
+DESIGNS: dict[str, Callable[[int], Pairs]] = dict(_designs())
 
 
 @lru_cache(maxsize=LISTS * 4)
@@ -139,13 +134,13 @@ class Found:
     width: float
 
 
-def measure(design: str, effects: Effects, experiments: int, draws: int = 200, weighted: bool = False) -> Found:
+def measure(design: str, effects: Effects, experiments: int, draws: int = 200) -> Found:
     generator = np.random.default_rng(experiments)
     covered, different, widths, estimates = 0, 0, [], []
     for experiment in range(experiments):
         pairs = trial_list(design, experiment % LISTS)
         count = len(pairs[0])
-        weights = generator.integers(3, 15, count).astype(float) if weighted else np.ones(count)
+        weights = generator.integers(3, 15, count).astype(float) if effects.weighted else np.ones(count)
         found = clusters(count, *pairs)
         mean = resample([(effects.draw(generator, pairs), weights)], found, draws, 0)
         low, high = mean.limits(0.95)
