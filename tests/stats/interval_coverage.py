@@ -46,11 +46,17 @@ class Effects:
     def draw(self, generator: np.random.Generator, pairs: Pairs) -> np.ndarray:
         """(n,) values with mean 0."""
         sample = (lambda size: generator.exponential(1, size) - 1) if self.skewed else partial(generator.normal, 0, 1)
-        names, codes = np.unique(np.array(pairs), return_inverse=True)
-        sources, targets = codes.reshape(2, -1)
-        shared, other = sample(len(names)), sample(len(names))
+        speakers, sources, targets = numbered(pairs)
+        shared, other = sample(speakers), sample(speakers)
         role = self.correlation * shared + np.sqrt(1 - self.correlation**2) * other
         return self.source * shared[sources] + self.target * role[targets] + self.noise * sample(len(sources))
+
+
+@lru_cache
+def numbered(pairs: Pairs) -> tuple[int, np.ndarray, np.ndarray]:
+    """How many speakers there are, and their numbers in both roles."""
+    names, codes = np.unique(np.array(pairs), return_inverse=True)
+    return len(names), *codes.reshape(2, -1)
 
 
 EFFECTS = {
@@ -138,7 +144,7 @@ def measure(design: str, effects: Effects, experiments: int, draws: int = 200) -
     generator = np.random.default_rng(experiments)
     covered, different, widths, estimates = 0, 0, [], []
     for experiment in range(experiments):
-        pairs = trial_list(design, experiment % LISTS)
+        pairs = trial_list(design, experiment * LISTS // experiments)
         count = len(pairs[0])
         weights = generator.integers(3, 15, count).astype(float) if effects.weighted else np.ones(count)
         found = clusters(count, *pairs)

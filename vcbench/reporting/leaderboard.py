@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vcbench.api.scores import ALL, Column
+from vcbench.reporting.speakers import few_speakers
 from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def build(
     _refuse_unknown(scores, "column", columns)
     _refuse_unknown(scores, "system", run.rows)
     cells, comparisons = _cells(run, scores, columns)
+    shown = [name for name, about in columns.items() if not about.exact]
     return Leaderboard(
         name=run.config.name,
         corpus=run.corpus.name,
@@ -87,7 +89,7 @@ def build(
         counts=_counts(run.outcomes, run.rows),
         comparisons=_stack(comparisons, COMPARISON_FIELDS),
         unavailable=dict(unavailable or {}),
-        notes=tuple((tuple(about), text) for about, text in notes),
+        notes=(*((tuple(about), text) for about, text in notes), *(((), line) for line in few_speakers(scores, shown))),
     )
 
 
