@@ -102,9 +102,9 @@ def resample(terms: Sequence[tuple[Floats, Floats]], clusters: Clusters, draws: 
 
 def _places(influence: Floats, shares: Floats, clusters: Clusters) -> tuple[Codes, Codes]:
     """The pairs' speakers in an order that depends neither on names nor on the order of rows or systems."""
-    sums, exposure = np.abs(clusters.by_speaker(influence)), clusters.by_speaker(shares)
-    largest = sums.max() or 1.0
-    order = np.lexsort([np.round(exposure, 9), np.round(sums / largest, 9)])
+    sums, squares = np.abs(clusters.by_speaker(influence)), clusters.by_speaker(influence**2)
+    keys = [clusters.by_speaker(shares), squares, sums]
+    order = np.lexsort([np.round(key / (key.max() or 1.0), 9) for key in keys])
     rank = np.append(np.argsort(order), clusters.speakers)
     return rank[clusters.first], rank[clusters.second]
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from vcbench.stats.clusters import Clusters, Floats
 
-LEAST_FREEDOM = 1.0
+ENOUGH_FREEDOM = 1 + 1e-6
 
 
 class Error(NamedTuple):
@@ -67,24 +67,29 @@ def _error(squares: float, correction: _Correction) -> Error:
 def _corrections(clusters: Clusters, masses: bytes) -> tuple[_Correction | None, _Correction]:
     """Those of the speakers' and of the pairs' sums of squares.
 
-    Where the speakers' has less than `LEAST_FREEDOM`, there are too few of them for it: then the pairs' is multiplied by
-    what makes it unbiased under the model of speakers.
+    Where the speakers' has no more than one degree of freedom, there are too few speakers for it. Then the pairs' is used
+    under the model of speakers.
     """
     shares = np.frombuffer(masses)
-    for_pairs = _of_pairs(shares)
     if not clusters.crossed:
-        return None, for_pairs
+        return None, _of_pairs(shares)
     codes = np.arange(clusters.speakers)[:, None]
     incidence = ((codes == clusters.first) | (codes == clusters.second)).astype(float)  # (speakers, pairs)
     exposure = incidence @ shares
     influences = incidence * shares - np.outer(exposure, shares)  # of each speaker's effect through each pair
     sums = influences @ incidence.T
     repeated = influences[:, clusters.second < clusters.speakers]
-    form = sums.T @ sums - repeated @ repeated.T
-    variance, mean, norm = (exposure**2).sum(), np.trace(form), (form**2).sum()
-    if mean <= 0 or mean**2 < LEAST_FREEDOM * norm:
-        return None, _Correction(float(variance / (influences**2).sum()), for_pairs.freedom)
-    return _Correction(float(variance / mean), float(mean**2 / norm)), for_pairs
+    variance = float((exposure**2).sum())
+    for_speakers = _of_form(sums.T @ sums - repeated @ repeated.T, variance)
+    if for_speakers.freedom > ENOUGH_FREEDOM:
+        return for_speakers, _of_pairs(shares)
+    return None, _of_form(influences @ influences.T, variance)
+
+
+def _of_form(form: Floats, variance: float) -> _Correction:
+    """Of a quadratic form in speakers' effects of variance 1, to make `variance` of it."""
+    mean, norm = float(np.trace(form)), float((form**2).sum())
+    return _Correction(variance / mean, mean**2 / norm) if mean > 0 else _Correction(math.inf, 0.0)
 
 
 def _of_pairs(shares: Floats) -> _Correction:
