@@ -90,6 +90,8 @@ def resample(terms: Sequence[tuple[Floats, Floats]], clusters: Clusters, draws: 
         influence += sign * (sums - mean * masses) / masses.sum()
         shares += masses / masses.sum() / len(terms)
         parts.append((sign, sums, masses))
+    if len(parts) == 2 and np.array_equal(parts[0][2], parts[1][2]):  # the difference of means is a mean of differences
+        parts = [(1, parts[0][1] - parts[1][1], parts[0][2])]
     places = _places(influence, shares, clusters)
     counts = multiplicities(draws, clusters.speakers, seed)
     drawn = np.zeros(draws)
