@@ -2,7 +2,7 @@
 
     python tests/ray_runs.py --out DIR
 
-Five runs of two systems, all of which must end with the same table: on this machine's processes; on the cluster; with a node killed while
+Five runs of two systems must end with the same table: on this machine's processes; on the cluster; with a node killed while
 it trains; with a node killed while it scores; with the command killed and started again.
 """
 
