@@ -78,7 +78,7 @@ def build(
     cells, comparisons = _cells(run, scores, columns)
     return Leaderboard(
         name=run.config.name,
-        corpus=run.corpus.name,
+        corpus=run.corpus.title,
         synthetic=run.corpus.synthetic,
         systems=tuple(run.systems),
         references=tuple(row for row in run.rows if row not in run.systems),

@@ -131,6 +131,11 @@ class Corpus:
     version: str | None = None
 
     @property
+    def title(self) -> str:
+        """The name, with the version if there is one."""
+        return f"{self.name} (version {self.version})" if self.version else self.name
+
+    @property
     def utterances(self) -> tuple[Utterance, ...]:
         return tuple(utterance for speaker in self.speakers for utterance in speaker.utterances)
 

@@ -68,11 +68,15 @@ def encode(work: Work) -> None:
 
 
 @app.command()
-def check(work: Work, real: Annotated[Path, typer.Option(help="The folder of real speakers to compare with.")]) -> None:
+def check(
+    work: Work,
+    real: Annotated[Path, typer.Option(help="The folder of real speakers to compare with: librispeech-mini.")],
+    processes: Processes = 2,
+) -> None:
     """Measure masters and corpus; write CHECKS.md."""
     from vcbench.speech.corpora.mini.make.check import check as measure
 
-    measure(_masters(work), real, _report)
+    measure(_masters(work), real, processes, _report)
 
 
 def main() -> None:

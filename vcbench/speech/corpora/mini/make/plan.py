@@ -57,7 +57,9 @@ def choose(screened: Sequence[Screened]) -> tuple[list[Screened], list[Screened]
     unseen: list[Screened] = []
     seen: list[Screened] = []
     for sex in "FM":
-        best = _apart(sorted((one for one in screened if one.sex == sex and _passes(one)), key=lambda one: -one.distillmos))
+        best = _apart(
+            sorted((one for one in screened if one.sex == sex and _passes(one)), key=lambda one: -one.distillmos)
+        )
         if len(best) < OF_EACH_SEX:
             raise UserError(f"{len(best)} voices of sex {sex} pass the screening; {OF_EACH_SEX} are needed.")
         best = best[:OF_EACH_SEX]

@@ -48,7 +48,9 @@ def candidates(synthesiser: Path) -> list[str]:
 
 def screen(synthesiser: Path, work: Path, processes: int, report: Callable[[int, int], None]) -> None:
     texts = [text for _, text in read_pool().parallel[:SENTENCES]]
-    files = {voice: [work / "screening" / voice / f"{n}.flac" for n in range(SENTENCES)] for voice in candidates(synthesiser)}
+    files = {
+        voice: [work / "screening" / voice / f"{n}.flac" for n in range(SENTENCES)] for voice in candidates(synthesiser)
+    }
     lines = [(own[n], texts[n], {voice: 1.0}, 1.0, LEVEL) for n in range(SENTENCES) for voice, own in files.items()]
     say_all(synthesiser, lines, processes, report)
     found = []
