@@ -17,11 +17,12 @@ COMPRESSION = 1 - (BITS - 6_000) / 250_000  # libsndfile's scale from 256 kbit/s
 
 
 def encode(masters: Path, report: Callable[[int, int], None], audio: Path = HERE / "audio") -> None:
-    """Encode every master that has no recording in `audio` yet."""
+    """Encode every master that is there and has no recording in `audio` yet."""
     sayings = read_sayings()
     for count, saying in enumerate(sayings, 1):
-        if not saying.file(audio).is_file():
-            encode_file(saying.file(masters, MASTER), saying.file(audio))
+        master, out = saying.file(masters, MASTER), saying.file(audio)
+        if master.is_file() and not out.is_file():
+            encode_file(master, out)
         report(count, len(sayings))
 
 
