@@ -14,7 +14,7 @@ from vcbench.speech.corpora.mini import Saying, read_sentences
 from vcbench.speech.corpora.mini.make.measure import Vectors, embed, errors, mean_direction, naturalness
 from vcbench.speech.corpora.mini.make.speak import MASTER
 
-SAMPLE = 12  # utterances of a speaker, for what is measured of masters too
+SAMPLE = 6  # utterances of a speaker, for what is measured of masters too
 Numbers = NDArray[Any]
 
 
