@@ -97,7 +97,7 @@ def build(
     shown = [name for name, about in columns.items() if not about.exact]
     return Leaderboard(
         name=run.config.name,
-        corpus=run.corpus.name,
+        corpus=run.corpus.title,
         synthetic=run.corpus.synthetic,
         systems=tuple(run.systems),
         references=tuple(row for row in run.rows if row not in run.systems),

@@ -120,7 +120,7 @@ def header(finished: Finished) -> list[str]:
     )
     lines = [
         f"Source: {study.file.source}.",
-        f"Corpus {run.corpus.name}: {len({u.speaker for u in parts.training})} training speakers, {len(parts.training)} "
+        f"Corpus {run.corpus.title}: {len({u.speaker for u in parts.training})} training speakers, {len(parts.training)} "
         f"training utterances.{synthetic}",
         f"Scale: preset {study.preset}{_recipe(study)}. {'Seeds' if several else 'Seed'} {seeds}. {device_name(run.device)}.",
         f"Mean [{LEVEL:.0%} interval] over {over}.",
