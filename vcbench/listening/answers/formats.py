@@ -113,7 +113,8 @@ def _own(result: Session) -> Iterator[dict[str, Any]]:
         waited = answer.rated - answer.shown if answer.rated and answer.shown else None
         yield {
             "listener": result.participant or str(result.listener), "sheet": str(result.listener),
-            "session": result.session, "page": answer.page, "clip": answer.clip, "position": float(answer.position), "rating": float("nan") if answer.rating is None else float(answer.rating),
+            "session": result.session, "page": answer.page, "clip": answer.clip, "position": float(answer.position),
+            "rating": float("nan") if answer.rating is None else float(answer.rating),
             "heard": answer.heard, "plays": answer.plays, "shown": answer.shown, "rated": answer.rated,
             "seconds": waited.total_seconds() if waited is not None else None, "plain": False,
         }  # fmt: skip
