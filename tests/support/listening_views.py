@@ -55,6 +55,7 @@ def views(page: Any, bundle: Bundle, results: Path, language: str) -> Iterator[s
         yield "begin"
         go_to(page, 6 + training)
         yield "rating"
+        page.route("https://panel.example/", lambda route: route.fulfill(status=204))  # the page stays
         go_to(page, 6 + training, stopped={"ending": {"url": "https://panel.example/"}})
         yield "stopped"
         page.goto(f"{server.address}?lang={language}&pid=bert")

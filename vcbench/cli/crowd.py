@@ -28,7 +28,9 @@ def serve(
         typer.Option(help="Serve a crowd: each participant gets a sheet on arrival. How to store their ids."),
     ] = None,
     quota: Annotated[int | None, typer.Option(help="Most participants; by default one per sheet.", min=1)] = None,
-    hold: Annotated[float | None, typer.Option(help="Minutes that a silent participant's sheet is kept; 60.")] = None,
+    hold: Annotated[
+        float | None, typer.Option(help="Minutes that a silent participant's sheet is kept; 60.", min=0.1)
+    ] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Admit nobody new.")] = False,
     completion: Annotated[str | None, typer.Option(help="Code or URL that participants get at the end.")] = None,
     screened_out: Annotated[str | None, typer.Option(help="Code or URL for who is stopped early.")] = None,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from vcbench.listening.answers.session import Session
+from vcbench.listening.answers.session import Session, read_session
 from vcbench.listening.collecting.files import make_folder, store
+from vcbench.listening.kinds import ListeningError
 
 PARTICIPANT = "participant_"  # prefix of a session of a participant; the others have a listener's number
 
@@ -36,17 +39,18 @@ class Collection:
             self._drop(result, before=None)
 
     def add_progress(self, result: Session, content: bytes) -> None:
-        """Store the state of an unfinished session durably, then remove its earlier ones."""
-        rated = sum(not answer.untouched for answer in (*result.training, *result.answers))
+        """Store the state of an unfinished session durably, then remove its earlier ones; one that is too late is ignored."""
+        if any(self.folder.glob(f"{PARTICIPANT}{result.participant}_{result.session}_*.json")):
+            return
+        name = f"{result.participant}_{result.session}_{_rank(result)}.json"
         self.progress.mkdir(exist_ok=True)
-        name = f"{result.participant}_{result.session}_{rated:06d}_{result.checksum[:16]}.json"
         store(self.progress / name, content)
-        self._drop(result, before=rated)
+        self._drop(result, before=name)
 
-    def _drop(self, result: Session, before: int | None) -> None:
-        """Remove a participant's states of a session with fewer ratings than `before`, or all of them."""
+    def _drop(self, result: Session, before: str | None) -> None:
+        """Remove the states of a participant's session that were earlier than the one with this name, or all of them."""
         for path in self.progress.glob(f"{result.participant}_{result.session}_*.json"):
-            if before is None or int(path.name.split("_")[2]) < before:
+            if before is None or path.name < before:
                 path.unlink(missing_ok=True)
 
     def finished(self) -> set[str]:
@@ -57,10 +61,41 @@ class Collection:
         """All files of one participant."""
         return [*self.folder.glob(f"{PARTICIPANT}{code}_*.json"), *self.progress.glob(f"{code}_*.json")]
 
-    def latest(self) -> Iterator[Path]:
-        """Every complete session, and of each other one the state with the most ratings."""
-        complete = sorted(path for path in self.folder.glob("*_*_*.json"))
-        sessions = {path.name.rsplit("_", 2)[1] for path in complete}
-        states = {path.name.split("_")[1]: path for path in sorted(self.progress.glob("*.json"))}
-        yield from complete
-        yield from (path for session, path in states.items() if session not in sessions)
+    def sessions(self) -> Iterator[Session]:
+        """Every complete session, and of each other one the state with the most ratings.
+
+        Raises:
+            ListeningError: no such folder, or a damaged file in it.
+        """
+        if not self.folder.is_dir():
+            raise ListeningError(
+                f"{self.folder} is not a folder. Give the folder of answers that `vcbench listen serve` writes."
+            )
+        complete = sorted(self.folder.glob("*_*_*.json"))
+        done = {path.name.rsplit("_", 2)[1] for path in complete}
+        begun = dict.fromkeys(path.name.split("_")[1] for path in sorted(self.progress.glob("*_*_*.json")))
+        yield from map(_read, complete)
+        for session in begun:
+            if session not in done:
+                yield from self._latest(session)
+
+    def _latest(self, session: str) -> Iterator[Session]:
+        """The latest state of a session; none if it is gone."""
+        while states := sorted(self.progress.glob(f"*_{session}_*.json")):
+            with suppress(FileNotFoundError):  # the server has a newer one by now
+                yield _read(states[-1])
+                return
+
+
+def _read(path: Path) -> Session:
+    try:
+        return read_session(path.read_bytes())
+    except ListeningError as error:
+        raise ListeningError(f"{path}: {error}") from error
+
+
+def _rank(result: Session) -> str:
+    """Sorts the states of a session, whatever order they arrive in: by ratings, by the last change of one, then by arrival."""
+    times = [answer.rated for answer in (*result.training, *result.answers) if answer.rated is not None]
+    latest = max(times).timestamp() if times else 0.0
+    return f"{len(times):06d}-{max(latest, 0.0):015.3f}-{time.time_ns():020d}"

@@ -30,8 +30,8 @@ class Crowd(Strict):
     quota: int | None = Field(None, ge=1)
     hold: float = Field(60.0, gt=0)
     closed: bool = False
-    completion: str | None = Field(None, max_length=500)
-    screened_out: str | None = Field(None, max_length=500)
+    completion: str | None = None
+    screened_out: str | None = None
     headphones: Literal["off", "record", "require"] = "off"
     hearing: bool = False
     stop_after: int | None = Field(None, ge=1)

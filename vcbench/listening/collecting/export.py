@@ -11,7 +11,7 @@ import pandas as pd
 from vcbench.base.escape import csv
 from vcbench.base.files import write_text
 from vcbench.listening.answers.key import Key
-from vcbench.listening.answers.session import Session, read_session
+from vcbench.listening.answers.session import Session
 from vcbench.listening.collecting.collection import Collection
 from vcbench.listening.collecting.register import Person, Register
 from vcbench.listening.kinds import ListeningError
@@ -30,30 +30,15 @@ def export(results: Path, out: Path, key: Key | None = None) -> int:
         key: adds what each clip is; without it the table is as blind as the bundle.
 
     Raises:
-        ListeningError: no answers, or a damaged session.
+        ListeningError: no answers, or a damaged file.
     """
     people = Register(results).people() if (results / "participants").is_dir() else {}
-    rows = [row for path in _sessions(results) for row in _rows(_read(path), people, key)]
+    rows = [row for result in Collection(results).sessions() for row in _rows(result, people, key)]
     if not rows:
         raise ListeningError(f"There are no answers in {results}.")
     table = pd.DataFrame(rows, columns=COLUMNS + (KEY_COLUMNS if key else []))
     write_text(out, csv(table.astype({name: "Int64" for name in ("rating", "headphones_right", "headphones_trials")})))
     return len(table)
-
-
-def _sessions(results: Path) -> list[Path]:
-    if not results.is_dir():
-        raise ListeningError(
-            f"{results} is not a folder. Give the folder of answers that `vcbench listen serve` writes."
-        )
-    return list(Collection(results).latest())
-
-
-def _read(path: Path) -> Session:
-    try:
-        return read_session(path.read_bytes())
-    except ListeningError as error:
-        raise ListeningError(f"{path}: {error}") from error
 
 
 def _rows(result: Session, people: dict[str, Person], key: Key | None) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from vcbench.listening.collecting.server import Serving, make_server
 from vcbench.listening.collecting.study import Accepted, Study
 from vcbench.listening.kinds import ListeningError
 
+ARRIVAL = "scripts/arrival.js"
 __all__ = ["make_crowd", "make_study", "serve"]
 
 
@@ -18,8 +19,12 @@ def make_study(bundle: Bundle, results: Path, crowd: Crowd, key: Path | None = N
     """A study with the traps of its key.
 
     Raises:
-        ListeningError: participants are to be stopped by traps that nobody knows.
+        ListeningError: an old bundle, or participants are to be stopped by traps that nobody knows.
     """
+    if ARRIVAL not in bundle.files:
+        raise ListeningError(
+            f"{bundle.folder} was built by an older vcbench, whose page knows no crowd. Build the test again."
+        )
     traps: Accepted = {}
     if key is not None:
         gold = open_key(key, bundle.folder).gold

@@ -8,11 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from vcbench.listening.answers.bundle import Bundle
-from vcbench.listening.answers.session import read_session
 from vcbench.listening.collecting.collection import Collection
 from vcbench.listening.collecting.crowd import Crowd
 from vcbench.listening.collecting.register import Person, Register, State, utc_now
-from vcbench.listening.kinds import ListeningError
 
 
 @dataclass(frozen=True)
@@ -61,13 +59,9 @@ def look(bundle: Bundle, results: Path, hold: float = Crowd().hold) -> Status:
         hold: minutes, as given to the server.
 
     Raises:
-        ListeningError: no such folder.
+        ListeningError: no such folder, or a damaged file in it.
         DamagedFile: a participant's file is not what was written.
     """
-    if not results.is_dir():
-        raise ListeningError(
-            f"{results} is not a folder. Give the folder of answers that `vcbench listen serve` writes."
-        )
     collection = Collection(results)
     finished = collection.finished()
     people: list[tuple[Person, State]] = []
@@ -78,8 +72,8 @@ def look(bundle: Bundle, results: Path, hold: float = Crowd().hold) -> Status:
         clip for sheet in bundle.sheets.values() for one in sheet["rounds"] for shown in one for clip in shown["order"]
     )
     given: Counter[str] = Counter()
-    for path in collection.latest():
-        given.update(answer.clip for answer in read_session(path.read_bytes()).answers if not answer.untouched)
+    for result in collection.sessions():
+        given.update(answer.clip for answer in result.answers if not answer.untouched)
     ratings = {clip: given[clip] for clip in planned}
     complete = sum(1 for _ in results.glob("*_*_*.json"))
     return Status(people, complete, ratings, dict(planned), utc_now())

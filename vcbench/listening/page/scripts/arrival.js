@@ -10,6 +10,8 @@
   const ID = /^[A-Za-z0-9][A-Za-z0-9._@:+~-]{0,99}$/; // as the server accepts them
   const PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"; // MTurk shows the page before the worker accepts
 
+  const PATIENCE = 10_000; // ms until the page goes back by itself
+
   /** {pid, study, session} of an address; what it lacks, or what is not an id, is null. */
   vcbench.identity = (asked) => {
     const first = (names) => names.map((name) => asked.get(name)?.trim()).find((value) => value && ID.test(value)) ?? null;
@@ -52,7 +54,7 @@
 
   function askForId(app, enter) {
     const input = element("input", {
-      id: "listener", autocomplete: "off", autocapitalize: "off", spellcheck: "false", required: true,
+      id: "listener", class: "long", autocomplete: "off", autocapitalize: "off", spellcheck: "false", required: true,
       oninput: () => { if (right()) input.removeAttribute("aria-invalid"); vcbench.recheck(); },
     });
     const right = () => ID.test(input.value.trim());
@@ -78,7 +80,9 @@
     }
     if (!ending?.url) return [];
     const fill = (_, name) => encodeURIComponent(app.identity?.[name] ?? "");
-    const link = element("a", { class: "primary", href: ending.url.replace(/\{(pid|study|session)\}/g, fill) }, text("ending.return"));
+    const href = ending.url.replace(/\{(pid|study|session)\}/g, fill);
+    const link = element("a", { class: "primary", href }, text("ending.return"));
+    setTimeout(() => { location.href = href; }, PATIENCE);
     return [element("p", {}, text("ending.url")), element("div", { class: "buttons" }, link)];
   };
 

@@ -36,7 +36,7 @@
 
     function sent() {
       next.hidden = Boolean(vcbench.crowd); // a participant has a device of their own
-      tell("finish.sent");
+      tell(session.state.ending ? "finish.arrived" : "finish.sent");
       end.replaceChildren(...vcbench.ending(app, session.state.ending));
     }
 
@@ -46,7 +46,7 @@
       try {
         const reply = await send(session);
         session.state.sent = true;
-        session.state.ending = reply.ending ?? null;
+        session.state.ending = Object.keys(reply.ending ?? {}).length ? reply.ending : null;
         app.save();
         sent();
       } catch (error) {

@@ -166,7 +166,7 @@
   /** Somebody who came to an end elsewhere, or whose browser has forgotten it. */
   function done(arrival) {
     if (arrival.state === "stopped") return vcbench.pages.stopped(app, arrival);
-    show(text("finish.heading"), element("p", {}, text("finish.sent")), ...vcbench.ending(app, arrival.ending));
+    show(text("finish.heading"), element("p", {}, text("finish.arrived")), ...vcbench.ending(app, arrival.ending));
   }
 
   const store = new vcbench.Store(data.manifest.id, taken);
