@@ -46,8 +46,17 @@ def test_every_view_is_accessible(
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate(WIDER) == [], (name, width)
             assert page.evaluate(TARGETS) == [], (name, width)
-        assert findings(page) == [], name
+            assert findings(page) == [], (name, width)
     assert len(seen) == 13
+
+
+def test_the_checks_find_what_is_wrong(page: Any, bundles: dict[str, Bundle]) -> None:
+    page.goto((bundles["mos"].folder / "index.html").as_uri())
+    heading(page, "Welcome")
+    page.evaluate("document.querySelector('label[for=listener]').remove()")
+    page.evaluate("document.querySelector('main').style.width = '2000px'")
+    assert [one for one in findings(page) if one.startswith("critical: label")]
+    assert page.evaluate(WIDER) != []
 
 
 def test_dark_is_dark_and_light_is_light(page: Any, bundles: dict[str, Bundle]) -> None:

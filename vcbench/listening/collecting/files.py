@@ -52,8 +52,8 @@ def _flush_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path, alone: bool) -> Iterator[None]:
-    """Hold a folder's lock: `alone`, or together with others who are not alone."""
-    with (folder / ".lock").open("ab") as file:
+def locked(path: Path, alone: bool) -> Iterator[None]:
+    """Hold a lock, a file that is made if need be: `alone`, or together with others who are not alone."""
+    with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield

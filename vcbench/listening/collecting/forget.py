@@ -33,7 +33,7 @@ def forget(results: Path, who: str) -> int:
         if re.fullmatch(ID, who) is None:
             raise ListeningError(f"{who!r} is not an id that a participant can have.")
         code = Coder(register.folder).code(who)
-    with locked(register.folder, alone=True):
+    with locked(register.files, alone=True):
         files = collection.of(code)
         if register.path(code).is_file():
             files.append(register.path(code))

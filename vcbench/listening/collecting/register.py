@@ -56,6 +56,8 @@ class Register:
     def __init__(self, results: Path, now: Callable[[], datetime] = utc_now) -> None:
         self.folder = results / "participants"
         self.forgotten = self.folder / "forgotten"
+        self.arrivals = self.folder / ".arrivals"  # held by who gives out a sheet
+        self.files = self.folder / ".files"  # held alone by who deletes, together by who writes
         self.now = now
         self._known: dict[str, tuple[tuple[int, int, int], Person]] = {}
 

@@ -50,7 +50,7 @@ class Study:
             ``listener`` (sheet); at an end ``ending``.
         """
         code = self.coder.code(identity.pid)
-        with locked(self.register.folder, alone=True):
+        with locked(self.register.arrivals, alone=True), locked(self.register.files, alone=False):
             if self.register.has_forgotten(code):
                 return {"state": "closed"}
             person = self.register.find(code)
@@ -86,7 +86,7 @@ class Study:
             ListeningError: nobody with this sheet has arrived.
         """
         code = result.participant or ""
-        with locked(self.register.folder, alone=False):
+        with locked(self.register.files, alone=False):
             if code and self.register.has_forgotten(code):
                 raise Forgotten("The data of this participant were deleted; nothing more is stored.")
             person = self.register.find(code) if code else None
