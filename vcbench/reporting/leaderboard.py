@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
 from vcbench.api.scores import ALL, Column
+from vcbench.reporting.speakers import few_speakers
 from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 
 if TYPE_CHECKING:
-    from vcbench.run.run import Run
+    from vcbench.run.config import RunConfig
+    from vcbench.speech.utterance import Corpus
 
 CELL_FIELDS = ["condition", "system", "column", "mean", "low", "high", "count", "rank", "best"]
 COMPARISON_FIELDS = ["condition", "column", "first", "second", "difference", "low", "high", "p", "p_holm", "better"]
@@ -54,8 +56,25 @@ class Leaderboard:
         return list(dict.fromkeys([ALL, *found]))
 
 
+class Tabulated(Protocol):
+    """What is tabulated: a run, or several together."""
+
+    @property
+    def config(self) -> RunConfig:
+        """Only its name and seed are used."""
+
+    @property
+    def corpus(self) -> Corpus: ...
+    @property
+    def systems(self) -> list[str]: ...
+    @property
+    def rows(self) -> list[str]: ...
+    @property
+    def outcomes(self) -> pd.DataFrame: ...
+
+
 def build(
-    run: Run,
+    run: Tabulated,
     scores: pd.DataFrame,
     columns: Mapping[str, Column],
     notes: Iterable[tuple[Sequence[str], str]] = (),
@@ -64,7 +83,6 @@ def build(
     """Tabulate a run's scores, over all conditions and in each.
 
     Args:
-        run: only its name, corpus, rows, outcomes and seed are used.
         scores: a row per score: `system, column, trial, condition, value, weight, source_speaker, target_speaker`.
         columns: those of the metrics, in the order of the table.
         notes: (columns, footnote), e.g. model, revision and settings; without columns it is about the whole table.
@@ -76,9 +94,10 @@ def build(
     _refuse_unknown(scores, "column", columns)
     _refuse_unknown(scores, "system", run.rows)
     cells, comparisons = _cells(run, scores, columns)
+    shown = [name for name, about in columns.items() if not about.exact]
     return Leaderboard(
         name=run.config.name,
-        corpus=run.corpus.name,
+        corpus=run.corpus.title,
         synthetic=run.corpus.synthetic,
         systems=tuple(run.systems),
         references=tuple(row for row in run.rows if row not in run.systems),
@@ -87,12 +106,12 @@ def build(
         counts=_counts(run.outcomes, run.rows),
         comparisons=_stack(comparisons, COMPARISON_FIELDS),
         unavailable=dict(unavailable or {}),
-        notes=tuple((tuple(about), text) for about, text in notes),
+        notes=(*((tuple(about), text) for about, text in notes), *(((), line) for line in few_speakers(scores, shown))),
     )
 
 
 def _cells(
-    run: Run, scores: pd.DataFrame, columns: Mapping[str, Column]
+    run: Tabulated, scores: pd.DataFrame, columns: Mapping[str, Column]
 ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
     """Cells and comparisons of every column, over all conditions and in each."""
     cells, comparisons = [], []
@@ -113,10 +132,11 @@ def _column(
     """Cells and comparisons of one column in one condition."""
     records: list[dict[str, Any]] = []
     by_row = dict(tuple(table.groupby("system", sort=False)))
+    bounds = about.bounds(table["value"])
     for row in (name for name in rows if name in by_row):
         part = by_row[row]
         speakers = part["source_speaker"].tolist(), part["target_speaker"].tolist()
-        interval = weighted_mean_interval(part["value"], part["weight"], *speakers, seed=seed)
+        interval = weighted_mean_interval(part["value"], part["weight"], *speakers, seed=seed, bounds=bounds)
         records.append({"system": row, **asdict(interval)})
     compared = [name for name in systems if name in by_row]
     comparisons = compare_pairs(table[table["system"].isin(compared)], about.higher_is_better, compared, seed=seed)
