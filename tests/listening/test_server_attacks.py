@@ -15,7 +15,7 @@ import pytest
 from tests.support.listening_helpers import make_run, make_session, signed
 from tests.support.listening_server import Client, Server
 from vcbench.listening.answers.bundle import Bundle
-from vcbench.listening.answers.server import Collection
+from vcbench.listening.collecting.collection import Collection
 from vcbench.listening.design.build import build
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
@@ -231,7 +231,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         client = Client(server.port, tmp_path / "results")
         body = signed(make_session(bundle))
         with monkeypatch.context() as patch:
-            patch.setattr("vcbench.listening.answers.server.os.fsync", full)
+            patch.setattr("vcbench.listening.collecting.files.os.fsync", full)
             status, reply = client.ask("POST", "/answers", body)
         assert (status, reply) == (503, b'{"error":"the server cannot store them: No space left on device"}')
         assert client.kept() == []
@@ -241,4 +241,4 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 def test_results_that_cannot_be_a_folder_are_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"file cannot be used: .*choose another folder"):
-        Collection(tmp_path / "file")
+        Collection(tmp_path / "file").start()

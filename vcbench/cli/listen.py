@@ -10,9 +10,14 @@ import typer
 from vcbench.base.console import say
 from vcbench.base.errors import UserError
 from vcbench.base.escape import terminal
+from vcbench.cli import crowd
 from vcbench.cli.options import AllowCode, RunFolder, console
 
 app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
+app.command("serve")(crowd.serve)
+app.command("status")(crowd.status)
+app.command("export")(crowd.export)
+app.command("forget")(crowd.forget)
 
 
 @app.command("build")
@@ -37,7 +42,7 @@ def listen_build(
     contrast: Annotated[
         str | None, typer.Option(help="The two rows of the primary comparison, separated by a comma.")
     ] = None,
-    language: Annotated[str, typer.Option(help="Language of the page and of webMUSHRA's files: en or de.")] = "en",
+    language: Annotated[str, typer.Option(help="Language of the page and of webMUSHRA's files: en, de or ar.")] = "en",
     consent: Annotated[Path | None, typer.Option(help="File with the consent text, instead of a template.")] = None,
     collector: Annotated[str | None, typer.Option(help="URL to which the page sends answers.")] = None,
     allow_code: AllowCode = False,
@@ -55,23 +60,6 @@ def listen_build(
     )  # fmt: skip
     key = build(Run.open(folder), test, out, options)
     say(console, f"Wrote {out}. The key is {key}: do not give it to listeners.")
-
-
-@app.command("serve")
-def listen_serve(
-    bundle: Annotated[Path, typer.Argument(help="Folder that `listen build` wrote.")],
-    results: Annotated[Path, typer.Option(help="Folder for the answers, one file per session.")],
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines.")] = "127.0.0.1",
-) -> None:
-    """Serve a listening test and collect its answers."""
-    try:
-        from vcbench.listening.answers import server
-    except ModuleNotFoundError as error:
-        raise UserError(f"The server of listening tests needs {error.name}: pip install 'vcbench[listen]'.") from error
-
-    say(console, f"Serving {bundle} at http://{host}:{port}/; answers go to {results}. Press Ctrl-C to stop.")
-    server.serve(bundle, results, host, port)
 
 
 @app.command("analyse")
