@@ -83,20 +83,37 @@ def run(
     runs: Root = Path("runs"),
     strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, on the same trials.")] = 1,
+    repeated: Annotated[
+        Path | None, typer.Option("--from", help="Repeat this run, and say where the table differs from its table.")
+    ] = None,
     download: Download = False,
     allow_code: AllowCode = False,
 ) -> None:
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
 
     Every stage saves its files in the run's folder. If interrupted, run the command again: it skips finished work and
-    continues. Use --name, --corpus and --set for other corpora and settings.
+    continues. Use --name, --corpus and --set for other corpora and settings. `--config RUN/run.toml` starts from a run's
+    settings instead of a preset; `--from RUN` repeats it in a new folder.
     """
+    from vcbench.cli.repeat import repeat
     from vcbench.cli.verbs import download_corpus, print_board, run_all, run_seeds
     from vcbench.run.selection import open_run
 
     started = time.perf_counter()
     if download:
         download_corpus(corpus, corpus_root)
+    if repeated:
+        given = {"--systems": systems != "all", "--preset": preset != "quick", "--corpus": corpus, "--config": config}
+        repeat(
+            repeated,
+            [*filter(given.get, given), *(["--seeds"] * (seeds > 1))],
+            name,
+            assignments,
+            corpus_root,
+            runs,
+            strict,
+        )
+        return
     opened = open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs)
     board = run_all(opened, strict, console)
     print_board(board, opened, console, time.perf_counter() - started)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +9,7 @@ from rich.table import Table
 
 from vcbench.base.console import say
 from vcbench.base.escape import terminal
+from vcbench.base.machine import command_line
 from vcbench.studies import study
 from vcbench.studies.file import names, read
 from vcbench.studies.plots import write_plots
@@ -47,7 +46,7 @@ def run(
     finished = run_study(resolved, seeds, runs, folder, console)
     write_tables(finished, folder)
     write_plots(finished.results, folder)
-    write_record(finished, folder / "study.json", shlex.join(["vcbench", *sys.argv[1:]]))
+    write_record(finished, folder / "study.json", command_line())
     for line in header(finished):
         say(console, line)
     for table in render(finished):
