@@ -15,7 +15,8 @@ from vcbench.studies.file import names, read
 from vcbench.studies.plots import write_plots
 from vcbench.studies.record import write_record
 from vcbench.studies.run import run_study, shared_folder
-from vcbench.studies.tables import foot, header, render, write_tables
+from vcbench.studies.tables import foot, header, render
+from vcbench.studies.write import write_tables
 
 
 def describe() -> Table:
@@ -49,7 +50,7 @@ def run(
     write_record(finished, folder / "study.json", command_line())
     for line in header(finished):
         say(console, line)
-    for table in render(finished):
+    for table in render(finished, console.width):
         console.print(table)
     for line in foot(finished):
         say(console, line)

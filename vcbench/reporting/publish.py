@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 def write_leaderboard(board: Leaderboard, files: RunFolder) -> None:
     """Write leaderboard.md, .csv, .json and .tex, each completely or not at all."""
-    from vcbench.reporting.formats import latex, long_table, markdown, plain
+    from vcbench.reporting.formats import long_table, markdown, plain
+    from vcbench.reporting.latex_board import latex
 
     write_text(files.leaderboard("md"), markdown(board))
     write_text(files.leaderboard("tex"), latex(board))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from vcbench.api.scores import Column
 from vcbench.base.escape import markdown
@@ -42,3 +42,29 @@ def number(value: float, column: Column) -> str:
 def ordinal(rank: int) -> str:
     ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
     return f"{rank}{ending}"
+
+
+def pack(
+    widths: Sequence[float], limit: float, names: float, extra: float = 0, joined: Sequence[bool] = ()
+) -> Iterator[list[int]]:
+    """The columns of each part of a table that is cut to fit, as indices.
+
+    Args:
+        names: width of the column of names, which every part has.
+        extra: further width that the first part needs.
+        joined: of each column, whether it stays with the one before it.
+    """
+    part: list[int] = []
+    used = names + extra
+    unit: list[int] = []
+    for index in range(len(widths)):
+        unit.append(index)
+        if index + 1 < len(joined) and joined[index + 1]:
+            continue
+        needed = sum(widths[one] for one in unit)
+        if part and used + needed > limit:
+            yield part
+            part, used = [], names
+        part, used, unit = [*part, *unit], used + needed, []
+    if part:
+        yield part
