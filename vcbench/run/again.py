@@ -9,11 +9,12 @@ from typing import Any
 
 from vcbench.base.settings import lay_over
 from vcbench.run.config import RunConfig, parse, plain
+from vcbench.run.extend import WHERE_ONLY
 from vcbench.run.folder import RunError
 from vcbench.run.run import Run
 from vcbench.run.selection import corpus_overlay, require_usable
 
-ALLOWED = ("device", "workers", "name", "corpus.root")  # where it computes, and where its data lie
+ALLOWED = (*WHERE_ONLY, "corpus.root")  # where it computes, and where its data lie
 
 
 def repeat_run(folder: Path, name: str | None, assignments: list[str] | None, root: Path | None, runs: Path) -> Run:
@@ -21,7 +22,7 @@ def repeat_run(folder: Path, name: str | None, assignments: list[str] | None, ro
 
     Args:
         name: of the new run; by default the old one's with ``-again``.
-        assignments: device, workers, corpus.root.
+        assignments: of keys that decide no number.
         root: the corpus's folder, where it has moved.
 
     Raises:
@@ -47,7 +48,7 @@ def _require_same(before: dict[str, Any], config: RunConfig, folder: Path) -> No
     if changed:
         raise RunError(
             f"--from repeats {folder} as it was; {', '.join(sorted(changed))} would change. It allows --set for "
-            f"{', '.join(ALLOWED[:2])} and {ALLOWED[-1]}. For other settings: --config {folder / 'run.toml'} --set KEY=VALUE."
+            f"device, workers, engine, address and corpus.root. For other settings: --config {folder / 'run.toml'} --set KEY=VALUE."
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vcbench.base.files import write_json
+from vcbench.base.state import write_state
 from vcbench.listening.design.design import HIDDEN, Design, ListenerSheet, plan
 from vcbench.listening.design.package import write_package
 from vcbench.listening.design.plan import dump, make_plan
@@ -207,8 +207,8 @@ def _write_key(
             if place != OPENING
         },
     }
-    write_json(folder / "key.json", key)
-    write_json(folder / "gold.json", _gold(design, ids, codes))
+    write_state(folder / "key.json", key)
+    write_state(folder / "gold.json", _gold(design, ids, codes))
 
 
 def _gold(design: Design, ids: list[str], codes: Codes) -> dict[str, Any]:

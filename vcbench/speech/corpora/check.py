@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from vcbench.base.state import find_state, write_state
+from vcbench.base.state import find_state, write_memo
 from vcbench.speech import audio
 from vcbench.speech.utterance import Corpus, CorpusError
 
@@ -129,4 +129,4 @@ def _read_cache(cache: Path | None) -> dict[str, list]:
 
 def _write_cache(cache: Path, known: dict[str, list], results: dict[Path, tuple[float, str]]) -> None:
     files = {str(path): [*_stamp(path), *result] for path, result in results.items() if path.is_file()}
-    write_state(cache, {"version": VERSION, "files": known | files})
+    write_memo(cache, {"version": VERSION, "files": known | files})
