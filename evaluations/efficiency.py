@@ -22,6 +22,10 @@ class Efficiency(Metric):
     """Parameters, training time, real-time factors, memory. One row per figure and system, with the condition `all`."""
 
     name = "efficiency"
+    summary = (
+        "Counts parameters and measures time and memory of training, and how long conversion takes per "
+        "second of speech."
+    )
     columns: ClassVar[dict[str, Column]] = {
         "parameters": Column("Parameters (millions)", False, 2, exact=True),
         "training_seconds": Column("Training (s)", False, 0, clocked=True),

@@ -14,8 +14,9 @@ from vcbench import __version__
 from vcbench.base.console import say
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.base.files import PLACE
-from vcbench.cli import bench, listen, lists, reports
+from vcbench.cli import bench, complete, conversion, listen, lists, papers, reports
 from vcbench.cli.options import (
+    EXIT_FAILURES,
     AllowCode,
     Assignments,
     ConfigFiles,
@@ -41,7 +42,7 @@ app.add_typer(listen.app, name="listen")
 app.add_typer(bench.app, name="bench")
 
 errors = Console(stderr=True)
-EXIT_USER_ERROR, EXIT_FAILURES, EXIT_INTERRUPTED = 2, 3, 130
+EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130
 
 
 def main() -> None:
@@ -152,30 +153,6 @@ def train(folder: RunFolder, systems: Systems = "all", allow_code: AllowCode = F
 
 
 @app.command()
-def convert(
-    source: Annotated[Path, typer.Argument(help="Recording to convert.")],
-    target: Annotated[list[Path], typer.Option("--target", help="Recording of the target voice; more may follow.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="FLAC or WAV file to write.")],
-    system: Annotated[str | None, typer.Option(help="A system of the run.")] = None,
-    folder: Annotated[Path | None, typer.Option("--run", help="The run that trained it.")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Instead of --run and --system: a checkpoint.safetensors, e.g. an imported one.")
-    ] = None,
-    more_targets: Annotated[list[Path] | None, typer.Argument(help="More recordings of the target.")] = None,
-    allow_code: AllowCode = False,
-) -> None:
-    """Convert any recording to any voice: SOURCE.wav --target REF.wav [REF2.wav ...] -o OUT.wav.
-
-    Use a system of a run (--run, --system), with the run's vocoder, or only a checkpoint, with Griffin-Lim.
-    """
-    from vcbench.stages.convert_files import convert_files, open_converter
-
-    converter = open_converter(folder, system, checkpoint)
-    convert_files(converter, source, [*target, *(more_targets or [])], output)
-    say(console, f"Wrote {output}")
-
-
-@app.command()
 def score(
     table: Annotated[Path, typer.Argument(help="CSV: system, converted, source, target; see below.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables, the scores and copies of the recordings.")],
@@ -204,7 +181,10 @@ def score(
 
 @app.command()
 def study(
-    name: Annotated[str | None, typer.Argument(help="A study's name, or the path of a .toml file.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A study's name, or the path of a .toml file.", autocompletion=complete.studies),
+    ] = None,
     preset: Preset = "quick",
     corpus: CorpusName = None,
     corpus_root: CorpusRoot = None,
@@ -231,29 +211,7 @@ def study(
     run(name, preset, config, overlay, seeds, workers, runs, out, console)
 
 
-@app.command("import")
-def import_checkpoint(
-    system: Annotated[str, typer.Argument(help="The system of the published checkpoint, e.g. again-vc.")],
-    file: Annotated[Path, typer.Argument(help="The published checkpoint.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write checkpoint.safetensors to.")],
-    activation: Annotated[
-        str | None, typer.Option(help="The activation it was trained with, which the file does not record: sigmoid.")
-    ] = None,
-    alpha: Annotated[float | None, typer.Option(help="The sigmoid's factor; 0.1 by default.")] = None,
-    gru_over_time: Annotated[
-        bool,
-        typer.Option(help="Run the GRU over time; the published weights were trained with it running over the batch."),
-    ] = False,
-) -> None:
-    """Convert a checkpoint of a system's published code to vcbench's format, without running code from the file.
-
-    Use the result with `vcbench convert SOURCE.wav --checkpoint DIR/checkpoint.safetensors --target REF.wav -o OUT.wav`.
-    """
-    from vcbench.stages.import_checkpoint import import_checkpoint
-
-    settings = {"activation": activation, "alpha": alpha, "gru_over_batch": False if gru_over_time else None}
-    say(console, f"Wrote {import_checkpoint(system, file, output, settings)}")
-
-
+app.add_typer(conversion.app)
 app.add_typer(reports.app)
+app.add_typer(papers.app)
 app.add_typer(lists.app)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vcbench.base import escape
-from vcbench.reporting.text import pack
+from vcbench.reporting.text import NOT_MEASURED, pack
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ FITS = {
 PACKAGES = r"\usepackage{array,booktabs,rotating}"
 GAP = 8.0  # between two columns: twice \tabcolsep
 LINE, BELOW, HEAD = 11.5, 8.5, 60.0  # heights of a row, of its second line, and of caption and rules
-TITLE = 16  # characters of a line in a column's title
+TITLE = 13  # characters of a line in a column's title
 NARROW, WIDE, WIDEST = set("iljtfrI.,;:!'|()[]/- "), set("m%w"), set("MW@")
-SMALL, SCRIPT = 9.3, 8.0  # points of an em: small sizes of Computer Modern are wider than their names say
+SMALL, SCRIPT = 8.5, 7.3  # points of an em: those of Computer Modern's small sizes, fitted to `_character`
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ def floats(
     parts = [
         (part, chunk)
         for part in _by_width(columns, rows, fit, first)
-        for chunk in _by_height([row for row in rows if any(row.cells[k].figure for k in part)], fit)
+        for chunk in _by_height(
+            [row for row in rows if any(row.cells[k].figure.strip(NOT_MEASURED) for k in part)], fit
+        )
     ]
     for number, (part, chunk) in enumerate(parts, start=1):
         several = len(parts) > 1

@@ -96,7 +96,19 @@ def plain_notes(board: Leaderboard) -> list[str]:
             "Detectable: the smallest difference between two systems that these trials would show with 80% power "
             "(median over the pairs, at the strictest step of the correction)."
         )
-    return [*lines, *_common(board), *(text for columns, text in board.notes if not columns)]
+    return [*lines, *_left_out(board), *_common(board), *(text for columns, text in board.notes if not columns)]
+
+
+def _left_out(board: Leaderboard) -> Iterator[str]:
+    """Why reference rows are not in tables of columns in which only systems have values."""
+    pooled = board.cells[board.cells["condition"] == ALL]
+    filled = {row: set(pooled.loc[pooled["system"] == row, "column"]) for row in (*board.systems, *board.references)}
+    of_systems = set.union(set(), *(filled[row] for row in board.systems))
+    lacking = {row: of_systems - filled[row] for row in board.references}
+    if board.systems and (common := set.intersection(of_systems, *lacking.values())) and any(lacking.values()):
+        titles = "; ".join(column.title for name, column in board.columns.items() if name in common and column.main)
+        rows = ", ".join(board.references)
+        yield f"No value for {rows}, which no system made: {titles}. Tables of such columns alone leave these rows out."
 
 
 def _common(board: Leaderboard) -> Iterator[str]:
