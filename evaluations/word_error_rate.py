@@ -1,8 +1,9 @@
 """Word and character error rate of a speech recogniser's transcript.
 
-Whisper transcribes the recording; openai-whisper's normaliser is applied to transcript and reference; jiwer aligns them. English has
-a normaliser of its own (numbers, contractions, spelling, punctuation, case); that of other languages removes punctuation and case,
-and in languages that write no spaces makes every letter a word, as in Whisper's paper. There are two references, in separate columns, never mixed:
+Whisper transcribes the recording; openai-whisper's normaliser is applied to transcript and reference; jiwer aligns them. English
+has a normaliser of its own (numbers, contractions, spelling, punctuation, case); that of other languages removes punctuation and
+case, and in languages that write no spaces makes every letter a word, as in Whisper's paper.
+There are two references, in separate columns, never mixed:
 
 - the text of the corpus (`wer`, `cer`): only for recordings whose corpus gives a text;
 - the same recogniser's transcript of the real recording of the same words (`wer_recognised`, `cer_recognised`): for all. It

@@ -27,6 +27,7 @@ FITS = {
     "landscape": Fit("sidewaystable*", 540, 310),
 }
 PACKAGES = r"\usepackage{array,booktabs,rotating}"
+MANY = r"\extrafloats{100}"  # LaTeX holds 52 floats that wait for a page
 GAP = 8.0  # between two columns: twice \tabcolsep
 LINE, BELOW, HEAD = 11.5, 8.5, 60.0  # heights of a row, of its second line, and of caption and rules
 TITLE = 13  # characters of a line in a column's title

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from vcbench.api.scores import ALL
 from vcbench.base import escape
-from vcbench.reporting.latex import FITS, PACKAGES, Fit, TexCell, TexColumn, TexRow, floats
+from vcbench.reporting.latex import FITS, MANY, PACKAGES, Fit, TexCell, TexColumn, TexRow, floats
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.tables import Cell, TextTable, footnotes, only, plain_notes, text_tables
 from vcbench.stats.scores import LEVEL
@@ -24,7 +24,7 @@ def latex(board: Leaderboard, columns: Sequence[str] = (), fit: str = "page") ->
     """
     chosen = only(board, columns) if columns else board
     printed = only(chosen, [name for name in chosen.columns if name not in chosen.unavailable], as_main=False)
-    lines = [f"% Leaderboard of {escape.one_line(board.name)}; needs {PACKAGES}", ""]
+    lines = [f"% Leaderboard of {escape.one_line(board.name)}; needs {PACKAGES}", MANY, ""]
     for table in text_tables(printed):
         lines += [*_floats(printed, table, FITS[fit]), ""]
     notes = [escape.tex(note) for note in plain_notes(printed)]

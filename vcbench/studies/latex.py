@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vcbench.base import escape
-from vcbench.reporting.latex import FITS, PACKAGES, TexCell, TexColumn, TexRow, floats, slug
+from vcbench.reporting.latex import FITS, MANY, PACKAGES, TexCell, TexColumn, TexRow, floats, slug
 from vcbench.stats.scores import LEVEL
 from vcbench.studies.run import Finished
 from vcbench.studies.study import Study
@@ -21,7 +21,7 @@ def latex(finished: Finished) -> str:
     columns = [TexColumn(name, joined=name == PAPER) for name in headings(study)[1:]]
     references = set(study.config.reference_rows)
     body = [TexRow(row[0], tuple(map(_tex_cell, row[1:])), row[0] in references) for row in rows(finished)]
-    lines = [f"% {escape.one_line(title)}; needs {PACKAGES}", ""]
+    lines = [f"% {escape.one_line(title)}; needs {PACKAGES}", MANY, ""]
     lines += floats(columns, body, f"{title}: means with {LEVEL:.0%} intervals.", study.name, fit, "cell")
     if study.claims:
         lines += ["", *_latex_claims(study, claim_rows(finished.results))]
