@@ -37,6 +37,7 @@ def test_what_would_make_another_run_is_refused(old: Run, tmp_path: Path) -> Non
 
 
 def test_imported_speech_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
     scored = made_up_run(tmp_path / "runs" / "made-up", ["one"], {"one": 0.5})
     with pytest.raises(RunError, match="Repeat it with `vcbench score`"):
         repeat_run(scored.folder, None, None, None, tmp_path)

@@ -24,9 +24,11 @@ from vcbench.cli.options import (
     CorpusRoot,
     Download,
     Preset,
+    Repeated,
     Root,
     RunFolder,
     RunName,
+    Strict,
     Systems,
     console,
 )
@@ -82,11 +84,9 @@ def run(
     config: ConfigFiles = None,
     assignments: Assignments = None,
     runs: Root = Path("runs"),
-    strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
+    strict: Strict = False,
     seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, on the same trials.")] = 1,
-    repeated: Annotated[
-        Path | None, typer.Option("--from", help="Repeat this run, and say where the table differs from its table.")
-    ] = None,
+    repeated: Repeated = None,
     download: Download = False,
     allow_code: AllowCode = False,
 ) -> None:
@@ -105,16 +105,8 @@ def run(
         download_corpus(corpus, corpus_root)
     if repeated:
         given = {"--systems": systems != "all", "--preset": preset != "quick", "--corpus": corpus, "--config": config}
-        repeat(
-            repeated,
-            [*filter(given.get, given), *(["--seeds"] * (seeds > 1))],
-            name,
-            assignments,
-            corpus_root,
-            runs,
-            strict,
-        )
-        return
+        others = [option for option, value in (given | {"--seeds": seeds > 1}).items() if value]
+        return repeat(repeated, others, name, assignments, corpus_root, runs, strict)
     opened = open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs)
     board = run_all(opened, strict, console)
     print_board(board, opened, console, time.perf_counter() - started)
@@ -159,7 +151,7 @@ def score(
     preset: Preset = "quick",
     config: ConfigFiles = None,
     assignments: Assignments = None,
-    strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
+    strict: Strict = False,
     allow_failures: Annotated[bool, typer.Option(help="Exit with 0 even if recordings are missing or broken.")] = False,
 ) -> None:
     """Score speech that vcbench did not convert, with the same metrics, reference rows and tables as a run.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,18 +14,24 @@ from vcbench.base.nouns import counted
 from vcbench.cli import complete
 from vcbench.cli.options import EXIT_FAILURES, AllowCode, console
 
+if TYPE_CHECKING:
+    from vcbench.stages.convert_files import Converter
+
 app = typer.Typer()
+
+
+Recordings = Annotated[
+    list[Path],
+    typer.Argument(
+        help="With -o: the recording to convert, then more recordings of the target. With --out-dir: recordings to convert, "
+        "or folders of them.",
+    ),
+]
 
 
 @app.command()
 def convert(
-    recordings: Annotated[
-        list[Path],
-        typer.Argument(
-            help="With -o: the recording to convert, then more recordings of the target. With --out-dir: recordings to convert, "
-            "or folders of them.",
-        ),
-    ],
+    recordings: Recordings,
     target: Annotated[list[Path], typer.Option("--target", help="Recording of the target voice; repeatable.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="FLAC or WAV file to write.")] = None,
     out_dir: Annotated[
@@ -50,21 +57,26 @@ def convert(
     if output:
         convert_files(open_converter(folder, system, checkpoint), recordings[0], [*target, *recordings[1:]], output)
         say(console, f"Wrote {output}")
-    else:
-        assert out_dir is not None
+    elif out_dir:
         plan = planned(recordings, target, out_dir)
-        converter = open_converter(folder, system, checkpoint)
-        failed = 0
-        for source, path in plan.items():
-            try:
-                convert_files(converter, source, target, path)
-                say(console, f"Wrote {path}")
-            except UserError as error:
-                failed += 1
-                say(console, (f"{source}:", "red"), f" {error}")
-        say(console, f"{counted(len(plan) - failed, 'recording')} converted, {failed} failed.")
-        if failed:
-            raise typer.Exit(EXIT_FAILURES)
+        convert_all(open_converter(folder, system, checkpoint), plan, target)
+
+
+def convert_all(converter: Converter, plan: Mapping[Path, Path], targets: Sequence[Path]) -> None:
+    """Convert every recording of a plan; what cannot be converted is named, and the exit code is then 3."""
+    from vcbench.stages.convert_files import convert_files
+
+    failed = 0
+    for source, path in plan.items():
+        try:
+            convert_files(converter, source, targets, path)
+            say(console, f"Wrote {path}")
+        except UserError as error:
+            failed += 1
+            say(console, (f"{source}:", "red"), f" {error}")
+    say(console, f"{counted(len(plan) - failed, 'recording')} converted, {failed} failed.")
+    if failed:
+        raise typer.Exit(EXIT_FAILURES)
 
 
 @app.command("import")

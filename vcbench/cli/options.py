@@ -43,6 +43,10 @@ CorpusName = Annotated[
 ]
 
 CorpusRoot = Annotated[Path | None, typer.Option("--corpus-root", help="Folder of the corpus.")]
+Strict = Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")]
+Repeated = Annotated[
+    Path | None, typer.Option("--from", help="Repeat this run, and say where the table differs from its table.")
+]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/quick.")]
 Download = Annotated[
     bool, typer.Option(help="Download the corpus to --corpus-root first, if it is published for download.")

@@ -52,19 +52,22 @@ def pack(
     Args:
         names: width of the column of names, which every part has.
         extra: further width that the first part needs.
-        joined: of each column, whether it stays with the one before it.
+        joined: of each column, whether it stays with the one before it, if both fit.
     """
+    units: list[list[int]] = []
+    for index, width in enumerate(widths):
+        stays = index < len(joined) and joined[index] and units
+        if stays and names + width + sum(widths[one] for one in units[-1]) <= limit:
+            units[-1].append(index)
+        else:
+            units.append([index])
     part: list[int] = []
     used = names + extra
-    unit: list[int] = []
-    for index in range(len(widths)):
-        unit.append(index)
-        if index + 1 < len(joined) and joined[index + 1]:
-            continue
+    for unit in units:
         needed = sum(widths[one] for one in unit)
         if part and used + needed > limit:
             yield part
             part, used = [], names
-        part, used, unit = [*part, *unit], used + needed, []
+        part, used = [*part, *unit], used + needed
     if part:
         yield part
