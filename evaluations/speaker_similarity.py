@@ -154,6 +154,7 @@ class Ge2eSimilarity(SpeakerSimilarity):
     """Similarity by GE2E, from resemblyzer's wheel."""
 
     name = "speaker_similarity_ge2e"
+    summary = "Measures the likeness of a voice to target and source: cosines of speaker embeddings by GE2E."
     key = "ge2e"
     speaker_encoder = "ge2e"
     encoder_class = Ge2e
@@ -164,6 +165,7 @@ class EcapaSimilarity(SpeakerSimilarity):
     """Similarity by ECAPA-TDNN, from the hub."""
 
     name = "speaker_similarity_ecapa"
+    summary = "Measures the likeness of a voice to target and source: cosines of speaker embeddings by ECAPA-TDNN."
     key = "ecapa"
     speaker_encoder = "ecapa"
     encoder_class = Ecapa
