@@ -26,7 +26,7 @@ class Efficiency(Metric):
         "parameters": Column("Parameters (millions)", False, 2, exact=True),
         "training_seconds": Column("Training (s)", False, 0),
         "training_steps": Column("Training steps", None, 0, main=False),
-        "conversion_factor": Column("Conversion, real-time factor", False, 4),
+        "conversion_factor": Column("Conversion, real-time factor", False, 4, role="speed"),
         "vocoder_factor": Column("Vocoder, real-time factor", False, 4, main=False),
         "peak_memory": Column("Peak memory of training (GiB)", False, 2, main=False),
     }

@@ -65,7 +65,9 @@ class DistilledNaturalness(OneOpinion):
     """DistillMOS, on a scale from 1 to 5."""
 
     name = "naturalness"
-    columns: ClassVar[dict[str, Column]] = {"distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2)}
+    columns: ClassVar[dict[str, Column]] = {
+        "distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2, role="naturalness")
+    }
 
     def check(self) -> None:
         weights.find("distillmos")
@@ -82,7 +84,7 @@ class DnsMos(AudioMetric):
 
     name = "naturalness_dnsmos"
     columns: ClassVar[dict[str, Column]] = {
-        "dnsmos_overall": Column("Predicted overall quality (DNSMOS, 1-5)", True, 2),
+        "dnsmos_overall": Column("Predicted overall quality (DNSMOS, 1-5)", True, 2, role="naturalness"),
         "dnsmos_speech": Column("Predicted speech quality (DNSMOS, 1-5)", True, 2, main=False),
         "dnsmos_background": Column("Predicted background quality (DNSMOS, 1-5)", True, 2, main=False),
     }
@@ -130,7 +132,9 @@ class UtmosNaturalness(OneOpinion):
     """
 
     name = "naturalness_utmos"
-    columns: ClassVar[dict[str, Column]] = {"utmos": Column("Predicted naturalness (UTMOS, 1-5)", True, 2)}
+    columns: ClassVar[dict[str, Column]] = {
+        "utmos": Column("Predicted naturalness (UTMOS, 1-5)", True, 2, role="naturalness")
+    }
 
     def __init__(self, path: Path | str | None = None) -> None:
         self._path = path

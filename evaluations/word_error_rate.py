@@ -56,7 +56,7 @@ class WordErrorRate(AudioMetric):
 
     name = "word_error_rate"
     columns: ClassVar[dict[str, Column]] = {
-        "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT, detail="transcript"),
+        "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT, detail="transcript", role="words"),
         "wer_mean": Column("WER to the text, mean over recordings (%)", False, 1, percent=True, main=False, needs=TEXT),
         "wer_substitutions": Column("Substitutions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
         "wer_deletions": Column("Deletions (% of words)", False, 1, percent=True, main=False, needs=TEXT),

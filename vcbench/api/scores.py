@@ -9,7 +9,11 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+Role = Literal["", "listeners", "target", "source", "words", "naturalness", "probe", "speed"]
 ALL = "all"  # the condition that pools all others; also that of scores without a condition
+
+
+BY_CONSTRUCTION = "by construction"  # key of a detail
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,13 @@ class Column:
         exact: a count, the same whenever it is taken: it has no interval because it needs none.
         needs: what a recording must have to get a value, where some may not; said where none has.
         detail: what the report shows of the details of its scores: ``transcript`` (a key of that name, text) or ``bands``
-            (a key of that name, an error for each mel band); empty if nothing.
+            (a key of that name, an error for each mel band) or ``semitones`` (a key of that name, a signed difference in pitch
+            from the target); empty if nothing.
+        role: which of the questions that decide it answers; the report's first table has the first column of each role that
+            has values. ``listeners`` asked people, ``target`` and ``source`` are similarities to these, ``words`` whether the
+            words are kept.
+        constructed: whether a system's structure may decide the value, as a detail then says with ``"by construction": true``.
+            Such a value is neither ranked nor compared.
     """
 
     title: str
@@ -35,7 +45,9 @@ class Column:
     main: bool = True
     exact: bool = False
     needs: str = ""
-    detail: Literal["", "transcript", "bands"] = ""
+    detail: Literal["", "transcript", "bands", "semitones"] = ""
+    role: Role = ""
+    constructed: bool = False
 
 
 class Measurement(NamedTuple):
@@ -85,3 +97,13 @@ def scores_to_frame(scores: Sequence[Score]) -> pd.DataFrame:
     """One row per score; `detail` as JSON text."""
     rows = [asdict(score) | {"detail": json.dumps(score.detail, ensure_ascii=False)} for score in scores]
     return pd.DataFrame(rows, columns=list(FIELDS))
+
+
+def constructed(scores: pd.DataFrame) -> list[str]:
+    """Systems with values that their structure decides, in order.
+
+    Args:
+        scores: columns of `Score`, `detail` as JSON text.
+    """
+    said = scores["detail"].str.contains(f'"{BY_CONSTRUCTION}": true', regex=False)
+    return list(dict.fromkeys(scores.loc[said, "system"]))

@@ -35,7 +35,7 @@ def markdown(board: Leaderboard) -> str:
 
 def _markdown_cell(cell: Cell) -> Marked:
     """Bold if best; figures have nothing to escape."""
-    mean = superscript(f"**{cell.mean}**" if cell.best else cell.mean, cell.marks)
+    mean = f"**{cell.mean}**" if cell.best else cell.mean
     return Marked(" ".join(part for part in (mean, cell.rank, cell.interval, cell.extra) if part))
 
 
@@ -80,7 +80,7 @@ def _latex_title(heading: Heading) -> str:
 
 def _latex_cell(cell: Cell) -> str:
     mean = escape.tex(cell.mean)
-    mean = _tex_superscript(rf"\textbf{{{mean}}}" if cell.best else mean, cell.marks)
+    mean = rf"\textbf{{{mean}}}" if cell.best else mean
     small = escape.tex(" ".join(part for part in (cell.interval, cell.extra) if part))
     return rf"{mean} {{\scriptsize {small}}}" if small else mean
 
