@@ -27,8 +27,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Heading:
-    """A column's title, an arrow for the better direction, and the numbers of its footnotes."""
+    """A column's key and title, an arrow for the better direction, and the numbers of its footnotes."""
 
+    column: str
     title: str
     arrow: str
     marks: str
@@ -155,7 +156,7 @@ def _filled(row: Row) -> bool:
 def _heading(board: Leaderboard, name: str) -> Heading:
     column = board.columns[name]
     arrow = "" if column.higher_is_better is None else "↑" if column.higher_is_better else "↓"
-    return Heading(column.title, arrow, _marks(board, name))
+    return Heading(name, column.title, arrow, _marks(board, name))
 
 
 def _marks(board: Leaderboard, name: str) -> str:
