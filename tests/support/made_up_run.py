@@ -27,8 +27,8 @@ from vcbench.api import Column, Metric
 class Made(Metric):
     name = "made"
     columns = {
-        "similarity_x": Column("Cosine <x>", True, 3),
-        "wer": Column("WER (%)", False, 1, percent=True, detail="transcript"),
+        "similarity_x": Column("Cosine <x>", True, 3, role="target"),
+        "wer": Column("WER (%)", False, 1, percent=True, detail="transcript", role="words"),
         "mel": Column("Mel error", False, 3, detail="bands"),
         "count": Column("Count (%)", False, 1, percent=True),
     }

@@ -18,7 +18,9 @@ def report(
     folders: Annotated[list[Path], typer.Argument(help="Folders of scored runs, e.g. runs/quick.")],
     single_file: Annotated[
         bool,
-        typer.Option("--single-file", help="Write report-single.html, with audio and pictures within it, to be mailed."),
+        typer.Option(
+            "--single-file", help="Write report-single.html, with audio and pictures within it, to be mailed."
+        ),
     ] = False,
     allow_code: AllowCode = False,
 ) -> None:

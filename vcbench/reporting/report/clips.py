@@ -138,9 +138,7 @@ def opus(wave: np.ndarray, rate: int) -> str:
     """A wave as Ogg Opus, as a data URL."""
     buffer = io.BytesIO()
     resampled = audio.resample(wave, rate, OPUS_RATE)
-    soundfile.write(
-        buffer, resampled, OPUS_RATE, format="OGG", subtype="OPUS", compression_level=OPUS_COMPRESSION
-    )
+    soundfile.write(buffer, resampled, OPUS_RATE, format="OGG", subtype="OPUS", compression_level=OPUS_COMPRESSION)
     return _data("audio/ogg", buffer.getvalue())
 
 

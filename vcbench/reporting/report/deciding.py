@@ -86,7 +86,8 @@ def key_table(board: Leaderboard, roles: dict[str, str]) -> KeyTable:
         if row.system in {*board.systems, *board.references}
     ]
     headings = tuple(
-        (HEADINGS.get(role, board.columns[name].title), main.headings[columns.index(name)]) for role, name in roles.items()
+        (HEADINGS.get(role, board.columns[name].title), main.headings[columns.index(name)])
+        for role, name in roles.items()
     )
     return KeyTable(
         headings,

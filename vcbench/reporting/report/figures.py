@@ -91,9 +91,7 @@ def _distributions(drawn: Drawn) -> Iterator[Plot]:
         own, column = drawn.of(name), drawn.board.columns[name]
         if own["trial"].nunique() > 1:
             caption = "Each trial; the thick line is from quartile to quartile, the tick the median."
-            yield Plot(
-                f"{column.title}, by trial", trial_plots.distributions(own, column, drawn.looks), caption
-            )
+            yield Plot(f"{column.title}, by trial", trial_plots.distributions(own, column, drawn.looks), caption)
 
 
 def _pairs(drawn: Drawn) -> Iterator[Plot]:

@@ -83,7 +83,13 @@ def listening(
         "recordings": [recordings[row] for row in rows],
         "failures": _failures(run, rows, names),
         "columns": [
-            _column(HEADINGS.get(role, board.columns[name].title), board.columns[name], own[own["column"] == name], rows, names)
+            _column(
+                HEADINGS.get(role, board.columns[name].title),
+                board.columns[name],
+                own[own["column"] == name],
+                rows,
+                names,
+            )
             for role, name in roles.items()
             if name in set(own["column"])
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,15 +57,16 @@ def bar(
     y: tuple[float, float] | None = None,
     label: str | None = None,
 ) -> None:
-    """A marker with its intervals; a limit that is NaN has none."""
-    reach = {
-        name: [[np.nan_to_num(centre - limits[0])], [np.nan_to_num(limits[1] - centre)]]
-        for name, centre, limits in (("xerr", at, x), ("yerr", height, y))
-        if limits
-    }
+    """A marker with its intervals; a limit that is NaN, or by rounding on the wrong side, has none."""
+
+    def reach(centre: float, limits: tuple[float, float] | None) -> Any:
+        if limits is None:
+            return None
+        return np.clip(np.nan_to_num([[centre - limits[0]], [limits[1] - centre]]), 0, None)
+
     axis.errorbar(
         at, height, fmt=look.marker, ms=5, color=look.colour, mfc="none" if look.hollow else look.colour, capsize=2.5,
-        elinewidth=1.3, label=label, **reach,
+        elinewidth=1.3, label=label, xerr=reach(at, x), yerr=reach(height, y),
     )  # fmt: skip
 
 
@@ -90,7 +92,9 @@ def conditions(cells: pd.DataFrame, column: Column, looks: Mapping[str, Look], n
     return inline(figure, f"{column.title} of each system by condition. The figures are in the tables.")
 
 
-def trade_off(cells: pd.DataFrame, across: Column, up: Column, names: tuple[str, str], looks: Mapping[str, Look]) -> Markup:
+def trade_off(
+    cells: pd.DataFrame, across: Column, up: Column, names: tuple[str, str], looks: Mapping[str, Look]
+) -> Markup:
     """One column against another, a marker with both intervals for each row that has both.
 
     Args:
@@ -165,7 +169,10 @@ def training(log: pd.DataFrame, system: str, look: Look) -> Markup:
         log: `step, total`, and `held_out_total` if there is any.
     """
     figure, (axis,) = new(2.3)
-    for key, label, line, marker in (("total", "training", "-", look.marker), ("held_out_total", "held out", "--", "x")):
+    for key, label, line, marker in (
+        ("total", "training", "-", look.marker),
+        ("held_out_total", "held out", "--", "x"),
+    ):
         if key in log and log[key].notna().any():
             own = log.dropna(subset=[key])
             axis.plot(

@@ -21,7 +21,7 @@ from vcbench.api.scores import Column
 from vcbench.base.escape import visible
 
 # CSS variable: colours on a light and on a dark page. Plots are drawn in the first, which the variable then replaces.
-# The series are seaborn's "colorblind" (after Okabe and Ito), darker on the light page where they would be too faint for a line.
+# The series begin with those of Okabe and Ito; all can be told apart with any colour blindness, and stand out from the page.
 COLOURS = {
     "ink": ("#1b2330", "#e6e9ef"),
     "muted": ("#566070", "#a3adbb"),
@@ -29,11 +29,11 @@ COLOURS = {
     "series-1": ("#0173b2", "#4db2ec"),
     "series-2": ("#d55e00", "#f58a3c"),
     "series-3": ("#02845f", "#2fc79b"),
-    "series-4": ("#b3509e", "#e79ad6"),
-    "series-5": ("#a87400", "#f0c04a"),
-    "series-6": ("#2f9fd8", "#a5dcfa"),
-    "series-7": ("#7a4a1f", "#c98f5c"),
-    "series-8": ("#4a4f9e", "#9ea3f5"),
+    "series-4": ("#9326ff", "#a04dff"),
+    "series-5": ("#732600", "#f0e442"),
+    "series-6": ("#323f4c", "#e6356d"),
+    "series-7": ("#cc66ff", "#5a68d0"),
+    "series-8": ("#581799", "#d8d8ff"),
 }
 
 INK, MUTED, LINE = (COLOURS[name][0] for name in ("ink", "muted", "line"))
@@ -71,7 +71,9 @@ def looks(systems: Sequence[str], references: Sequence[str]) -> dict[str, Look]:
     return found | {row: Look("muted", "D", hollow=True) for row in references}
 
 
-def new(height: float, rows: Sequence[float] = (1.0,), columns: int = 1, share: bool = True) -> tuple[Figure, list[Axes]]:
+def new(
+    height: float, rows: Sequence[float] = (1.0,), columns: int = 1, share: bool = True
+) -> tuple[Figure, list[Axes]]:
     """A figure of `height` inches with axes of these relative heights; stacked ones share their x axis."""
     with matplotlib.rc_context(sns.axes_style("whitegrid") | STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from vcbench.api.scores import Column
 from vcbench.base.escape import plot
-from vcbench.reporting.report.style import INK, MUTED, Look, better, bound, inline, new, shown
+from vcbench.reporting.report.style import INK, LINE, MUTED, Look, better, bound, inline, new, shown
 
 POINTS = 60  # most trials whose scores are points; more are a shape
 SPEAKERS = 40  # most on a side of the heat map; more names cannot be read
@@ -32,7 +32,7 @@ def distributions(scores: pd.DataFrame, column: Column, looks: Mapping[str, Look
     palette = {row: look.colour for row, look in found.items()}
     where = {"data": drawn, "x": "value", "y": "system", "hue": "system", "order": list(found), "palette": palette}
     if scores.groupby("system").size().max() <= POINTS:
-        sns.stripplot(**where, ax=axis, size=3, alpha=0.6, legend=False, jitter=0.2, rasterized=len(scores) > 400)
+        _points(axis, drawn, found)
     else:
         sns.violinplot(
             **where, ax=axis, cut=0, inner=None, linewidth=0.8, alpha=0.45, legend=False, density_norm="width"
@@ -47,6 +47,15 @@ def distributions(scores: pd.DataFrame, column: Column, looks: Mapping[str, Look
     axis.locator_params(axis="x", nbins=6)
     axis.grid(axis="y", visible=False)
     return inline(figure, f"{column.title} of single trials: median, quartiles and spread of each row.")
+
+
+def _points(axis: Axes, drawn: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """A point for each trial, a little above or below its row; the same in every drawing."""
+    random = np.random.default_rng(0)
+    for place, (row, look) in enumerate(looks.items()):
+        own = drawn.loc[drawn["system"] == row, "value"]
+        heights = place + random.uniform(-0.2, 0.2, len(own))
+        sns.scatterplot(x=own.to_numpy(), y=heights, color=look.colour, s=14, alpha=0.75, ax=axis, zorder=6)
 
 
 def _quartiles(axis: Axes, values: Sequence[np.ndarray]) -> None:
@@ -68,7 +77,7 @@ def speaker_pairs(scores: pd.DataFrame, column: Column, systems: Sequence[str]) 
     means = drawn.groupby(["system", "source_speaker", "target_speaker"], sort=True)["value"].mean()
     sources, targets = (sorted(set(drawn[f"{side}_speaker"]) - {""}) for side in ("source", "target"))
     found = [system for system in systems if system in set(drawn["system"])]
-    if not found or not 1 < len(sources) * len(targets) or max(len(sources), len(targets)) > SPEAKERS:
+    if not found or len(sources) * len(targets) < 2 or max(len(sources), len(targets)) > SPEAKERS:
         return None
     across = 2 if len(found) > 1 else 1
     side = min(0.42 * len(sources) + 1.0, 3.0)
@@ -87,7 +96,8 @@ def speaker_pairs(scores: pd.DataFrame, column: Column, systems: Sequence[str]) 
         axis.set(xlabel="", ylabel="")
     for axis in axes[len(found) :]:
         axis.set_visible(False)
-    figure.colorbar(
-        axes[0].collections[0], ax=axes, location="bottom", shrink=0.8, aspect=40, label=better(column, "→←")
-    )
+    scale = figure.colorbar(axes[0].collections[0], ax=axes, location="bottom", shrink=0.8, aspect=40)
+    scale.set_label(better(column, "→←"), color=MUTED, fontsize=8.5)
+    scale.ax.tick_params(labelcolor=MUTED, color=LINE, labelsize=8)
+    scale.outline.set_visible(False)
     return inline(figure, f"{column.title} of each pair of speakers, source speakers down, target speakers across.")

@@ -82,10 +82,8 @@ def _told(board: Leaderboard, name: str, pairs: pd.DataFrame, apart: pd.DataFram
         return f"{pair['better']} is better than {worse}, by {difference} ({_count(int(pair['common']), 'recording')})."
     cells = board.cells[(board.cells["condition"] == ALL) & (board.cells["column"] == name)]
     first = list(cells.loc[cells["rank"] == 1, "system"])
-    if len(first) == 1:
-        ahead = f"{first[0]} is better than every other system"
-    else:
-        ahead = f"{_listed(first)} share the first rank"
+    alone, shared = f"{first[0]} is better than every other system", f"{_listed(first)} share the first rank"
+    ahead = alone if len(first) == 1 else shared
     return f"{ahead}; {len(apart)} of {len(pairs)} pairs differ."
 
 
