@@ -23,6 +23,7 @@ from tests.support.listening_helpers import (
     read_package,
 )
 from tests.support.recordings import FakeRun
+from vcbench.base.state import read_state
 from vcbench.listening.design.build import code
 from vcbench.listening.design.plan import AnalysisPlan
 from vcbench.listening.kinds import KINDS
@@ -110,7 +111,7 @@ def test_sheets_hold_every_clip_as_often_as_asked(package: Path) -> None:
 
 def test_right_answers_of_gold_and_traps_are_outside_and_on_the_scale(package: Path) -> None:
     manifest, key, _ = read_package(package)
-    gold = json.loads((package.with_name(f"{package.name}.key") / "gold.json").read_text())
+    gold = read_state(package.with_name(f"{package.name}.key") / "gold.json", "")
     assert Counter(page["purpose"] for page in gold.values()) == (
         {} if manifest["test"] == "mushra" else {"trap": 1, "gold": 2}
     )

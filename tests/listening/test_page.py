@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.listening_page import (
     TESTS,
-    Server,
     begin,
     check,
     come_in,
@@ -22,6 +21,7 @@ from tests.support.listening_page import (
     rate,
     session_of,
 )
+from tests.support.listening_server import Server
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.key import Key
 from vcbench.listening.answers.session import read_session
@@ -108,6 +108,63 @@ def test_an_untouched_slider_is_no_rating(page: Any, bundles: dict[str, Bundle])
     assert sliders.nth(0).get_attribute("aria-valuetext") == "50"
     page.get_by_role("button", name="Continue").click()
     heading(page, "The test begins")
+
+
+def complaint(page: Any) -> str:
+    """What the page says is still to be done; empty if it shows no complaint."""
+    shown = page.locator("#status.complaint")
+    return shown.inner_text() if shown.count() else ""
+
+
+def test_a_complaint_goes_as_each_rating_is_given(page: Any, bundles: dict[str, Bundle]) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    begin(page, (bundles["mushra"].folder / "index.html").as_uri())
+    listen(page)
+    sliders = page.get_by_role("slider").all()
+    names = [f"Recording {number}" for number in range(1, len(sliders) + 1)]
+    page.get_by_role("button", name="Continue").click()
+    for place, slider in enumerate(sliders):
+        assert complaint(page) == f"Please rate: {', '.join(names[place:])}."
+        slider.press("End")
+    assert page.get_by_role("status").inner_text() == ""
+    assert complaint(page) == ""
+    page.get_by_role("button", name="Continue").click()
+    heading(page, "The test begins")
+
+
+@pytest.mark.parametrize("test", ["mos", "preference"])
+def test_a_complaint_goes_with_the_answer(page: Any, bundles: dict[str, Bundle], test: str) -> None:
+    begin(page, (bundles[test].folder / "index.html").as_uri())
+    listen(page)
+    page.get_by_role("button", name="Continue").click()
+    assert complaint(page) == "Please choose an answer."
+    page.get_by_role("radio").nth(1).check()
+    assert page.get_by_role("status").inner_text() == complaint(page) == ""
+
+
+def test_the_complaints_of_the_opening_pages_go(page: Any, bundles: dict[str, Bundle]) -> None:
+    page.goto((bundles["mos"].folder / "index.html").as_uri())
+    heading(page, "Welcome")
+    field = page.get_by_label("listener number")
+    field.fill("17")
+    page.get_by_role("button", name="Start").click()
+    assert complaint(page).startswith("Please enter your listener number")
+    assert field.get_attribute("aria-invalid") == "true"
+    field.fill("2")
+    assert (complaint(page), field.get_attribute("aria-invalid")) == ("", None)
+    page.get_by_role("button", name="Start").click()
+    heading(page, "Taking part")
+    page.get_by_role("button", name="Continue").click()
+    assert complaint(page).startswith("Please tick the box")
+    page.get_by_label("I agree").check()
+    assert complaint(page) == ""
+    page.get_by_role("button", name="Continue").click()
+    heading(page, "Volume")
+    page.get_by_role("button", name="Continue").click()
+    assert complaint(page) == "Please listen to the whole sample."
+    page.get_by_role("button", name="Play Sample").click()
+    page.locator(".heard:not(:empty)").wait_for()
+    assert complaint(page) == ""
 
 
 FILL = """() => {

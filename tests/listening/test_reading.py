@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,7 +131,10 @@ def test_multiple_stimuli_and_paired_comparisons(keys: dict[str, Key], tmp_path:
     key = keys["mos"]
     php(key, answered(key), tmp_path / "lss.csv")
     text = (tmp_path / "lss.csv").read_text()
-    (tmp_path / "several.csv").write_text(text.replace("stimuli_rating", "stimuli_rating1,stimuli_rating2", 1))
+    several = [re.sub(r"((?:[^,]*,){3})([^,]*)", r"\1\2,\2", line) for line in text.splitlines()]
+    (tmp_path / "several.csv").write_text(
+        "\n".join(several).replace("rating,stimuli_rating,", "rating1,stimuli_rating2,", 1)
+    )
     with pytest.raises(ListeningError, match="several ratings of each clip"):
         read([tmp_path / "several.csv"], key)
     (tmp_path / "one.csv").write_text(text.replace("stimuli_rating", "stimuli_rating1", 1))

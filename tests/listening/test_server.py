@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.support.listening_helpers import make_run, make_session, signed
+from tests.support.listening_server import Client, Server, free_port
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.server import Collection, make_app
 from vcbench.listening.answers.session import MAXIMUM_BYTES, read_session
@@ -26,7 +26,7 @@ from vcbench.listening.design.build import build
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
 
-uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn and starlette: the extra `listen`")
+pytest.importorskip("uvicorn", reason="needs uvicorn and starlette: the extra `listen`")
 
 
 @pytest.fixture(scope="module")
@@ -43,52 +43,10 @@ def bundle(bundles: dict[str, Bundle]) -> Bundle:
     return bundles["mos"]
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
-class Client:
-    """Sends requests to a server on this machine, byte for byte as given."""
-
-    def __init__(self, port: int, results: Path) -> None:
-        self.port, self.results = port, results
-
-    def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.putrequest(method, path, skip_host=False, skip_accept_encoding=True)
-            for name, value in {"Content-Length": str(len(body or b"")), **(headers or {})}.items():
-                connection.putheader(name, value)
-            connection.endheaders(body)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
-
-    def post(self, body: bytes) -> int:
-        return self.ask("POST", "/answers", body)[0]
-
-    def kept(self) -> list[Path]:
-        return sorted(self.results.iterdir())
-
-
 @pytest.fixture
 def client(bundle: Bundle, tmp_path: Path) -> Iterator[Client]:
-    port = free_port()
-    config = uvicorn.Config(make_app(bundle, tmp_path / "results"), host="127.0.0.1", port=port, log_level="error")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    yield Client(port, tmp_path / "results")
-    server.should_exit = True
-    thread.join()
+    with Server(bundle, tmp_path / "results") as server:
+        yield Client(server.port, tmp_path / "results")
 
 
 def test_every_file_of_the_bundle_is_handed_out(client: Client, bundle: Bundle) -> None:

@@ -4,44 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import threading
 from pathlib import Path
 from typing import Any
 
 from vcbench.listening.analysis.analyse import analyse_test
-from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.key import Key
 from vcbench.listening.answers.session import Session, read_session
 
 TESTS = ["mos", "similarity-mos", "preference", "mushra"]
-
-
-class Server:
-    """The collecting server in a thread of this process."""
-
-    def __init__(self, bundle: Bundle, results: Path) -> None:
-        import uvicorn
-
-        from vcbench.listening.answers.server import make_app
-
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{port}/"
-        config = uvicorn.Config(make_app(bundle, results), host="127.0.0.1", port=port, log_level="error")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
-
-    def __enter__(self) -> Server:
-        self._thread.start()
-        while not self._server.started:
-            self._thread.join(0.01)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
 
 
 def press(page: Any, *keys: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -61,6 +62,19 @@ def _written(character: str) -> str:
 def one_line(text: str) -> str:
     """Visible text, with spaces for newlines and tabs."""
     return " ".join(re.split(r"[\n\t]", visible(text)))
+
+
+def brief(text: str, limit: int = 80) -> str:
+    """One line, of which a message shows at most `limit` characters."""
+    line = one_line(text[: limit + 1])
+    return line if len(line) <= limit else f"{line[:limit]}…"
+
+
+def names(texts: Iterable[str], most: int = 12) -> str:
+    """Names in a message: the first ones, and how many more there are."""
+    texts = [brief(text) for text in texts]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return f"{', '.join(texts[:most])}{more}"
 
 
 def terminal(text: str, style: str = "") -> Text:

@@ -22,12 +22,21 @@ PLACE = {  # errors of the place, not of the program, and what helps
     errno.EPERM: "Change its permissions, or choose another folder.",
     errno.ENOTDIR: "A part of the path is a file; choose another folder.",
     errno.EEXIST: "A part of the path is a file; choose another folder.",
+    errno.EISDIR: "A folder is in its place; move it away, or choose another name.",
+    errno.ELOOP: "Its links lead in a circle; choose another folder.",
     errno.ENAMETOOLONG: "The name is too long; choose a shorter one.",
 }
 
 
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
 class PlaceError(UserError):
     """A file cannot be read or written where it should be: no space, no permission, an impossible path."""
+
+
+class ReadOnlyError(PlaceError):
+    """A place that may be read but not written."""
 
 
 @contextmanager
@@ -42,7 +51,26 @@ def place_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in PLACE:
             raise
-        raise PlaceError(f"{path} cannot be used: {error.strerror}. {PLACE[error.errno]}") from error
+        kind = ReadOnlyError if error.errno in READ_ONLY else PlaceError
+        raise kind(f"{path} cannot be used: {error.strerror}. {PLACE[error.errno]}{_by_cache(path)}") from error
+
+
+def _by_cache(path: Path) -> str:
+    """How to choose another folder, if it is one of the cache."""
+    from vcbench.base.machine import cache_root  # here, because it imports torch
+
+    if not path.absolute().is_relative_to(cache_root().absolute()):
+        return ""
+    return " The environment variable VCBENCH_CACHE chooses the folder of the cache."
+
+
+def is_file(path: Path) -> bool:
+    """
+    Raises:
+        PlaceError: the path is impossible, e.g. too long.
+    """
+    with place_errors(path):
+        return path.is_file()
 
 
 @contextmanager
@@ -54,7 +82,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     with place_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
         try:
             yield temporary
             os.replace(temporary, path)
@@ -62,9 +90,31 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # as below /proc
+        raise PlaceError(
+            f"{path} cannot be used: its folder cannot be made there; choose another folder.{_by_cache(path)}"
+        ) from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_bytes(content)
+    """Write a file, unless it holds just that already: then nothing is touched, and its place may be read-only.
+
+    Raises:
+        PlaceError: see `whole_file`.
+    """
+    if not _holds(path, content):
+        with whole_file(path) as temporary:
+            temporary.write_bytes(content)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def write_text(path: Path, content: str) -> None:

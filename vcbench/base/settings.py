@@ -63,11 +63,11 @@ def merge(below: Any, above: Any, where: str = "") -> dict[str, Any]:
 def _assignment(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip() or "\n" in text:
-        raise ConfigError(f"--set takes one KEY=VALUE, e.g. systems.again_vc.hidden=64; received {text!r}.")
+        raise ConfigError(f"--set takes one KEY=VALUE, e.g. systems.again_vc.hidden=64; received {_short(text)}.")
     parsed = _parsed(f"{key} = {value}") or _parsed(f"{key} = {json.dumps(value, ensure_ascii=False)}")
     if not parsed:
         raise ConfigError(
-            f"--set takes KEY=VALUE with a dotted key of letters, digits, _ and -, or parts in quotes; received {text!r}."
+            f"--set takes KEY=VALUE with a dotted key of letters, digits, _ and -, or parts in quotes; received {_short(text)}."
         )
     return parsed
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vcbench.base.errors import UserError
-from vcbench.base.files import hash_json, whole_file, write_json
+from vcbench.base.files import ReadOnlyError, hash_json, whole_file, write_json
 
 CHECKSUM = b"vcbench.checksum"
 logger = logging.getLogger(__name__)
@@ -32,6 +32,14 @@ def write_state(path: Path, content: dict[str, Any]) -> None:
     """Write JSON, with a checksum of the content under ``checksum``."""
     plain = json.loads(json.dumps(content))
     write_json(path, plain | {"checksum": hash_json(plain)})
+
+
+def write_memo(path: Path, content: dict[str, Any]) -> None:
+    """As `write_state`, for what only saves time later: where it may not be written, a warning says so."""
+    try:
+        write_state(path, content)
+    except ReadOnlyError as error:
+        logger.warning("%s It is not remembered what was read, which costs time the next time.", error)
 
 
 def read_state(path: Path, remedy: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def run_all(run: Run, strict: bool, console: Console) -> Leaderboard:
         say(
             console,
             "Corpus ",
-            (run.corpus.name, "bold"),
+            (run.corpus.title, "bold"),
             " is synthetic speech: its figures rank nothing but themselves.",
         )
     times: dict[str, float] = {}
@@ -120,7 +120,7 @@ def prepare_corpus(run: Run, console: Console) -> None:
         prepare(run, progress)
     _print_rejected(run, console)
     parts = run.split
-    title = terminal(f"{run.corpus.name}: {run.corpus.licence}", "table.title")
+    title = terminal(f"{run.corpus.title}: {run.corpus.licence}", "table.title")
     table = Table("part", "speakers", "utterances", "hours", title=title)
     rate = run.config.features.mel.sampling_rate
     for name, utterances in (("training", parts.training), ("held out", parts.held_out), ("unseen", parts.unseen)):

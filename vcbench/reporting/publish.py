@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from vcbench.api.scores import Column, scores_to_frame
 from vcbench.base.escape import csv
-from vcbench.base.files import write_json, write_text
+from vcbench.base.files import ReadOnlyError, write_json, write_text
 from vcbench.base.state import read_state
 from vcbench.reporting.leaderboard import Leaderboard, build
 from vcbench.reporting.manifest import write_manifest
@@ -21,6 +22,8 @@ from vcbench.stages.score import check_metrics
 
 if TYPE_CHECKING:
     from vcbench.reporting.terminal import TerminalBoard
+
+logger = logging.getLogger(__name__)
 
 
 def write_leaderboard(board: Leaderboard, files: RunFolder) -> None:
@@ -41,19 +44,25 @@ def render(board: Leaderboard) -> TerminalBoard:
 
 
 def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> Leaderboard:
-    """Write the manifest, the leaderboard in every format, and the report."""
-    write_manifest(run, wall_times)
-    return write_tables(run, missing)
+    """Write the manifest, the leaderboard in every format, and the report.
+
+    A finished run may be read-only: then a warning says which file stays as it was.
+    """
+    board = tabulate(run, missing)
+    try:
+        write_manifest(run, wall_times)
+        write_tables(run, board)
+    except ReadOnlyError as error:
+        logger.warning("%s The files of tables and the report stay as they were.", error)
+    return board
 
 
-def write_tables(run: Run, missing: dict[str, str]) -> Leaderboard:
+def write_tables(run: Run, board: Leaderboard) -> None:
     """Write the leaderboard in every format, and the report."""
     from vcbench.reporting.report.page import write_report  # here, because what draws takes seconds to import
 
-    board = tabulate(run, missing)
     write_leaderboard(board, run.files)
     write_report(run, board)
-    return board
 
 
 def unscored(run: Run) -> dict[str, str]:

@@ -153,10 +153,10 @@ class Prepared(Strict):
     """What `prepare` found, in prepared.json.
 
     Attributes:
-        settings: what it was asked for: corpus, features, seed, needs of the systems, share of varied recordings.
+        settings: what it was asked for: corpus and its version, features, seed, needs of the systems, share of varied recordings.
         rejected: (utterance id, reason) of recordings that cannot be used.
         fallbacks, varied_fallbacks: (utterance id, how) of utterances whose phones are not an alignment to their text.
-        corpus_hash: of the usable recordings and their texts.
+        corpus_hash: of the corpus's version, the usable recordings and their texts.
     """
 
     settings: dict[str, Any]

@@ -7,23 +7,19 @@ separated by `;`, that speaker similarity is measured against.
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from vcbench.base.errors import UserError, did_you_mean
+from vcbench.base.cells import TableError as TableError
+from vcbench.base.cells import read_cells, refuse_doubled
+from vcbench.base.errors import did_you_mean
 from vcbench.base.escape import one_line
 
 NEEDED = ("system", "converted", "source", "target")
 OPTIONAL = ("text", "source_speaker", "target_speaker", "enrolment")
 SEPARATOR = ";"  # between the recordings of an enrolment
-
-
-class TableError(UserError):
-    """A table that cannot be scored; the message names line and column."""
 
 
 class Recording(NamedTuple):
@@ -43,7 +39,7 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         TableError: no such file, no CSV, a column that is missing or unknown, an empty cell, a row that stands twice.
     """
-    header, rows = _read_cells(path)
+    header, rows = read_cells(path)
     _refuse_columns(path, header)
     if not rows:
         raise TableError(f"{path} has no row below its first line.")
@@ -58,38 +54,8 @@ def read_table(path: Path) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def _read_cells(path: Path) -> tuple[list[str], dict[int, list[str]]]:
-    """The names in the first line, and by their line the cells of each row, stripped; empty lines are passed over."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise TableError(f"There is no table {path}.") from error
-    except (OSError, ValueError) as error:
-        raise TableError(f"{path} cannot be read as a table in UTF-8: {error}.") from error
-    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
-    rows: dict[int, list[str]] = {}
-    try:
-        for cells in reader:
-            if len(cells) > 1 or any(map(str.strip, cells)):
-                rows[reader.line_num] = [cell.strip() for cell in cells]
-    except csv.Error as error:
-        raise TableError(
-            f"{path}: line {reader.line_num} is not CSV (commas between cells, quotes around those with commas): {error}."
-        ) from error
-    header = rows.pop(min(rows), []) if rows else []
-    for line, row in rows.items():
-        if len(row) != len(header):
-            raise TableError(
-                f"{path} is not a table in CSV: line {line} has {len(row)} cells, the first line {len(header)}. "
-                'Put a cell that has commas in "quotes".'
-            )
-    return header, rows
-
-
 def _refuse_columns(path: Path, found: list[str]) -> None:
-    twice = [name for name in NEEDED + OPTIONAL if found.count(name) > 1]
-    if twice:
-        raise TableError(f"{path} has the column {twice[0]} {found.count(twice[0])} times; keep one of them.")
+    refuse_doubled(path, found)
     missing = [name for name in NEEDED if name not in found]
     unknown = [name for name in found if name not in (*NEEDED, *OPTIONAL)]
     if missing:

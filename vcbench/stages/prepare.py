@@ -37,11 +37,9 @@ def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> P
     groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
     everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
     needs = settings["needs"]
-    made = prepare_features(run.store, everything, needs, run.workers, _named(progress, "features"))
+    made = prepare_features(run.store, everything, needs, run.engine, _named(progress, "features"))
     varied = [one for one in vary(everything[: len(parts.training)], settings["varied"]) if one.varied]
-    varied_made = prepare_features(
-        run.store, varied, needs, run.workers, _named(progress, "other recording conditions")
-    )
+    varied_made = prepare_features(run.store, varied, needs, run.engine, _named(progress, "other recording conditions"))
     unusable = {identity for identity, _ in [*made.rejected, *varied_made.rejected]}
     usable = [utterance for utterance in everything if utterance.id not in unusable]
     speaking = {utterance.speaker for utterance in usable}
@@ -57,7 +55,9 @@ def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> P
         rejected=(*checked.rejected, *parts.rejected, *made.rejected, *varied_made.rejected),
         fallbacks=tuple(made.fallbacks),
         varied_fallbacks=tuple(varied_made.fallbacks),
-        corpus_hash=hash_json([[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]),
+        corpus_hash=hash_json(
+            [run.corpus.version, [[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]]
+        ),
         split=StoredSplit(**stored, speakers=speakers),
     )
 
@@ -78,6 +78,7 @@ def _to_prepare(run: Run, before: dict[str, Any]) -> dict[str, Any]:
     needs, varied = run.needs
     same = {
         "corpus": plain_json(run.config.corpus),
+        "corpus_version": run.corpus.version,
         "features": plain_json(run.config.features),
         "seed": run.config.trials.seed,
     }

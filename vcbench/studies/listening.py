@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from vcbench.api.conversion import Conversion
+from vcbench.listening.answers.key import read_key
 from vcbench.listening.design.build import build, recordings
 from vcbench.listening.design.design import plan
 from vcbench.listening.design.selection import of_condition
@@ -78,7 +78,7 @@ def build_tests(study: Study, view: Run, out: Path) -> None:
 
 
 def _refuse_other(run: Run, test: str, options: Options, key: Path) -> None:
-    content = json.loads((key / "key.json").read_text(encoding="utf-8"))
+    content = read_key(key)
     differing = [
         what
         for what, own in (

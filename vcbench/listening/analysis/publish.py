@@ -10,7 +10,7 @@ from vcbench.listening.analysis.paragraph import DECIMALS
 from vcbench.listening.analysis.report import records
 from vcbench.listening.analysis.statistics import points
 from vcbench.listening.kinds import ListeningError
-from vcbench.reporting.publish import unscored, write_tables
+from vcbench.reporting.publish import tabulate, unscored, write_tables
 from vcbench.reporting.ratings import read_ratings, replaced
 from vcbench.run.run import Run
 
@@ -60,7 +60,7 @@ def merge(analysis: Analysis, run: Run) -> None:
         "scores": records(analysis.after.scores),
     }
     write_state(run.files.ratings, {"tests": tests})
-    write_tables(run, unscored(run))
+    write_tables(run, tabulate(run, unscored(run)))
 
 
 def _note(analysis: Analysis) -> str:

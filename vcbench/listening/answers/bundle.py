@@ -4,11 +4,39 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from vcbench.base.files import hash_file
+from pydantic import BaseModel, TypeAdapter
+
+from vcbench.base.escape import brief
+from vcbench.listening.answers.sealed import SealedFolder
 from vcbench.listening.answers.session import Answer, Session
 from vcbench.listening.kinds import KINDS, ListeningError
+
+
+class Shown(BaseModel):
+    page: str
+    order: list[str]
+
+
+class Sheet(BaseModel):
+    training: list[Shown]
+    rounds: list[list[Shown]]
+
+
+class Page(BaseModel):
+    id: str
+    stimuli: list[str]
+
+
+class Manifest(BaseModel):
+    """What is read of `manifest.json`."""
+
+    id: str
+    test: Literal[tuple(KINDS)]  # type: ignore[valid-type]
+    plan: str
+    no_preference: bool
+    pages: list[Page]
 
 
 class Bundle:
@@ -18,13 +46,35 @@ class Bundle:
         manifest: the content of `manifest.json`: `id`, `test`, `pages` and so on, without names of systems.
         sheets: by listener number (a string): `training` and `rounds`, each with a `page` and the `order` of its clips.
         files: relative paths of its files in POSIX form.
+        seal: the SHA-256 of SHA256SUMS, by which the key knows it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        self.files = _verified(self.folder)
-        self.manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
-        self.sheets: dict[str, Any] = json.loads((self.folder / "sheets.json").read_text(encoding="utf-8"))
+        self._sealed = SealedFolder(self.folder)
+        self.files = self._sealed.names
+        self.seal = self._sealed.seal
+        self.manifest: dict[str, Any] = self._checked("manifest.json", TypeAdapter(Manifest))
+        self.sheets: dict[str, Any] = self._checked("sheets.json", TypeAdapter(dict[str, Sheet]))
+
+    def _checked(self, name: str, form: TypeAdapter[Any]) -> Any:
+        """A file's JSON, which has the form."""
+        content = self.read(name)
+        try:
+            form.validate_json(content)
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ListeningError(
+                f"{self.folder / name} is not what `vcbench listen build` writes ({brief(str(error), 200)}). Build the test again."
+            ) from error
+
+    def read(self, name: str) -> bytes:
+        """The content of SHA256SUMS or of one of `files`.
+
+        Raises:
+            ListeningError: there is no such file, or it was changed since the bundle was opened.
+        """
+        return self._sealed.read(name)
 
     def check(self, result: Session) -> None:
         """Check that a session fits this bundle: its sheet, its clips, its scale.
@@ -66,18 +116,3 @@ class Bundle:
                 raise ListeningError(
                     f"Page {first.page} has the ratings {choice}, which this preference test does not allow."
                 )
-
-
-def _verified(folder: Path) -> list[str]:
-    """The files that SHA256SUMS lists, each checked to be inside the folder and unchanged."""
-    sums = folder / "SHA256SUMS"
-    if not sums.is_file():
-        raise ListeningError(f"{folder} is not a bundle: it has no SHA256SUMS. Make one with `vcbench listen build`.")
-    listed = []
-    for line in sums.read_text(encoding="utf-8").splitlines():
-        expected, name = line.split("  ", 1)
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder) or not path.is_file() or hash_file(path) != expected:
-            raise ListeningError(f"{folder / name} is missing or was changed. Copy the bundle again, or rebuild it.")
-        listed.append(name)
-    return listed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,9 +9,20 @@ from typing import Any
 
 import pandas as pd
 
+from vcbench.base.cells import read_cells, refuse_doubled
+from vcbench.base.escape import brief, names
+from vcbench.base.files import place_errors
 from vcbench.listening.answers.key import Key
 from vcbench.listening.answers.session import Session, read_session
-from vcbench.listening.answers.webmushra import PHP_TYPES, Response, answers, from_php, from_pymushra, number
+from vcbench.listening.answers.webmushra import (
+    PHP_TYPES,
+    Response,
+    answers,
+    from_php,
+    from_pymushra,
+    from_tinydb,
+    number,
+)
 from vcbench.listening.kinds import ListeningError
 
 PLAIN = ["listener", "item", "system", "rating"]
@@ -28,19 +38,20 @@ FORMATS = (
 def files_of(paths: Iterable[Path]) -> Iterator[Path]:
     """The files, and the JSON and CSV files of each folder."""
     for path in paths:
-        if path.is_dir():
-            yield from sorted(file for file in path.iterdir() if file.suffix in (".json", ".csv"))
-        elif path.is_file():
-            yield path
-        else:
-            raise ListeningError(f"{path} does not exist. Give files of answers, or folders with such files.")
+        with place_errors(path):
+            if path.is_dir():
+                yield from sorted(file for file in path.iterdir() if file.suffix in (".json", ".csv"))
+            elif path.is_file():
+                yield path
+            else:
+                raise ListeningError(f"{path} does not exist. Give files of answers, or folders with such files.")
 
 
 def read_file(path: Path, key: Key) -> list[dict[str, Any]]:
     """Answers as rows of `GIVEN`, without the fields that the format lacks.
 
     Raises:
-        ListeningError: unknown format, or answers to another bundle; the message names the file.
+        UserError: unknown format, or answers to another bundle; the message names the file.
     """
     try:
         rows = _read_json(path, key) if path.suffix == ".json" else _read_csv(path, key)
@@ -50,28 +61,38 @@ def read_file(path: Path, key: Key) -> list[dict[str, Any]]:
 
 
 def _read_json(path: Path, key: Key) -> Iterable[dict[str, Any]]:
-    content = path.read_bytes()
+    content, document = _document(path)
+    identity = key.content["id"]
+    if isinstance(document, dict) and identity in document:
+        return _foreign(from_tinydb(document[identity]), key)
+    if isinstance(document, dict) and document and all(isinstance(table, dict) for table in document.values()):
+        raise ListeningError(f"it has answers to {names(document)}; this is {identity}. Give the answers to this test.")
     try:
-        document = json.loads(content)
-    except ValueError as error:
-        raise ListeningError(f"it is not valid JSON: {error}.") from error
-    tables = [table for table in document.values() if isinstance(table, dict)] if isinstance(document, dict) else []
-    if not any(isinstance(trial, dict) and "questionaire" in trial for table in tables for trial in table.values()):
         result = read_session(content)
-        key.bundle.check(result)
-        return _own(result)
-    if key.content["id"] not in document:
-        raise ListeningError(f"it has answers to {', '.join(document)}; this is {key.content['id']}.")
-    trials = document[key.content["id"]].values()
-    return _foreign((from_pymushra(record) for trial in trials for record in _records(trial)), key)
+    except ListeningError as error:
+        raise ListeningError(f"{error} Allowed: {FORMATS}.") from error
+    key.bundle.check(result)
+    return _own(result)
 
 
-def _records(trial: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A page of pymushra's database, as the rows of its CSV file."""
-    page = {f"wm_{name}": value for name, value in trial.items() if name not in ("responses", "questionaire")}
-    person = {f"questionaire_{name}": value for name, value in trial["questionaire"].items()}
-    for response in trial["responses"]:
-        yield {**page, **person, **{f"responses_{name}": value for name, value in response.items()}}
+def _document(path: Path) -> tuple[bytes, Any]:
+    """A file's bytes, and the JSON in them."""
+    try:
+        content = path.read_bytes()
+        document = json.loads(content)
+        json.dumps(document, ensure_ascii=False).encode()  # what is not text could not be printed later
+    except UnicodeEncodeError as error:
+        raise ListeningError(
+            f"it has text that no writing has (the lone surrogate {error.object[error.start]!a}). Correct it, or get the file "
+            "again."
+        ) from error
+    except OSError as error:
+        raise ListeningError(f"it cannot be read: {error.strerror}.") from error
+    except RecursionError as error:
+        raise ListeningError("it is not valid JSON: it is nested too deeply. Get the file again.") from error
+    except ValueError as error:  # of JSON, of its encoding, of numbers with thousands of digits
+        raise ListeningError(f"it is not valid JSON: {error}. Get the file again.") from error
+    return content, document
 
 
 def _own(result: Session) -> Iterator[dict[str, Any]]:
@@ -86,35 +107,28 @@ def _own(result: Session) -> Iterator[dict[str, Any]]:
 
 
 def _read_csv(path: Path, key: Key) -> Iterable[dict[str, Any]]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ListeningError(f"it is not UTF-8 text: {error}.") from error
-    header = text.partition("\n")[0]
-    separator = max(",;\t", key=header.count)
-    try:
-        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ListeningError(f"it is not a table: {error}.") from error
-    if set(PLAIN) <= set(table.columns):
+    header, rows = read_cells(path, ",;\t", strict=False)
+    refuse_doubled(path, header)
+    table = pd.DataFrame(rows.values(), columns=header, dtype=str)
+    if set(PLAIN) <= set(header):
         return _plain(table, key)
-    if {"wm_testId", "wm_type", "wm_id"} <= set(table.columns):
+    if {"wm_testId", "wm_type", "wm_id"} <= set(header):
         return _foreign((from_pymushra(record) for record in table.to_dict("records")), key)
-    if "session_test_id" in table.columns and not PHP_TYPES.keys().isdisjoint(table.columns):
+    if "session_test_id" in header and not PHP_TYPES.keys().isdisjoint(header):
         return _foreign(from_php(table), key)
-    raise ListeningError(f"its columns are {', '.join(table.columns)}. Allowed: {FORMATS}.")
+    raise ListeningError(f"its columns are {names(header)}. Allowed: {FORMATS}.")
 
 
 def _foreign(responses: Iterable[Response], key: Key) -> Iterator[dict[str, Any]]:
     for response in responses:
         if response.test != key.content["id"]:
-            raise ListeningError(f"it has answers to {response.test}; this is {key.content['id']}.")
+            raise ListeningError(f"it has answers to {brief(response.test)}; this is {key.content['id']}.")
         page = key.page(response.page)
         if page is None:
-            raise ListeningError(f"{key.content['id']} has no page {response.page!r}.")
+            raise ListeningError(f"{key.content['id']} has no page {brief(response.page)!r}.")
         if page["purpose"] == "training":
             continue
-        time = number(response.milliseconds)
+        time = number(response.milliseconds, "time")
         for placed in answers(response, key):
             yield {
                 "listener": response.listener, "session": response.session, "page": response.page, "clip": placed.clip,
@@ -138,9 +152,11 @@ def _plain(table: pd.DataFrame, key: Key) -> Iterator[dict[str, Any]]:
         clip = clips.get((item, system, page))
         if clip is None:
             raise ListeningError(
-                f"the test has no clip of system {system!r} and item {item!r}{f' on page {page!r}' if page else ''}; its systems "
-                f"are {', '.join(key.rows)}."
+                f"the test has no clip of system {brief(system)!r} and item {brief(item)!r}"
+                f"{f' on page {brief(page)!r}' if page else ''}; its systems are {', '.join(key.rows)}."
             )
+        if not listener:
+            raise ListeningError(f"a rating of system {system!r} and item {item!r} names no listener. Add the name.")
         own = key.content["clips"][clip]["page"]
         yield {
             "listener": listener, "session": "", "page": own, "clip": clip, "position": float("nan"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vcbench.base.files import hash_file
+from vcbench.base.escape import brief
+from vcbench.base.state import read_state
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
 from vcbench.listening.design.plan import AnalysisPlan
@@ -80,17 +80,41 @@ def open_key(folder: Path, bundle: Path | None = None) -> Key:
         raise ListeningError(
             f"{folder} is not a key: it has no key.json. Give the key folder that `vcbench listen build` wrote."
         )
-    content = json.loads((folder / "key.json").read_text(encoding="utf-8"))
+    content = read_key(folder)
     opened = _open_bundle(content, folder, bundle)
-    text = (folder / "analysis_plan.toml").read_text(encoding="utf-8")
+    text = _read_text(folder / "analysis_plan.toml")
     signature = hmac.new(content["salt"].encode(), text.encode(), hashlib.sha256).hexdigest()
     return Key(
         content=content,
-        gold=json.loads((folder / "gold.json").read_text(encoding="utf-8")),
+        gold=_read(folder, "gold.json"),
         plan=_read_plan(text, content["id"]),
         plan_kept=hmac.compare_digest(signature, opened.manifest["plan"]),
         bundle=opened,
     )
+
+
+def read_key(folder: Path) -> dict[str, Any]:
+    """The content of `key.json`.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    return _read(folder, "key.json")
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    remedy = "Restore the key folder from a copy: it cannot be made again."
+    try:
+        return read_state(folder / name, remedy)
+    except FileNotFoundError as error:
+        raise ListeningError(f"The key {folder} has no {name}. {remedy}") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except (OSError, ValueError) as error:
+        raise ListeningError(f"{path} cannot be read ({error}). Restore it from a copy of the key folder.") from error
 
 
 def _open_bundle(content: dict[str, Any], folder: Path, bundle: Path | None) -> Bundle:
@@ -99,7 +123,7 @@ def _open_bundle(content: dict[str, Any], folder: Path, bundle: Path | None) -> 
         if bundle == folder or not bundle.is_dir():
             raise ListeningError(f"There is no bundle next to the key {folder}. Give its folder with --bundle.")
     opened = Bundle(bundle)
-    if hash_file(opened.folder / "SHA256SUMS") != content["sums"]:
+    if opened.seal != content["sums"]:
         raise ListeningError(
             f"{opened.folder} is {opened.manifest['id']}; the key {folder} belongs to {content['id']}, or to another build of it. "
             "Give the bundle of this key with --bundle."
@@ -110,12 +134,13 @@ def _open_bundle(content: dict[str, Any], folder: Path, bundle: Path | None) -> 
 def _read_plan(text: str, identity: str) -> AnalysisPlan:
     try:
         plan = AnalysisPlan.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ListeningError(f"analysis_plan.toml is not valid TOML: {error}.") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ListeningError(f"analysis_plan.toml: {where}: {first['msg']}; received {first['input']!r}.") from error
+        where = brief(".".join(str(part) for part in first["loc"]))
+        received = brief(repr(first["input"]))
+        raise ListeningError(f"analysis_plan.toml: {where}: {first['msg']}; received {received}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ListeningError(f"analysis_plan.toml is not valid TOML: {error}.") from error
     if plan.bundle != identity:
         raise ListeningError(f"analysis_plan.toml is the plan of {plan.bundle}; this key belongs to {identity}.")
     return plan

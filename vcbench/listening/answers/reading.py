@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from vcbench.base.escape import brief
 from vcbench.listening.answers.formats import CELL, GIVEN, files_of, read_file
 from vcbench.listening.answers.key import Key
 from vcbench.listening.kinds import ListeningError
@@ -61,7 +62,7 @@ def _refuse_ratings(given: pd.DataFrame, key: Key) -> None:
     if len(wrong):
         first = wrong.iloc[0]
         raise ListeningError(
-            f"{first['source']}: listener {first['listener']} rated clip {first['clip']} {first['rating']:g}; allowed: "
+            f"{first['source']}: listener {brief(first['listener'])} rated clip {first['clip']} {first['rating']:g}; allowed: "
             f"{low} to {high}."
         )
 
@@ -119,12 +120,12 @@ def _complete(given: pd.DataFrame, key: Key) -> pd.DataFrame:
         for clip in shown["order"]
     ]
     cells = set(expected)
-    answered = zip(*(given.loc[~plain, name] for name in CELL), strict=True)
-    for listener, page, clip in answered:
+    answered = zip(*(given.loc[~plain, name] for name in [*CELL, "source"]), strict=True)
+    for listener, page, clip, source in answered:
         if (listener, page, clip) not in cells:
             raise ListeningError(
-                f"Listener {listener} rated clip {clip} of page {page}, which is not on their sheet. If they entered the wrong "
-                "number, correct it in the file."
+                f"{source}: listener {listener} rated clip {clip} of page {page}, which is not on their sheet. If they entered the "
+                "wrong number, correct it in the file."
             )
     whole = pd.DataFrame(expected, columns=CELL).merge(given[~plain], on=CELL, how="left")
     return pd.concat([part for part in (whole, given[plain]) if len(part)], ignore_index=True)
@@ -135,7 +136,7 @@ def _sheet(listener: str, given: pd.DataFrame, key: Key) -> Sequence[dict[str, A
     if sheet is None:
         source = given.loc[given["listener"] == listener, "source"].iloc[0]
         raise ListeningError(
-            f"{source}: there is no listener {listener!r}; allowed: 1 to {len(key.bundle.sheets)}. Correct the number in the "
+            f"{source}: there is no listener {brief(listener)!r}; allowed: 1 to {len(key.bundle.sheets)}. Correct the number in the "
             "file."
         )
     return sheet

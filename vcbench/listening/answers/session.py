@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
+from vcbench.base.escape import brief
 from vcbench.base.settings import Strict
 from vcbench.listening.kinds import ListeningError
 
 FORMAT = 1
 MAXIMUM_BYTES = 1_000_000  # of one session; 200 clips take about 60 kB
+MANY = 1_000_000  # more listeners, clips or plays than there are
 CODE = r"^[a-z0-9_-]{1,80}$"
 
 
@@ -35,9 +37,9 @@ class Answer(Strict):
 
     page: str = Field(pattern=CODE)
     clip: str = Field(pattern=CODE)
-    position: int = Field(ge=0)
+    position: int = Field(ge=0, le=MANY)
     rating: int | None
-    plays: int = Field(ge=0)
+    plays: int = Field(ge=0, le=MANY)
     heard: bool
     shown: AwareDatetime | None
     rated: AwareDatetime | None
@@ -82,7 +84,7 @@ class Session(Strict):
     format: Literal[1]
     bundle: str = Field(pattern=CODE)
     test: str = Field(pattern=CODE)
-    listener: int = Field(ge=1)
+    listener: int = Field(ge=1, le=MANY)
     session: str = Field(pattern=r"^[0-9a-f]{32}$")
     language: str = Field(pattern=r"^[a-z]{2,3}$")
     consented: AwareDatetime
@@ -107,7 +109,7 @@ def read_session(content: bytes) -> Session:
         result = Session.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        where = brief(".".join(str(part) for part in first["loc"])) or "the document"
         raise ListeningError(f"This is not a session of a listening test: {where}: {first['msg']}.") from error
     found = checksum(json.loads(content))
     if found != result.checksum:

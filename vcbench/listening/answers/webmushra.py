@@ -6,18 +6,21 @@ document per page, and from that a CSV file of all types. All are read as `Respo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from vcbench.base.escape import brief
 from vcbench.listening.answers.key import Key
 from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
 from vcbench.listening.design.webmushra import PREFERENCES
 from vcbench.listening.kinds import ListeningError
 
 OWN_NAMES = {"reference": HIDDEN, "anchor35": ANCHOR_35, "anchor70": ANCHOR_70}  # clips that webMUSHRA adds itself
-NOTHING = {"", "NA", "nan", "None", "null", "undefined"}  # how a missing rating is written
+NOTHING = {"", "NA", "nan", "NaN", "None", "null", "undefined"}  # how a missing rating is written
 
 PHP_TYPES = {
     "rating_stimulus": "mushra",
@@ -91,6 +94,45 @@ def from_php(table: pd.DataFrame) -> Iterator[Response]:
         )
 
 
+class Trial(BaseModel):
+    """A page of pymushra's database, with the fields that are read."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+    id: str
+    type: str
+    testId: str
+    questionaire: dict[str, Any]
+    responses: list[dict[str, Any]]
+
+
+DATABASE = TypeAdapter(dict[str, Trial])
+
+
+def from_tinydb(table: Any) -> Iterator[Response]:
+    """The responses of a test in pymushra's database.
+
+    Raises:
+        ListeningError: it is not as pymushra writes it; the message says where.
+    """
+    try:
+        trials = DATABASE.validate_python(table)
+    except (ValidationError, RecursionError) as error:
+        raise ListeningError(f"it is not a database of pymushra: {_first(error)}. Export it again.") from error
+    for trial in trials.values():
+        page = {"wm_id": trial.id, "wm_type": trial.type, "wm_testId": trial.testId}
+        person = {f"questionaire_{name}": value for name, value in trial.questionaire.items()}
+        for response in trial.responses:
+            yield from_pymushra({**page, **person, **{f"responses_{name}": value for name, value in response.items()}})
+
+
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return "it is nested too deeply"
+    issue = error.errors(include_url=False, include_input=False)[0]
+    where = brief(".".join(str(part) for part in issue["loc"])) or "the table of the test"
+    return f"{where}: {issue['msg']}"
+
+
 def from_pymushra(record: Mapping[str, Any]) -> Response:
     """One response of pymushra, with the field names of its CSV file.
 
@@ -107,7 +149,7 @@ def from_pymushra(record: Mapping[str, Any]) -> Response:
         "paired_comparison": ("responses_nonReference", "responses_answer"),
     }
     if kind not in names:
-        raise ListeningError(f"it has a page of type {kind!r}; allowed: mushra, likert_* and paired_comparison.")
+        raise ListeningError(f"it has a page of type {brief(kind)!r}; allowed: mushra, likert_* and paired_comparison.")
     stimulus, answer = names[kind]
     listener, session = whole(text["questionaire_listener_id"]), text.get("questionaire_uuid", "")
     found = text.get(stimulus, ""), text.get(answer, ""), text.get("responses_time", "")
@@ -117,7 +159,7 @@ def from_pymushra(record: Mapping[str, Any]) -> Response:
 def whole(text: str) -> str:
     """The number of a sheet without leading zeros and without the .0 that pandas adds."""
     number = text.strip().removesuffix(".0")
-    return str(int(number)) if number.isdecimal() else number
+    return number.lstrip("0") or "0" if number.isascii() and number.isdecimal() else number
 
 
 def answers(response: Response, key: Key) -> list[Placed]:
@@ -129,7 +171,7 @@ def answers(response: Response, key: Key) -> list[Placed]:
     roles = key.roles(response.page)
     clip = roles.get(OWN_NAMES.get(response.stimulus, ""), response.stimulus)
     if clip not in roles.values():
-        raise ListeningError(f"page {response.page} has no clip {clip!r}.")
+        raise ListeningError(f"page {response.page} has no clip {brief(clip)!r}.")
     if response.kind == "paired_comparison":
         return _chosen(response, clip, key)
     rating = number(response.answer)
@@ -143,7 +185,7 @@ def _preferred(response: Response, rating: float, key: Key) -> list[Placed]:
     sheet = key.sheet(response.listener) or []
     order = next((shown["order"] for shown in sheet if shown["page"] == response.page), None)
     if order is None:
-        raise ListeningError(f"listener {response.listener}'s sheet has no page {response.page}.")
+        raise ListeningError(f"listener {brief(response.listener)}'s sheet has no page {response.page}.")
     if rating == rating and rating not in PREFERENCES:
         raise ListeningError(
             f"the answer on page {response.page} is {rating:g}; allowed: 1 (A), 2 (B) and 0 (neither)."
@@ -163,22 +205,25 @@ def _chosen(response: Response, clip: str, key: Key) -> list[Placed]:
     unknown = float("nan")
     if response.answer not in {*CHOICES, *NOTHING, "unknown"}:
         raise ListeningError(
-            f"the answer on page {response.page} is {response.answer!r}; allowed: {', '.join(CHOICES)}, unknown."
+            f"the answer on page {response.page} is {brief(response.answer)!r}; allowed: {', '.join(CHOICES)}, unknown."
         )
     reference, own = CHOICES.get(response.answer, (unknown, unknown))
     return [Placed(others[0], unknown, reference), Placed(clip, unknown, own)]
 
 
-def number(text: str) -> float:
+def number(text: str, what: str = "rating") -> float:
     """A rating; NaN if there is none. webMUSHRA pads it (`` 4 ``), pymushra puts it in a list (``[4]``).
 
     Raises:
-        ListeningError: neither a number nor a mark for a missing rating.
+        ListeningError: neither a finite number nor a mark for a missing rating.
     """
     bare = text.strip().strip("[]").strip(" '\"")
     if bare in NOTHING:
         return float("nan")
     try:
-        return float(bare)
-    except ValueError as error:
-        raise ListeningError(f"the rating {text!r} is not a number.") from error
+        found = float(bare)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found) or "_" in bare:
+        raise ListeningError(f"the {what} {brief(text)!r} is not a number. Correct it, or leave it empty.")
+    return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vcbench.base.files import write_json
+from vcbench.base.state import write_state
 from vcbench.listening.design.design import HIDDEN, Design, ListenerSheet, plan
 from vcbench.listening.design.package import write_package
 from vcbench.listening.design.plan import dump, make_plan
@@ -194,7 +194,7 @@ def _write_key(
         "name": design.name,
         "values": [KINDS[design.kind].values[0], KINDS[design.kind].values[-1]],
         "run": str(run.folder),
-        "corpus": run.corpus.name,
+        "corpus": run.corpus.title,
         "systems": [row for row in design.rows if row in run.systems],
         "references": [row for row in design.rows if row not in run.systems],
         "options": options.model_dump(mode="json"),
@@ -207,8 +207,8 @@ def _write_key(
             if place != OPENING
         },
     }
-    write_json(folder / "key.json", key)
-    write_json(folder / "gold.json", _gold(design, ids, codes))
+    write_state(folder / "key.json", key)
+    write_state(folder / "gold.json", _gold(design, ids, codes))
 
 
 def _gold(design: Design, ids: list[str], codes: Codes) -> dict[str, Any]:

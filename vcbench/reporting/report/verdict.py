@@ -12,9 +12,9 @@ from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.sanity import broken_order
 from vcbench.reporting.text import number
 from vcbench.run.run import Run
+from vcbench.stats.clusters import FEWEST
 from vcbench.stats.scores import LEVEL
 
-FEW_SPEAKERS = 10  # on a side; below it, a bootstrap over speakers has few values to draw from
 NAMED = 4  # most pairs that a sentence lists
 
 
@@ -107,10 +107,10 @@ def _listed(names: Sequence[str]) -> str:
 
 def _limits(run: Run, board: Leaderboard, roles: Mapping[str, str]) -> Iterator[str]:
     """What holds for the whole run."""
-    if (fewest := min(_sides(run))) < FEW_SPEAKERS:
+    if (fewest := min(_sides(run))) < FEWEST:
         yield (
-            f"Few speakers ({fewest} on one side): the intervals are drawn over them, and are themselves uncertain. Other speakers "
-            "may give another order."
+            f"Few speakers ({fewest} on one side; {FEWEST} are the least that intervals and tests can be trusted with): other "
+            "speakers may give another order."
         )
     if any(run.files.training_log(row).is_file() for row in run.systems) and not run.files.seeds("csv").is_file():
         yield "Each system was trained once: how much another training seed changes is not in the intervals (vcbench run --seeds)."

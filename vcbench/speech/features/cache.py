@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vcbench.base.errors import UserError
 from vcbench.base.files import PlaceError, hash_file, write_bytes
-from vcbench.base.state import find_state, write_state
+from vcbench.base.state import find_state, write_memo
 
 Feature = tuple[dict[str, Tensor], dict[str, str]]  # tensors and notes, as a safetensors file holds them
 logger = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class ContentHashes:
         """Add new hashes to the file, which other processes may have extended meanwhile."""
         if self._new:
             try:
-                write_state(self.memo, {"files": self._load() | self._new})
+                write_memo(self.memo, {"files": self._load() | self._new})
             except (OSError, PlaceError) as error:
                 raise _unusable(self.memo, error) from error
             self._new = {}

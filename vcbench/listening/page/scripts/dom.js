@@ -2,6 +2,7 @@
 // Used by every other script: elements, texts in the listener's language, and the fixed parts of the page.
 window.vcbench = {
   language: "en",
+  lacking: null, // what the complaint that is shown says
 
   /** A new element; an attribute that starts with "on" is an event listener, `true` sets an attribute without a value. */
   element(tag, attributes = {}, ...children) {
@@ -41,12 +42,22 @@ window.vcbench = {
     const status = document.getElementById("status");
     status.textContent = text;
     status.classList.remove("complaint");
+    vcbench.lacking = null;
   },
 
-  /** Show, prominently, what is still to be done. */
-  complain(text) {
-    vcbench.announce(text);
+  /** Show, prominently, what is still to be done: the text that `lacking()` returns, or null once it is done. */
+  complain(lacking) {
+    const text = lacking();
+    vcbench.announce(text ?? "");
+    if (text === null) return;
     document.getElementById("status").classList.add("complaint");
+    vcbench.lacking = lacking;
+  },
+
+  /** After every change: what has been done goes from the complaint, and with the last of it the complaint itself. */
+  recheck() {
+    const { lacking } = vcbench;
+    if (lacking && lacking() !== document.getElementById("status").textContent) vcbench.complain(lacking);
   },
 
   button(key, onclick, kind = "primary") {

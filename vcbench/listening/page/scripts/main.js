@@ -99,14 +99,15 @@
   function start() {
     const input = element("input", {
       id: "listener", inputmode: "numeric", autocomplete: "off", "aria-describedby": "hint", required: true,
-      value: asked.get("listener") ?? "",
+      value: asked.get("listener") ?? "", oninput: () => { mark(); vcbench.recheck(); },
     });
+    const right = () => input.value.trim() !== "" && Boolean(data.sheets[Number(input.value)]);
+    const mark = () => { if (right()) input.removeAttribute("aria-invalid"); };
     const begin = (event) => {
       event.preventDefault();
-      const number = Number(input.value);
-      if (input.value.trim() !== "" && data.sheets[number]) return open(number);
+      if (right()) return open(Number(input.value));
       input.setAttribute("aria-invalid", "true");
-      vcbench.complain(text("start.wrong", { total }));
+      vcbench.complain(() => (right() ? null : text("start.wrong", { total })));
       input.focus();
     };
     show(

@@ -1,13 +1,13 @@
 "use strict";
 // One function per kind of step. `app` has the session, `save()`, `next()` and `load(clips, together)`.
 (() => {
-  const { element, text, button, show, announce, complain, paragraphs } = vcbench;
+  const { element, text, button, show, announce, complain, recheck, paragraphs } = vcbench;
 
   function consent(app) {
-    const box = element("input", { type: "checkbox", id: "agree" });
+    const box = element("input", { type: "checkbox", id: "agree", onchange: recheck });
     const agreed = () => {
       if (!box.checked) {
-        complain(text("consent.missing"));
+        complain(() => (box.checked ? null : text("consent.missing")));
         box.focus();
         return;
       }
@@ -26,10 +26,13 @@
     const player = await app.load([{ code, name, known }], false);
     if (!player) return;
     const clip = new vcbench.ClipButton(player, code, name);
-    player.changed = () => clip.update();
+    player.changed = () => {
+      clip.update();
+      recheck();
+    };
     const proceed = () => {
       if (known.heard) app.next();
-      else complain(text("volume.missing"));
+      else complain(() => (known.heard ? null : text("volume.missing")));
     };
     show(text("volume.heading"), ...paragraphs(text("volume.text")), clip.element, button("continue", proceed));
   }
@@ -111,15 +114,17 @@
         const { ratings } = offered.find((offer) => offer.value === value);
         order.forEach((code, place) => app.session.rate(page, code, ratings[place]));
         app.save();
+        recheck();
       },
     );
+    const complete = () => known.every((clip) => clip.rating !== null);
     const row = element("div", { class: "clips" }, ...clips.map(({ code }) => buttons.get(code).element));
     return {
       elements: [row, control.element],
       update: () => control.update(),
-      complete: () => known.every((clip) => clip.rating !== null),
+      complete,
       complain: () => {
-        complain(unheard(clips) ?? text("missing.answer"));
+        complain(() => unheard(clips) ?? (complete() ? null : text("missing.answer")));
         control.focus();
       },
     };
@@ -147,6 +152,7 @@
       (value) => {
         app.session.rate(page, code, value);
         app.save();
+        recheck();
       },
       () => player.play(code),
     ));
@@ -157,12 +163,13 @@
     const scale = element("div", { class: "row scale", "aria-hidden": "true" }, element("span"), element("div", { class: "marks" }, ...marks));
     const question = element("p", { class: "question" }, text(`${app.data.manifest.name}.question`));
     const open = () => rated.filter(({ known }) => known.rating === null);
+    const unrated = () => (open().length ? text("missing.rating", { clips: open().map(({ name }) => name).join(", ") }) : null);
     return {
       elements: [question, buttons.get(reference.code).element, element("div", { class: "sliders" }, scale, ...rows)],
       update: () => controls.forEach((control) => control.update()),
       complete: () => open().length === 0,
       complain: () => {
-        complain(unheard(clips) ?? text("missing.rating", { clips: open().map(({ name }) => name).join(", ") }));
+        complain(() => unheard(clips) ?? unrated());
         controls[rated.indexOf(open()[0])].focus();
       },
     };

@@ -55,7 +55,7 @@ vcbench.Session = class {
     );
   }
 
-  /** The session as vcbench.listening.results describes it, in canonical JSON. */
+  /** The session as vcbench.listening.answers.session describes it, in canonical JSON. */
   document() {
     const { listener, session, language, consented, started, ended } = this.state;
     const { id: bundle, test } = this.data.manifest;
