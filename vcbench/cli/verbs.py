@@ -90,12 +90,12 @@ def score_table(
     return run, board
 
 
-def report(folder: Path) -> Path:
-    """Write report.html of what a run's scores are now."""
+def report(folder: Path, single_file: bool = False) -> Path:
+    """Write the report of what a run's scores are now."""
     from vcbench.reporting.report.page import write_report  # here, because what draws takes seconds to import
 
     run = Run.open(folder)
-    return write_report(run, tabulate(run, unscored(run)))
+    return write_report(run, tabulate(run, unscored(run)), single_file)
 
 
 def _print_rejected(run: Run, console: Console) -> None:

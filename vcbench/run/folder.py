@@ -60,8 +60,13 @@ class RunFolder:
         return self.root / "report.html"
 
     @property
+    def single_report(self) -> Path:
+        """The report with audio and pictures within it (`vcbench report --single-file`)."""
+        return self.root / "report-single.html"
+
+    @property
     def clips(self) -> Path:
-        """Recordings that the report plays and that are not conversions."""
+        """What the report shows and plays that is not a conversion."""
         return self.root / "report"
 
     @property
