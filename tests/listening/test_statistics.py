@@ -16,6 +16,7 @@ from vcbench.listening.analysis.screening import screen
 from vcbench.listening.analysis.statistics import agreement, analyse, bimodality, points, side_bias
 from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
 from vcbench.listening.design.plan import CategoryScreening
+from vcbench.stats.clusters import clusters
 from vcbench.stats.scores import weighted_mean_interval
 
 SYSTEMS = ["best", "good", "fair", "poor"]
@@ -106,7 +107,7 @@ def test_intervals_cover_the_truth() -> None:
             mean + shared + random.normal(0, 4, (20, 1)) + random.normal(0, 3, (1, 12)) + random.normal(0, 8, (20, 12))
             for mean in (60, 50)
         )
-        interval = weighted_mean_interval(first.ravel(), None, listeners, items, draws=400)
+        interval = weighted_mean_interval(first.ravel(), None, listeners, items, draws=400, shared=False)
         covered["mean"] += interval.low <= 60 <= interval.high
         tables = [pd.DataFrame({"listener": listeners, "item": items, "rating": x.ravel()}) for x in (first, second)]
         low, high = difference(*tables, draws=400, seed=0).limits(0.95)
@@ -184,15 +185,18 @@ def test_mixed_model_is_the_analysis_of_variance_where_all_is_balanced() -> None
 
 def test_median_interval_is_that_of_every_draw() -> None:
     values = np.array([1.0, 2, 5, 4, 3, 3, 2, 5, 1])
-    rows, columns = np.repeat([0, 1, 2], 3), np.tile([0, 1, 2], 3)
+    listeners, items = np.repeat([0, 1, 2], 3), np.tile([3, 4, 5], 3)
+    found = clusters(9, [f"{code}" for code in listeners], [f"{code}" for code in items], shared=False)
     random = np.random.default_rng(0)
     medians = []
     for _ in range(4000):
-        weights = random.multinomial(3, [1 / 3] * 3)[rows] * random.multinomial(3, [1 / 3] * 3)[columns]
-        medians.append(np.median(np.repeat(values, weights)))
-    found = median_interval(values, rows, columns, 4000, 1, 0.8)
-    assert found == pytest.approx(np.quantile(medians, [0.1, 0.9]), abs=0.5)
-    assert median_interval(np.full(9, 3.0), rows, columns, 100, 0, 0.95) == (3, 3)
+        drawn = random.multinomial(6, [1 / 6] * 6)
+        weights = drawn[listeners] * drawn[items]
+        if weights.any():
+            medians.append(np.median(np.repeat(values, weights)))
+    interval = median_interval(values, found, 4000, 1, 0.8)
+    assert interval == pytest.approx(np.quantile(medians, [0.1, 0.9]), abs=0.5)
+    assert median_interval(np.full(9, 3.0), found, 100, 0, 0.95) == (3, 3)
 
 
 def test_two_modes() -> None:

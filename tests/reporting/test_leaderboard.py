@@ -22,6 +22,7 @@ from vcbench.reporting import leaderboard
 from vcbench.reporting.formats import latex, long_table, markdown
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.publish import render, write_leaderboard
+from vcbench.reporting.speakers import few_speakers
 from vcbench.reporting.tables import text_tables
 from vcbench.reporting.text import number, ordinal
 from vcbench.run.folder import RunFolder
@@ -185,6 +186,16 @@ def test_unavailable_columns_say_why(board: Leaderboard) -> None:
     assert "No listener was asked." in text
 
 
+def test_few_speakers_are_a_warning_in_every_format(board: Leaderboard, scores: pd.DataFrame, tmp_path: Path) -> None:
+    write_leaderboard(board, RunFolder(tmp_path))
+    texts = [(tmp_path / f"leaderboard.{suffix}").read_text() for suffix in ("md", "tex", "json")]
+    for text in [*texts, " ".join(printed(board, 100).split())]:
+        assert "few speakers in all conditions (3)" in text  # "mel" has two seen speakers and an unseen one
+        assert "fewer than 6 source or target speakers" in text
+    assert few_speakers(scores, ["similarity"])[0].startswith("Warning: few speakers in seen->unseen (3).")
+    assert few_speakers(scores[scores["condition"] == "seen->seen"], ["similarity", "wer", "parameters"]) == []
+
+
 def test_cells_with_fewer_values_say_so(board: Leaderboard) -> None:
     lines = [line for line in markdown(board).splitlines() if line.startswith("| near")]
     assert "n=34" in lines[0]
@@ -220,7 +231,7 @@ def test_the_terminal_shows_the_main_table_uncut(board: Leaderboard, width: int)
             if not np.isnan(found.low):
                 assert f"[{number(found.low, about)}, {number(found.high, about)}]" in shown
     assert "All conditions" in text
-    assert "seen->unseen" not in text  # the other tables are in the files
+    assert "seen->unseen (12 trials)" not in text  # the other tables are in the files
 
 
 def test_csv_has_full_precision_and_reasons(board: Leaderboard, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -37,6 +38,11 @@ class Column:
     needs: str = ""
     detail: Literal["", "transcript", "bands"] = ""
 
+    def bounds(self, values: pd.Series) -> tuple[float, float]:
+        """What a mean cannot be beyond, as far as all values of the column tell: 0 if none is negative; 1 for a share."""
+        share = self.percent and values.max() <= 1
+        return 0.0 if values.min() >= 0 else -math.inf, 1.0 if share else math.inf
+
 
 class Measurement(NamedTuple):
     """A value that a metric measured on one recording.
@@ -63,7 +69,8 @@ class Score:
         condition: e.g. ``seen->unseen``; for reconstruction ``seen`` or ``unseen``; ``all`` where there is none.
         value: NaN is not allowed: a value that could not be measured is an error, or no row and a failure.
         weight: e.g. the number of reference words, so that the mean of WER is the pooled WER.
-        source_speaker, target_speaker: clusters of the bootstrap; empty where there are none.
+        source_speaker, target_speaker: names; scores that share a speaker, in whichever role, are not independent.
+            Empty where there are none.
         detail: what led to the value (a transcript, counts); anything JSON holds.
     """
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vcbench.api.scores import ALL, Column
+from vcbench.reporting.speakers import few_speakers
 from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def build(
     _refuse_unknown(scores, "column", columns)
     _refuse_unknown(scores, "system", run.rows)
     cells, comparisons = _cells(run, scores, columns)
+    shown = [name for name, about in columns.items() if not about.exact]
     return Leaderboard(
         name=run.config.name,
         corpus=run.corpus.name,
@@ -87,7 +89,7 @@ def build(
         counts=_counts(run.outcomes, run.rows),
         comparisons=_stack(comparisons, COMPARISON_FIELDS),
         unavailable=dict(unavailable or {}),
-        notes=tuple((tuple(about), text) for about, text in notes),
+        notes=(*((tuple(about), text) for about, text in notes), *(((), line) for line in few_speakers(scores, shown))),
     )
 
 
@@ -113,10 +115,11 @@ def _column(
     """Cells and comparisons of one column in one condition."""
     records: list[dict[str, Any]] = []
     by_row = dict(tuple(table.groupby("system", sort=False)))
+    bounds = about.bounds(table["value"])
     for row in (name for name in rows if name in by_row):
         part = by_row[row]
         speakers = part["source_speaker"].tolist(), part["target_speaker"].tolist()
-        interval = weighted_mean_interval(part["value"], part["weight"], *speakers, seed=seed)
+        interval = weighted_mean_interval(part["value"], part["weight"], *speakers, seed=seed, bounds=bounds)
         records.append({"system": row, **asdict(interval)})
     compared = [name for name in systems if name in by_row]
     comparisons = compare_pairs(table[table["system"].isin(compared)], about.higher_is_better, compared, seed=seed)

@@ -77,7 +77,7 @@ def plain_notes(board: Leaderboard) -> list[str]:
     lines = [f"Corpus: {board.corpus}."]
     if board.synthetic:
         lines = [f"The corpus {board.corpus} is synthetic speech: its figures say nothing about real voices."]
-    lines.append(f"Mean [{LEVEL:.0%} interval]: bootstrap over source speakers and target speakers, {DRAWS} draws.")
+    lines.append(f"Mean [{LEVEL:.0%} interval]: bootstrap over speakers, {DRAWS} draws.")
     if len(board.systems) > 1:
         lines.append(
             "Systems that cannot be told apart share a rank (1st, 2nd, ...); no rank is shown if all share one. Bold: better than "

@@ -1,28 +1,13 @@
 """The bootstrap of weighted means of scores that share speakers.
 
-Two trials with the same source speaker, or the same target speaker, are not independent, so what is resampled is
-speakers, not trials. A draw takes source speakers and target speakers with replacement, each on its own, and a trial
-counts as often as the product of its two speakers' multiplicities: the pigeonhole bootstrap (Owen 2007, "The
-pigeonhole bootstrap", Annals of Applied Statistics 1).
+Two trials with a speaker in common are not independent, so what is resampled is speakers, not trials. A draw takes speakers
+with replacement, one draw for both roles, and a trial counts as often as the product of its two speakers' multiplicities
+(the node bootstrap: Snijders and Borgatti 1999; Davezies, D'Haultfoeuille and Guyonvarch 2021; where no speaker has both
+roles, the pigeonhole bootstrap: Owen 2007).
 
-Left alone, its percentiles are off in two known ways. The variance of what belongs to single trials is counted up to
-three times (Owen 2007, theorem 3), so intervals are far too wide where speakers matter little. With few speakers they
-are too narrow, as a variance over G clusters is too small by (G - 1) / G and has G - 1 degrees of freedom at best
-(Field and Welsh 2007, "Bootstrapping clustered data", JRSS-B 69). The draws therefore keep their shape and get
-another scale: deviations from the estimate are stretched so that
-
-- their variance is that of two-way clustering: between source speakers, plus between target speakers, minus between
-  the cells of both, each times G / (G - 1); where the subtraction leaves less than one of the first two, the larger of
-  these (Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering", JBES 29);
-- their quantiles are those of Student's t and not of a normal distribution (Hesterberg 2015, "What teachers should
-  know about the bootstrap", American Statistician 69, the expanded percentile interval), with Satterthwaite's
-  degrees of freedom of the two between-speaker variances.
-
-Where one kind of speaker is nested in the other, or has one member, the other alone is resampled; where neither kind
-has two, or none is known, the rows are.
-
-Covers, in simulations of 12 x 12 speakers: 93 to 96% at a nominal 95% with speaker effects, 98% where speakers do
-not matter at all; of 4 x 4 speakers, 95 to 96%.
+Its spread is too small with few speakers, and too large where speakers matter little. So the draws give only the shape of
+the interval: how its width is divided between the two sides of the estimate. The width is that of Student's t with the
+errors of `vcbench.stats.dyadic_variance`, and so are the tests. `docs/statistics.md` has the coverage.
 """
 
 from __future__ import annotations
@@ -32,117 +17,107 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
+from vcbench.stats.clusters import Clusters, Codes, Floats
+from vcbench.stats.dyadic_variance import Error, errors
+
 POWER = 0.8
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """An estimate, its standard error with degrees of freedom, and what the draws deviate from it."""
+    """An estimate, its standard errors, and what the draws deviate from it.
+
+    Attributes:
+        errors: the one that gives the wider interval, or the larger p-value, counts; without any, all figures are NaN.
+    """
 
     estimate: float
-    error: float
-    freedom: float
+    errors: tuple[Error, ...]
     deviations: Floats
 
     def limits(self, level: float) -> tuple[float, float]:
-        if np.isnan(self.error):
+        """The interval, divided as the draws' quantiles are."""
+        if not self.errors:
             return np.nan, np.nan
-        spread = float(np.sqrt(np.mean(self.deviations**2))) if len(self.deviations) else 0.0
-        if spread == 0 or self.error == 0:
-            return self.estimate, self.estimate
         upper = (1 + level) / 2
-        stretch = self.error / spread * stats.t.ppf(upper, self.freedom) / stats.norm.ppf(upper)
-        low, high = self.estimate + stretch * np.quantile(self.deviations, [1 - upper, upper])
-        return float(low), float(high)
+        half = max(error.size * stdtrit(error.freedom, upper) for error in self.errors)
+        below, above = np.quantile(self.deviations, [1 - upper, upper]) if len(self.deviations) else (0.0, 0.0)
+        below, above = max(-below, 0.0), max(above, 0.0)
+        if below + above == 0:
+            below = above = 1.0
+        stretch = 2 * half / (below + above)
+        return float(self.estimate - stretch * below), float(self.estimate + stretch * above)
 
     def p_value(self) -> float:
         """Two-sided, of the estimate being zero."""
-        if np.isnan(self.error):
+        if not self.errors:
             return np.nan
-        if self.error == 0:
+        if all(error.size == 0 for error in self.errors):
             return 1.0 if self.estimate == 0 else 0.0
-        return float(2 * stats.t.sf(abs(self.estimate) / self.error, self.freedom))
+        found = [2 * stdtr(error.freedom, -abs(self.estimate) / error.size) for error in self.errors if error.size]
+        return float(max(found))
 
     def detectable(self, alpha: float) -> float:
         """The difference that a two-sided test at `alpha` finds with probability POWER."""
-        if np.isnan(self.error):
-            return np.nan
-        return float(self.error * (stats.t.ppf(1 - alpha / 2, self.freedom) + stats.t.ppf(POWER, self.freedom)))
+        quantiles = [
+            error.size * (stdtrit(error.freedom, 1 - alpha / 2) + stdtrit(error.freedom, POWER))
+            for error in self.errors
+        ]
+        return float(max(quantiles, default=np.nan))
 
 
-def _codes(names: Sequence[str] | None, count: int) -> Codes:
-    if names is None:
-        return np.arange(count)
-    if len(names) != count:
-        raise ValueError(f"Need a speaker for each of {count} values; got {len(names)}.")
-    known: dict[str | int, int] = {}
-    return np.array([known.setdefault(name or index, len(known)) for index, name in enumerate(names)])
+@lru_cache(maxsize=8)
+def multiplicities(draws: int, speakers: int, seed: int) -> Floats:
+    """(draws, speakers + 1): how often each speaker is drawn; 1 in the last column, which stands for no speaker."""
+    drawn = np.random.default_rng(seed).multinomial(speakers, np.full(speakers, 1 / speakers), draws).astype(float)
+    return np.append(drawn, np.ones((draws, 1)), axis=1)
 
 
-def clusters(count: int, sources: Sequence[str] | None, targets: Sequence[str] | None) -> tuple[Codes, Codes]:
-    """Codes of the two kinds of cluster; a kind that is not resampled has the one code 0."""
-    rows, columns = _codes(sources, count), _codes(targets, count)
-    row_count, column_count = rows.max() + 1, columns.max() + 1
-    if row_count == column_count == 1:
-        return np.arange(count), np.zeros_like(columns)
-    cells = len(np.unique(rows * column_count + columns))
-    if row_count > 1 and cells == column_count:  # each target speaker has one source speaker
-        return rows, np.zeros_like(columns)
-    if column_count > 1 and cells == row_count:  # each source speaker has one target speaker
-        return np.zeros_like(rows), columns
-    return rows, columns
-
-
-@lru_cache(maxsize=32)
-def _multiplicities(draws: int, clusters: int, seed: int, kind: int) -> Floats:
-    """(draws, clusters): how often each cluster is drawn."""
-    generator = np.random.default_rng([seed, kind])
-    return generator.multinomial(clusters, np.full(clusters, 1 / clusters), draws).astype(float)
-
-
-def resample(terms: Sequence[tuple[Floats, Floats]], rows: Codes, columns: Codes, draws: int, seed: int) -> Bootstrap:
+def resample(terms: Sequence[tuple[Floats, Floats]], clusters: Clusters, draws: int, seed: int) -> Bootstrap:
     """Bootstrap a weighted mean, or the first minus the second of two over the same rows.
 
     Args:
         terms: one or two pairs of values (n,) and weights (n,).
     """
-    shape = (int(rows.max()) + 1, int(columns.max()) + 1)
-    row_draws = _multiplicities(draws, shape[0], seed, 0)
-    column_draws = _multiplicities(draws, shape[1], seed, 1)
-    estimate, influence, drawn = 0.0, np.zeros(shape), np.zeros(draws)
+    size = len(clusters.first)
+    estimate, influence, shares, parts = 0.0, np.zeros(size), np.zeros(size), []
     for sign, (values, weights) in zip((1, -1), terms, strict=False):
-        sums, masses = np.zeros(shape), np.zeros(shape)
-        np.add.at(sums, (rows, columns), values * weights)
-        np.add.at(masses, (rows, columns), weights)
+        sums, masses = clusters.by_pair(values * weights), clusters.by_pair(weights)
         mean = sums.sum() / masses.sum()
         estimate += sign * mean
         influence += sign * (sums - mean * masses) / masses.sum()
+        shares += masses / masses.sum() / len(terms)
+        parts.append((sign, sums, masses))
+    if len(parts) == 2 and np.array_equal(parts[0][2], parts[1][2]):  # the difference of means is a mean of differences
+        parts = [(1, parts[0][1] - parts[1][1], parts[0][2])]
+    places = _places(influence, shares, clusters)
+    counts = multiplicities(draws, clusters.speakers, seed)
+    drawn = np.zeros(draws)
+    for sign, sums, masses in parts:
         with np.errstate(invalid="ignore"):  # a draw that meets no trial is 0 / 0, and is left out below
-            drawn += sign * ((row_draws @ sums) * column_draws).sum(1) / ((row_draws @ masses) * column_draws).sum(1)
-    error, freedom = _clustered_error(influence, len(np.unique(rows * shape[1] + columns)))
+            drawn += sign * _drawn(sums, counts, places) / _drawn(masses, counts, places)
     deviations = drawn[np.isfinite(drawn)] - estimate
-    return Bootstrap(float(estimate), error, freedom, deviations)
+    return Bootstrap(float(estimate), errors(influence, shares, clusters), deviations)
 
 
-def _clustered_error(influence: Floats, cells: int) -> tuple[float, float]:
-    """Standard error and degrees of freedom from the cells' influence on the estimate (sources, targets)."""
+def _places(influence: Floats, shares: Floats, clusters: Clusters) -> tuple[Codes, Codes]:
+    """The pairs' speakers in an order that depends neither on names nor on the order of rows or systems."""
+    sums, squares = np.abs(clusters.by_speaker(influence)), clusters.by_speaker(influence**2)
+    keys = [clusters.by_speaker(shares), squares, sums]
+    order = np.lexsort([np.round(key / (key.max() or 1.0), 9) for key in keys])
+    rank = np.append(np.argsort(order), clusters.speakers)
+    return rank[clusters.first], rank[clusters.second]
 
-    def variance(parts: Floats, count: int) -> float:
-        return float((parts**2).sum() * count / (count - 1)) if count > 1 else 0.0
 
-    by_source = variance(influence.sum(1), influence.shape[0])
-    by_target = variance(influence.sum(0), influence.shape[1])
-    degrees = [count - 1 for count in influence.shape if count > 1]
-    if not degrees:
-        return np.nan, np.nan
-    if len(degrees) == 1:
-        return float(np.sqrt(by_source + by_target)), float(degrees[0])
-    total = max(by_source + by_target - variance(influence, cells), by_source, by_target)
-    spread = by_source**2 / degrees[0] + by_target**2 / degrees[1]
-    freedom = max(total**2 / spread, min(degrees)) if spread > 0 else min(degrees)
-    return float(np.sqrt(total)), float(freedom)
+def _drawn(values: Floats, counts: Floats, places: tuple[Codes, Codes]) -> Floats:
+    """(draws,) the sum of the pairs' values, each times its speakers' multiplicities."""
+    first, second = places
+    none = counts.shape[1] - 1
+    if (second == none).all():
+        return counts @ np.bincount(first, values, none + 1)
+    grid = np.zeros((none + 1, none + 1))
+    np.add.at(grid, (first, second), values)
+    total: Floats = np.einsum("ds,ds->d", counts @ grid, counts)
+    return total

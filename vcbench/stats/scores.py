@@ -1,4 +1,4 @@
-"""Intervals, comparisons and ranks of scores; `vcbench.stats.bootstrap` describes how speakers are resampled."""
+"""Intervals, comparisons and ranks of scores; `docs/statistics.md` describes them, and how well they cover."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from vcbench.stats.bootstrap import Bootstrap, Floats, clusters, resample
+from vcbench.stats.bootstrap import Bootstrap, resample
+from vcbench.stats.clusters import Floats, clusters
 
 DRAWS = 2000
 LEVEL = 0.95
@@ -38,8 +39,10 @@ def weighted_mean_interval(
     draws: int = DRAWS,
     seed: int = 0,
     level: float = LEVEL,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    shared: bool = True,
 ) -> Interval:
-    """The weighted mean of `values` and its bootstrap interval over source and target speakers.
+    """The weighted mean of `values` and its bootstrap interval over speakers.
 
     Args:
         values: (n,), finite.
@@ -47,16 +50,17 @@ def weighted_mean_interval(
         source_speakers, target_speakers: (n,) names; each empty name counts as a separate speaker.
         draws: bootstrap draws.
         level: nominal coverage.
-
-    Like every percentile interval, it stays between the smallest and the largest value.
+        bounds: what the interval is cut at: the least and the greatest value that there can be.
+        shared: whether a name in both is the same speaker; False for two kinds of things, e.g. listeners and items.
 
     Raises:
         ValueError: no values, an unusable value or weight, or lengths that differ.
     """
     numbers, masses = _checked(values, weights)
-    rows, columns = clusters(len(numbers), source_speakers, target_speakers)
-    bootstrap = resample([(numbers, masses)], rows, columns, draws, seed)
-    low, high = np.clip(bootstrap.limits(level), numbers.min(), numbers.max())
+    found = clusters(len(numbers), source_speakers, target_speakers, shared)
+    bootstrap = resample([(numbers, masses)], found, draws, seed)
+    least, greatest = min(bounds[0], numbers.min()), max(bounds[1], numbers.max())
+    low, high = np.clip(bootstrap.limits(level), least, greatest)
     return Interval(bootstrap.estimate, float(low), float(high), len(numbers))
 
 
@@ -77,7 +81,7 @@ def compare_pairs(
 
     Returns:
         One row per pair: `first, second`; `difference` of the weighted means, first minus second, with `low` and
-        `high`; `p` (two-sided, t test with the same two-way clustered error); `p_holm` (Holm over the pairs); `better`, the
+        `high`; `p` (two-sided, t test with the same errors as the interval); `p_holm` (Holm over the pairs); `better`, the
         name of the system that is better at ``p_holm <= 1 - level``, else ""; `common`, the number of common
         trials; `detectable`, the smallest difference that these trials would have shown with 80% power at Holm's
         strictest step. With fewer than two common trials, the figures are NaN.
@@ -171,14 +175,14 @@ def _difference(
 ) -> tuple[Bootstrap, int]:
     common = [trial for trial in first if trial in second]
     if len(common) < 2:
-        return Bootstrap(np.nan, np.nan, np.nan, np.empty(0)), len(common)
+        return Bootstrap(np.nan, (), np.empty(0)), len(common)
     terms = [
         _checked([table[trial].value for trial in common], [table[trial].weight for trial in common])
         for table in (first, second)
     ]
     sources = [first[trial].source_speaker for trial in common]
     targets = [first[trial].target_speaker for trial in common]
-    return resample(terms, *clusters(len(common), sources, targets), draws, seed), len(common)
+    return resample(terms, clusters(len(common), sources, targets), draws, seed), len(common)
 
 
 NONE = math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,7 +61,9 @@ class StudyResults:
         if len(self.seeds) > 1 or self.study.columns[column].exact:
             return t_interval(means, self.study.columns[column].exact)
         table = self.of(label, column)
-        return weighted_mean_interval(table["value"], table["weight"], table["source_speaker"], table["target_speaker"])
+        speakers = table["source_speaker"].tolist(), table["target_speaker"].tolist()
+        bounds = (-math.inf, math.inf) if LESS_SIGN in label else self.study.columns[column].bounds(table["value"])
+        return weighted_mean_interval(table["value"], table["weight"], *speakers, bounds=bounds)
 
     def answer(self, claim: Claim) -> Answer:
         """A claim holds if the whole interval of the difference is on the claimed side, and does not if none of it is."""

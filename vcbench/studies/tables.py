@@ -16,6 +16,7 @@ from vcbench.base.files import write_text
 from vcbench.base.machine import device_name
 from vcbench.listening.kinds import SUFFIX
 from vcbench.listening.options import Options
+from vcbench.reporting.speakers import few_speakers
 from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, markdown_table, number
 from vcbench.stats.scores import LEVEL
 from vcbench.studies.listening import FOLDER
@@ -123,11 +124,16 @@ def header(finished: Finished) -> list[str]:
         f"training utterances.{synthetic}",
         f"Scale: preset {study.preset}{_recipe(study)}. {'Seeds' if several else 'Seed'} {seeds}. {device_name(run.device)}.",
         f"Mean [{LEVEL:.0%} interval] over {over}.",
+        *([] if several else few_speakers(results.scores, _with_intervals(study))),
         *run.notes,
     ]
     if any(cell.paper for cell in study.cells):
         lines.append('"paper" is the figure that the paper reports, at its scale and on its corpus.')
     return lines
+
+
+def _with_intervals(study: Study) -> set[str]:
+    return {key.partition(CONDITION_SIGN)[0] for key, column in study.columns.items() if not column.exact}
 
 
 def _recipe(study: Study) -> str:

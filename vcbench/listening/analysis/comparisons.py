@@ -12,7 +12,8 @@ from scipy import stats
 
 from vcbench.listening.design.plan import AnalysisPlan
 from vcbench.listening.kinds import KINDS
-from vcbench.stats.bootstrap import Bootstrap, clusters, resample
+from vcbench.stats.bootstrap import Bootstrap, resample
+from vcbench.stats.clusters import clusters
 from vcbench.stats.scores import holm, weighted_mean_interval
 
 
@@ -80,8 +81,8 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, draws: int, seed: int)
     """The bootstrap, over listeners and items, of the difference of two systems' mean ratings."""
     both = pd.concat([first, second])
     values, own = both["rating"].to_numpy(float), np.repeat([1.0, 0.0], [len(first), len(second)])
-    rows, columns = clusters(len(both), both["listener"].tolist(), both["item"].tolist())
-    return resample([(values, own), (values, 1 - own)], rows, columns, draws, seed)
+    found = clusters(len(both), both["listener"].tolist(), both["item"].tolist(), shared=False)
+    return resample([(values, own), (values, 1 - own)], found, draws, seed)
 
 
 def _wilcoxon(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float]:
@@ -107,7 +108,7 @@ def signed_ranks(differences: np.ndarray) -> dict[str, float]:
 def _shares(first: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, float]:
     """Shares of the choices, from the ratings of the first system."""
     listeners = first["listener"].tolist()
-    share = weighted_mean_interval(first["rating"], None, listeners, None, draws, plan.seed, 1 - plan.alpha)
+    share = weighted_mean_interval(first["rating"], None, listeners, None, draws, plan.seed, 1 - plan.alpha, (0, 1))
     chose = {
         name: float((first["rating"] == value).mean()) for name, value in (("first", 1), ("second", 0), ("none", 0.5))
     }

@@ -21,7 +21,8 @@ from vcbench.api.scores import ALL
 from vcbench.listening.analysis.comparisons import Friedman, compare, friedman
 from vcbench.listening.analysis.medians import median_interval
 from vcbench.listening.design.plan import AnalysisPlan
-from vcbench.stats.bootstrap import clusters
+from vcbench.listening.kinds import KINDS
+from vcbench.stats.clusters import clusters
 from vcbench.stats.scores import weighted_mean_interval
 
 Level = Literal["nominal", "ordinal", "interval"]
@@ -119,8 +120,10 @@ def describe(rated: pd.DataFrame, rows: Sequence[str], plan: AnalysisPlan, draws
 def _describe(own: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, float]:
     values, level = own["rating"].to_numpy(float), 1 - plan.alpha
     names = own["listener"].tolist(), own["item"].tolist()
-    mean = weighted_mean_interval(values, None, *names, draws, plan.seed, level)
-    median_low, median_high = median_interval(values, *clusters(len(values), *names), draws, plan.seed, level)
+    scale = KINDS[plan.test].values
+    mean = weighted_mean_interval(values, None, *names, draws, plan.seed, level, (scale[0], scale[-1]), shared=False)
+    found = clusters(len(values), *names, shared=False)
+    median_low, median_high = median_interval(values, found, draws, plan.seed, level)
     lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75])
     reach = 1.5 * (upper - lower)
     return {
@@ -145,7 +148,7 @@ def side_bias(rated: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, 
     if decided.empty:
         return {"share": np.nan, "low": np.nan, "high": np.nan, "choices": 0}
     found = weighted_mean_interval(
-        decided["rating"], None, decided["listener"].tolist(), None, draws, plan.seed, 1 - plan.alpha
+        decided["rating"], None, decided["listener"].tolist(), None, draws, plan.seed, 1 - plan.alpha, (0, 1)
     )
     return {"share": found.mean, "low": found.low, "high": found.high, "choices": found.count}
 
