@@ -18,24 +18,28 @@ app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
 @app.command("build")
 def listen_build(
     folder: RunFolder,
-    test: Annotated[str, typer.Option(help="mos, similarity-mos, preference or mushra.")],
+    test: Annotated[str, typer.Option(help="A test (mos, acr, dmos, similarity-mos, smos, cmos, ab, preference, abx, bws, mushra) or preset (vcc2020, p808).")],
     out: Annotated[Path, typer.Option(help="Folder to write; the key goes next to it.")],
     items: Annotated[int, typer.Option(help="Trials in the test.")] = 6,
     listeners: Annotated[int, typer.Option(help="Sheets to write, one per listener.")] = 20,
-    per_item: Annotated[int, typer.Option(help="Listeners who rate each clip.")] = 10,
+    per_item: Annotated[int | None, typer.Option(help="Listeners who rate each clip; by default 10.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the selection, order and sheets.")] = 0,
     condition: Annotated[str | None, typer.Option(help="Use only trials of this condition.")] = None,
     rows: Annotated[
         str | None, typer.Option(help="Rows to rate, separated by commas; by default all that fit the test.")
     ] = None,
     training: Annotated[int, typer.Option(help="Trials on the practice pages.")] = 1,
-    traps: Annotated[int, typer.Option(help="Pages per listener on which a voice tells the answer.")] = 0,
-    gold: Annotated[int, typer.Option(help="Pages per listener with a known correct answer.")] = 0,
+    traps: Annotated[
+        int | None, typer.Option(help="Pages per listener on which a voice tells the answer; by default those of the preset.")
+    ] = None,
+    gold: Annotated[
+        int | None, typer.Option(help="Pages per listener with a known correct answer; by default those of the preset.")
+    ] = None,
     no_preference: Annotated[
-        bool, typer.Option("--no-preference", help="Allow this answer in a preference test.")
+        bool, typer.Option("--no-preference", help="Allow this answer where one of two clips is chosen.")
     ] = False,
     contrast: Annotated[
-        str | None, typer.Option(help="The two rows of the primary comparison, separated by a comma.")
+        str | None, typer.Option(help="The rows of the primary comparisons, separated by commas: the first with each other.")
     ] = None,
     language: Annotated[str, typer.Option(help="Language of the page and of webMUSHRA's files: en or de.")] = "en",
     consent: Annotated[Path | None, typer.Option(help="File with the consent text, instead of a template.")] = None,
@@ -43,18 +47,22 @@ def listen_build(
     allow_code: AllowCode = False,
 ) -> None:
     """Write a blinded listening test: page, level-matched clips, sheets, webMUSHRA files, and a separate key."""
-    from vcbench.listening.design.build import build
-    from vcbench.listening.options import Options, pair
+    from vcbench.listening.design.build import build_all
+    from vcbench.listening.kinds import find_tests
+    from vcbench.listening.options import Options
+    from vcbench.listening.options import contrast as rows_of
     from vcbench.run.run import Run
 
+    preset = find_tests(test)
+    asked = {"per_item": per_item, "traps": traps, "gold": gold}
     options = Options(
-        items=items, listeners=listeners, per_item=per_item, seed=seed, condition=condition,
-        rows=tuple(rows.split(",")) if rows else None, training=training, traps=traps, gold=gold,
-        no_preference=no_preference, contrast=pair(contrast), language=language,
+        items=items, listeners=listeners, seed=seed, condition=condition, rows=tuple(rows.split(",")) if rows else None,
+        training=training, no_preference=no_preference, contrast=rows_of(contrast), language=language,
         consent=consent.read_text(encoding="utf-8") if consent else None, collector=collector,
+        **(preset.options | {name: value for name, value in asked.items() if value is not None}),
     )  # fmt: skip
-    key = build(Run.open(folder), test, out, options)
-    say(console, f"Wrote {out}. The key is {key}: do not give it to listeners.")
+    for place, key in build_all(Run.open(folder), preset.tests, out, options):
+        say(console, f"Wrote {place}. The key is {key}: do not give it to listeners.")
 
 
 @app.command("serve")

@@ -24,8 +24,8 @@ class Analysis:
     Attributes:
         screened: of `vcbench.listening.analysis.screening.screen`.
         before, after: findings for all listeners, and for those that passed the screening.
-        model: of the latter; ``None`` for a preference, and if the ratings do not determine it.
-        side: for a preference, how often A was chosen (`vcbench.listening.analysis.statistics.side_bias`); else ``None``.
+        model: of the latter; ``None`` unless clips are rated one by one, and if the ratings do not determine it.
+        side: for pairs, how often A was chosen (`vcbench.listening.analysis.statistics.side_bias`); else ``None``.
         caveats: warnings about what a reviewer would object to.
     """
 
@@ -65,15 +65,15 @@ def analyse_test(key: Key, results: Sequence[Path]) -> Analysis:
         raise ListeningError(f"No listener who rated anything passed the screening. {broken}".rstrip())
     systems = key.content["systems"]
     after = analyse(counted, key.plan, key.rows, systems)
-    preference = key.test == "preference"
     compared = [*systems, *key.content["references"]]
+    modelled = key.kind.answer in ("category", "sliders")
     return Analysis(
         key=key,
         reading=reading,
         screened=screened,
         before=analyse(reading.table, key.plan, key.rows, systems) if len(screened) else after,
         after=after,
-        model=None if preference else mixed_model.fit(rated, compared, key.plan.alpha),
-        side=side_bias(rated, key.plan, key.plan.bootstrap_samples) if preference else None,
+        model=mixed_model.fit(rated, compared, key.plan.alpha) if modelled else None,
+        side=side_bias(counted, key.plan, key.plan.bootstrap_samples) if key.kind.pairs else None,
         caveats=caveats(key, counted, after, screened["listener"].nunique()),
     )
