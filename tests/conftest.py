@@ -15,6 +15,20 @@ from vcbench.speech.corpora.split import Split, SplitSettings, split
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Corpus, Speaker
 
+FIRST = (
+    "stages/test_end_to_end",
+    "cli/test_readme",
+    "test_wheel",
+    "studies/test_run",
+    "evaluations/test_speaker_probe",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest begin first, so that no process is left alone with one of them at the end."""
+    order = {f"tests/{name}.py": index for index, name in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.support.hostile import HOSTILE_NAMES, hostile_names
-from vcbench.base import escape
-from vcbench.base.console import bars, print_missing, say
+from vcbench.base import escape, progress
+from vcbench.base.console import print_missing, say
 from vcbench.reporting.text import Marked, markdown_table
 
 
@@ -85,9 +85,9 @@ def test_the_terminal_prints_names_as_they_are(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_progress_bars_take_any_name(name: str) -> None:
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
-    with bars(console) as progress:
-        progress(name, 1, 2, name)
-        progress(name, 2, 2, name)
+    with progress.shown("score", console) as report:
+        report(name, 1, 2, name)
+        report(name, 2, 2, name)
     assert "\x1b]" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vcbench.base.files import PlaceError, hash_json, place_errors, whole_file, write_bytes
+from vcbench.base.files import PlaceError, ReadOnlyError, hash_json, place_errors, whole_file, write_bytes
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -38,11 +38,34 @@ def test_a_hash_does_not_depend_on_the_order_of_keys() -> None:
     assert hash_json({"a": 1}) != hash_json({"a": 2})
 
 
-@pytest.mark.parametrize("name", ["file/below", "x" * 300, "file/a/b/c"])
+@pytest.mark.parametrize("name", ["file/below", "x" * 300, "file/a/b/c", "/proc/vcbench/x", "folder", "circle/x"])
 def test_an_impossible_place_is_a_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(PlaceError, match=r"cannot be used: .*choose a"):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(PlaceError, match=r"cannot be used: .*choose (a|another) "):
         write_bytes(tmp_path / name, b"x")
+
+
+def test_what_is_there_already_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.csv"
+    write_bytes(path, b"same")
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "write_bytes", read_only)
+    write_bytes(path, b"same")
+    with pytest.raises(ReadOnlyError, match=r"table\.csv cannot be used: Read-only file system"):
+        write_bytes(path, b"else")
+    assert path.read_bytes() == b"same"
+
+
+def test_a_place_in_the_cache_says_how_to_choose_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VCBENCH_CACHE", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PlaceError, match=r"file/x cannot be used: .* VCBENCH_CACHE"):
+        write_bytes(tmp_path / "file" / "x", b"")
 
 
 def test_a_full_device_is_a_sentence() -> None:

@@ -149,6 +149,25 @@ def test_results_of_any_size_arrive_and_those_that_cannot_are_told() -> None:
         run_jobs([Job("lock", light_jobs.unpicklable), FINE], 2, 1, ignore)
 
 
+def test_processes_are_kept_for_further_jobs_except_one_that_wants_its_own() -> None:
+    jobs = [Job(str(number), light_jobs.process) for number in range(6)]
+    assert len(set(run_jobs(jobs, 2, 1, ignore).values())) == 2
+    alone = [Job(f"alone {number}", light_jobs.process, cost=0, alone=True) for number in range(2)]
+    found = run_jobs([*jobs, *alone], 2, 1, ignore)
+    before = {found[job.name] for job in jobs}
+    assert len({found[job.name] for job in alone} - before) == 2
+
+
+def test_a_worker_killed_between_two_jobs_is_told() -> None:
+    worker = Worker(Job("first", light_jobs.answer), 1)
+    assert worker.receive() == ("result", 42)
+    worker.process.kill()
+    worker.process.wait()
+    worker.take(Job("second", light_jobs.answer))
+    with pytest.raises(JobFailed, match="The process of second ended with exit code -9"):
+        worker.receive()
+
+
 def start_script(folder: Path, script: str) -> subprocess.Popen[str]:
     """Its processes are a group of their own; the tests can be imported."""
     path = folder / "script.py"

@@ -9,6 +9,7 @@ import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -91,6 +92,16 @@ def small(arguments: list[str]) -> list[str]:
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
 def test_command_of_the_readme(desk: Path, arguments: list[str]) -> None:
     assert run(desk, small(arguments)).strip()
+
+
+def test_the_library_s_example_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the commands: it scores what one of them converted."""
+    monkeypatch.chdir(desk)
+    values: dict[str, Any] = {}
+    exec(next(block for block in blocks("python") if "load_run" in block), values)
+    assert len(values["run"].leaderboard)
+    assert values["rate"] == 22050
+    assert len(values["wave"]) > 1000
 
 
 def test_the_two_first_commands_install_what_pyproject_offers() -> None:

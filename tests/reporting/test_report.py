@@ -19,9 +19,9 @@ from tests.support.made_up_run import TEXT, made_up_run
 from vcbench.api.scores import Column
 from vcbench.base.state import write_parquet, write_state
 from vcbench.cli.verbs import report
+from vcbench.reporting.comparisons import matrices
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.publish import tabulate
-from vcbench.reporting.report.comparisons import matrices
 from vcbench.reporting.report.page import render
 from vcbench.reporting.report.plots import COLOURS, cosines, intervals
 from vcbench.reporting.report.trials import LEVELS, RANGE, choose, spectrogram

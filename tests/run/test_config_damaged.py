@@ -53,20 +53,20 @@ def put(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     return values
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(key=st.sampled_from(KEYS), value=st.sampled_from(VALUES))
 def test_a_value_of_another_type(key: str, value: Any) -> None:
     told(refusal(config.parse, put(GOOD, key, copy.deepcopy(value))))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(values=damaged_document(GOOD))
 def test_tables_are_damaged(values: Any) -> None:
     if isinstance(values, dict):
         told(refusal(config.parse, values))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(content=damaged_bytes(tomli_w.dumps(GOOD).encode()))
 @example(content=b"a = " + b"[" * 5000)
 @example(content=b"seed = 1979-05-27T07:32:00Z")
@@ -80,7 +80,7 @@ def test_a_file_is_damaged(content: bytes, tmp_path_factory: pytest.TempPathFact
     told(refusal(lambda: config.parse(config.resolve("quick", [path]))))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     key=st.one_of(st.sampled_from(KEYS), st.text(max_size=12)),
     value=st.one_of(st.sampled_from([str(value)[:500] for value in VALUES]), st.text(max_size=20)),

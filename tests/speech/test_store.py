@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from vcbench.base.files import hash_file
+from vcbench.base.jobs import LocalEngine
 from vcbench.speech import audio
 from vcbench.speech.features import prepare as preparation
 from vcbench.speech.features import store as store_module
@@ -118,9 +119,11 @@ def test_prepare_in_processes_gives_what_one_process_gives(
     monkeypatch.setattr(preparation, "UTTERANCES_PER_WORKER", 4)
     alone, several = FeatureStore(tmp_path / "alone"), FeatureStore(tmp_path / "several")
     steps: list[tuple[int, int]] = []
-    assert prepare_features(alone, chosen, ("mel", "pitch"), workers=1).rejected == []
+    assert prepare_features(alone, chosen, ("mel", "pitch"), LocalEngine(1)).rejected == []
     assert (
-        prepare_features(several, chosen, ("mel", "pitch"), 2, lambda done, total: steps.append((done, total))).rejected
+        prepare_features(
+            several, chosen, ("mel", "pitch"), LocalEngine(2), lambda done, total: steps.append((done, total))
+        ).rejected
         == []
     )
     assert steps == [(done, len(chosen)) for done in range(len(chosen) + 1)]
@@ -135,7 +138,7 @@ def test_what_is_prepared_is_not_computed_again_and_quickly_seen(small_corpus: C
     before = cached_files(store)
     other = FeatureStore(store._cache.folder)
     begin = time.perf_counter()
-    prepared = prepare_features(other, everything, ("mel", "pitch"), workers=2)
+    prepared = prepare_features(other, everything, ("mel", "pitch"), LocalEngine(2))
     seconds = time.perf_counter() - begin
     assert prepared.rejected == prepared.fallbacks == []
     assert cached_files(store) == before

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -32,10 +31,12 @@ FILES = [
 MADE_AGAIN = {"manifest.json"}  # a report does not need it
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    (tmp_path / "runs").mkdir()
-    run = made_up_run(tmp_path / "runs" / "made", ["one"], {"one": 0.5, "source": 0.2, "target": 0.9})
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Each test leaves it as it was."""
+    folder = tmp_path_factory.mktemp("damaged") / "runs"
+    folder.mkdir()
+    run = made_up_run(folder / "made", ["one"], {"one": 0.5, "source": 0.2, "target": 0.9})
     write_manifest(run, {"prepare": 1.0})
     write_state(run.files.notes, {"lines": ["A line."]})
     write_state(run.files.ratings, {"tests": {}})
@@ -44,12 +45,18 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
+@pytest.fixture(scope="module")
+def before(run: Run) -> str:
+    """The report of the undamaged run."""
+    return report(run.folder).read_text()
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", FILES)
-def test_a_report_of_a_damaged_run(run: Run, name: str, damage: str) -> None:
-    before = report(run.folder).read_text()
+def test_a_report_of_a_damaged_run(run: Run, before: str, name: str, damage: str) -> None:
     path = run.folder / name
-    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    content = path.read_bytes()
+    path.write_bytes(DAMAGES[damage](content))
     try:
         after = report(run.folder).read_text()
     except UserError as error:
@@ -57,6 +64,8 @@ def test_a_report_of_a_damaged_run(run: Run, name: str, damage: str) -> None:
     else:
         told = ""
         assert name in MADE_AGAIN or after == before
+    finally:
+        path.write_bytes(content)
     if name not in MADE_AGAIN and not told:
         assert name.endswith(("training.json", "costs.json"))  # only the metric `efficiency` reads them
     if told and name != "run.toml":
@@ -76,8 +85,10 @@ def test_the_costs_of_a_system_are_checked(run: Run, damage: str) -> None:
 
 
 def test_a_changed_figure_is_a_damage(run: Run) -> None:
-    content = json.loads(run.files.training("one").read_text())
+    whole = run.files.training("one").read_text()
+    content = json.loads(whole)
     content["costs"]["parameters"] = 2
     run.files.training("one").write_text(json.dumps(content))
     with pytest.raises(UserError, match="does not match its checksum"):
         run.efficiency("one")
+    run.files.training("one").write_text(whole)

@@ -18,6 +18,7 @@ import pytest
 import soundfile
 import torch
 
+from vcbench import library
 from vcbench.speech.utterance import Corpus
 
 TINY = ["--preset", "tiny", "--systems", "flowvc,again_vc"]
@@ -108,6 +109,7 @@ def test_a_finished_run_computes_nothing_again(finished: tuple[Path, str], corpu
     assert {path: path.stat().st_mtime_ns for path in kept} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waits_for", ["systems/*/training.safetensors", "converted/*/t0002.flac"])
 def test_killed_and_started_again_gives_the_same_table(
     finished: tuple[Path, str], corpus_folder: Path, runs: Path, waits_for: str
@@ -158,6 +160,9 @@ def test_converting_two_recordings_writes_the_sources_length(
     vcbench("convert", "--system", "again_vc", "--run", finished[0], source, "--target", *targets, "-o", output)
     assert soundfile.info(output).samplerate == 22050
     assert soundfile.info(output).duration == pytest.approx(soundfile.info(source).duration, abs=0.7)
+    wave, rate = library.convert(source, targets, system="again_vc", run=finished[0])
+    assert rate == 22050
+    assert np.allclose(wave, soundfile.read(output)[0], atol=1e-3)
 
 
 def test_errors_are_messages_with_an_exit_code() -> None:

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import soundfile
+from rich.console import Console
 
-TINY = ["--preset", "tiny", "--systems", "copy_source", "--rows", "source,target"]
+from vcbench.base.files import PlaceError
+from vcbench.cli import verbs
+from vcbench.run import config
+from vcbench.run.run import Run
+from vcbench.speech.features.cache import CacheError
+
+SETTINGS = config.parse(
+    config.resolve("tiny", None, ["workers=1", "seed=0", 'reference_rows=["source", "target"]'])
+    | {"systems": {"copy_source": {}}, "metrics": {"speaker_similarity_ge2e": {}}}
+)
 
 
-def vcbench(cache: Path, *arguments: str | Path) -> tuple[int, str]:
-    """Exit code and all that the command printed, without line breaks."""
-    command = [sys.executable, "-m", "vcbench", *map(str, arguments)]
-    environment = os.environ | {"COLUMNS": "140", "VCBENCH_CACHE": str(cache)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    printed = " ".join((done.stdout + done.stderr).split())
-    assert "Traceback" not in printed, done.stderr
-    return done.returncode, printed
+def run(folder: Path, cache: Path) -> str:
+    """What `vcbench run` prints: the table, and what else."""
+    console = Console(file=io.StringIO(), width=140)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VCBENCH_CACHE", str(cache))
+        opened = Run.create(folder, SETTINGS)
+        board = verbs.run_all(opened, True, console)
+        verbs.print_board(board, opened, console, 0.0)
+    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -51,92 +62,93 @@ def read_only(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
-    """The folder of the runs, the cache, and what the run printed."""
+    """A run's folder, the cache, and the table that was printed."""
     folder = tmp_path_factory.mktemp("places")
-    code, printed = vcbench(folder / "cache", "run", *TINY, "--name", "whole", "--runs", folder / "runs")
-    assert code == 0, printed
-    return folder / "runs", folder / "cache", printed
+    return folder / "runs" / "whole", folder / "cache", table(run(folder / "runs" / "whole", folder / "cache"))
 
 
 def table(printed: str) -> str:
-    return printed[printed.index("copy_source") : printed.index("Done in")]
+    """Without what depends on the clock and the folder."""
+    return printed[printed.index("system") : printed.index("Done in")]
 
 
-def test_a_read_only_run_and_cache_give_table_and_report(finished: tuple[Path, Path, str]) -> None:
-    runs, cache, before = finished
-    with read_only(runs), read_only(cache):
-        code, printed = vcbench(cache, "run", *TINY, "--name", "whole", "--runs", runs)
-        assert code == 0, printed
-        assert table(printed) == table(before)
-        code, printed = vcbench(cache, "report", runs / "whole")
-        assert code == 0, printed
-        assert "report.html" in printed
+def test_a_read_only_run_and_cache_give_table_and_report(
+    finished: tuple[Path, Path, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, cache, before = finished
+    with read_only(folder.parent), read_only(cache):
+        assert table(run(folder, cache)) == before
+        assert verbs.report(folder) == folder / "report.html"
+    assert caplog.messages == []
 
 
-def test_a_read_only_run_whose_files_would_change_says_which(finished: tuple[Path, Path, str]) -> None:
-    runs, cache, before = finished
-    page = runs / "whole" / "report.html"
+def test_a_read_only_run_whose_files_would_change_says_which(
+    finished: tuple[Path, Path, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, cache, before = finished
+    page = folder / "report.html"
     content = page.read_bytes()
     page.write_bytes(b"of an older version")
     try:
-        with read_only(runs):
-            code, printed = vcbench(cache, "run", *TINY, "--name", "whole", "--runs", runs)
-            assert code == 0, printed
-            assert table(printed) == table(before)
-            assert "report.html cannot be used: Read-only file system" in printed
-            assert "stay as they were" in printed
-            code, printed = vcbench(cache, "report", runs / "whole")
-            assert code == 2
-            assert "report.html cannot be used: Read-only file system." in printed
+        with read_only(folder.parent):
+            assert table(run(folder, cache)) == before
+            with pytest.raises(PlaceError, match=r"report\.html cannot be used: Read-only file system\."):
+                verbs.report(folder)
+        (warning,) = caplog.messages
+        assert warning.startswith(f"{page} cannot be used: Read-only file system.")
+        assert warning.endswith("The files of tables and the report stay as they were.")
     finally:
         page.write_bytes(content)
 
 
-def test_a_read_only_full_cache_is_enough_for_another_run(finished: tuple[Path, Path, str]) -> None:
-    runs, cache, before = finished
+def test_a_read_only_full_cache_is_enough_for_another_run(finished: tuple[Path, Path, str], tmp_path: Path) -> None:
+    _, cache, before = finished
     with read_only(cache):
-        code, printed = vcbench(cache, "run", *TINY, "--name", "another", "--runs", runs)
-    assert code == 0, printed
-    assert table(printed).split("Conversion")[0] == table(before).split("Conversion")[0]
+        assert table(run(tmp_path / "another", cache)) == before
 
 
-def test_a_read_only_empty_cache_is_told(finished: tuple[Path, Path, str], tmp_path: Path) -> None:
-    (tmp_path / "cache").mkdir()
-    with read_only(tmp_path / "cache"):
-        code, printed = vcbench(tmp_path / "cache", "run", *TINY, "--name", "third", "--runs", tmp_path / "runs")
-    assert code == 2
-    assert f"{tmp_path / 'cache'}" in printed
-    assert "Read-only file system" in printed
-    assert "VCBENCH_CACHE" in printed
+def test_a_read_only_cache_that_lacks_something_is_told(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    with read_only(cache), pytest.raises((PlaceError, CacheError)) as told:
+        run(tmp_path / "run", cache)
+    assert str(cache) in str(told.value)
+    assert "Read-only file system" in str(told.value)
+    assert "VCBENCH_CACHE" in str(told.value)
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "x" * 300, "/proc/vcbench", "/dev/null"])
-@pytest.mark.parametrize("of", ["runs", "cache"])
-def test_an_impossible_place_is_told(finished: tuple[Path, Path, str], tmp_path: Path, of: str, place: str) -> None:
+IMPOSSIBLE = ["file", "file/below", "x" * 300, "/proc/vcbench", "/dev/null"]
+
+
+@pytest.mark.parametrize("place", IMPOSSIBLE)
+def test_an_impossible_place_for_runs_is_told(finished: tuple[Path, Path, str], tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
-    places = {"runs": tmp_path / "runs", "cache": finished[1]} | {of: tmp_path / place}
-    code, printed = vcbench(places["cache"], "run", *TINY, "--name", "mine", "--runs", places["runs"])
-    assert code == 2, printed
-    assert str(tmp_path / place)[:200] in printed
-    assert "choose" in printed
+    with pytest.raises(PlaceError, match=r"cannot be used: .*choose an?") as told:
+        run(tmp_path / place / "mine", finished[1])
+    assert str(tmp_path / place) in str(told.value)
+
+
+@pytest.mark.parametrize("place", IMPOSSIBLE)
+def test_an_impossible_place_for_the_cache_is_told(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises((PlaceError, CacheError), match="VCBENCH_CACHE") as told:
+        run(tmp_path / "run", tmp_path / place)
+    assert str(tmp_path / place) in str(told.value)
 
 
 @pytest.mark.parametrize("kilobytes", [40, 200])
 def test_a_disk_that_fills_up_is_told_with_the_path(
     finished: tuple[Path, Path, str], tmp_path: Path, kilobytes: int
 ) -> None:
-    """Of the recordings of a run, some fit."""
-    (tmp_path / "runs").mkdir()
-    with mounted("-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", tmp_path / "runs"):
-        code, printed = vcbench(finished[1], "run", *TINY, "--name", "full", "--runs", tmp_path / "runs")
-        assert code == 2, printed
-        assert f"{tmp_path / 'runs'}" in printed
-        assert os.strerror(errno.ENOSPC) in printed
-        assert "Free some space and start the same command again" in printed
-        recordings = list((tmp_path / "runs").rglob("*.flac"))
-        assert all(soundfile.info(path).frames for path in recordings)
-        assert not list((tmp_path / "runs").rglob(".*.flac"))
-        subprocess.run(["mount", "-o", "remount,size=50m", tmp_path / "runs"], check=True)
-        code, printed = vcbench(finished[1], "run", *TINY, "--name", "full", "--runs", tmp_path / "runs")
-        assert code == 0, printed
-        assert table(printed).split("Conversion")[0] == table(finished[2]).split("Conversion")[0]
+    """Some of the recordings fit. With more space, the same command completes the run."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with mounted("-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", disk):
+        with pytest.raises(Exception, match=os.strerror(errno.ENOSPC)) as told:
+            run(disk / "run", finished[1])
+        assert str(disk) in str(told.value)
+        assert "Free some space and start the same command again" in str(told.value)
+        assert all(soundfile.info(path).frames for path in disk.rglob("*.flac"))
+        assert not list(disk.rglob(".*.flac"))
+        subprocess.run(["mount", "-o", "remount,size=50m", disk], check=True)
+        assert table(run(disk / "run", finished[1])) == finished[2]

@@ -132,7 +132,10 @@ def test_listening_tests_are_built_once_and_their_keys_name_cells(done: Path, ru
         assert not [cell.row for cell in found.cells if cell.row in json.dumps(key.content)]
     assert {page["condition"] for page in keys["preference"].content["pages"].values()} == {"unseen->unseen"}
     assert keys["mos"].plan.primary_contrast == ["sigmoid", "none"]
-    assert "Listening test mos of seed 0: none, sigmoid, oracle; 2 items" in (tmp_path / "out" / "table.md").read_text()
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "Listening test mos of seed 0: none, sigmoid, oracle; 2 items" in text
+    assert "Warning: few speakers in" in text  # with one seed, intervals are over speakers
+    assert "few speakers" not in (done / "table.md").read_text()  # with two, over seeds
     assert invoke(*arguments).exit_code == 0
     assert open_key(tmp_path / "out" / "listening" / "mos.key").content == keys["mos"].content
     other = invoke(*arguments, "--set", "listening.mos.traps=1")
@@ -155,6 +158,7 @@ def test_one_seed_has_an_interval_over_speakers_and_says_so(done: Path, toy: str
     assert figures["low"] < figures["mean"] < figures["high"]
 
 
+@pytest.mark.slow
 def test_several_at_once_are_timed_against_one_after_another(
     done: Path, toy: str, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +177,7 @@ def test_studies_are_listed() -> None:
     assert all(name in listed.output for name in names())
 
 
+@pytest.mark.slow
 def test_cells_that_convert_otherwise_are_trained_once(tmp_path: Path) -> None:
     values = TOY | {
         "system": "ae_flow",

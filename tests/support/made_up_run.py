@@ -102,5 +102,7 @@ def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> R
         outcomes.loc[(outcomes["trial"] == "t7") & (row == "two"), "error"] = f"<i>broken</i> in {folder.resolve()}/x"
         write_parquet(files.outcomes(row), outcomes)
     write_parquet(files.scores("Made"), scores_to_frame(made_up_scores(trials, levels)))
-    write_state(files.scoring("Made"), {"key": "0", "settings": {"model": "none & nowhere"}, "seconds": 1})
+    write_state(
+        files.scoring("Made"), {"key": "0", "metric": "0", "settings": {"model": "none & nowhere"}, "seconds": 1}
+    )
     return Run.open(folder)

@@ -63,6 +63,7 @@ def settings(system: str, name: str, value: Any) -> dict[str, Any]:
     return merge(values, table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("system", "name", "value"), list(cases()))
 def test_it_trains_and_converts(system: str, name: str, value: Any, small_split: Split, tmp_path: Path) -> None:
     if value == "ge2e":

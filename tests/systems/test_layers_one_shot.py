@@ -77,7 +77,8 @@ def system(request: pytest.FixtureRequest) -> OneShotSystem:
 @pytest.mark.parametrize(
     ("dtype", "tolerance", "lengths"),
     [
-        (torch.float32, 1e-5, range(40, 136, 6)),
+        # Kernels for other batch sizes round differently, by up to 2e-5 on the CPUs tried; float64 shows that it is only that.
+        (torch.float32, 1e-4, range(40, 136, 6)),
         # With few frames a channel is often nearly constant, and normalisation then magnifies rounding errors.
         (torch.float64, 1e-10, [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 24, 31, 40, 41, 50, 63]),
     ],

@@ -22,6 +22,8 @@ PLACE = {  # errors of the place, not of the program, and what helps
     errno.EPERM: "Change its permissions, or choose another folder.",
     errno.ENOTDIR: "A part of the path is a file; choose another folder.",
     errno.EEXIST: "A part of the path is a file; choose another folder.",
+    errno.EISDIR: "A folder is in its place; move it away, or choose another name.",
+    errno.ELOOP: "Its links lead in a circle; choose another folder.",
     errno.ENAMETOOLONG: "The name is too long; choose a shorter one.",
 }
 
@@ -62,6 +64,15 @@ def _by_cache(path: Path) -> str:
     return " The environment variable VCBENCH_CACHE chooses the folder of the cache."
 
 
+def is_file(path: Path) -> bool:
+    """
+    Raises:
+        PlaceError: the path is impossible, e.g. too long.
+    """
+    with place_errors(path):
+        return path.is_file()
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to `path` if the block succeeds, else remove it.
@@ -71,12 +82,21 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     with place_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
         try:
             yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # as below /proc
+        raise PlaceError(
+            f"{path} cannot be used: its folder cannot be made there; choose another folder.{_by_cache(path)}"
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

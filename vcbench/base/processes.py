@@ -1,4 +1,4 @@
-"""Worker processes of this machine: one for each job, each with a channel of its own.
+"""Worker processes of this machine, each with a channel of its own.
 
 Workers share no lock and no queue, so that one that is killed, at whatever moment, cannot block another or the parent.
 """
@@ -26,7 +26,9 @@ class JobFailed(RuntimeError):
 
 
 class Worker:
-    """A process that runs one job; `channel` is ready when it has something to say, or has ended.
+    """A process that runs one job after the other; `channel` is ready when it has something to say, or has ended.
+
+    Starting one costs seconds, most of them to import PyTorch; so it is kept for further jobs.
 
     It imports nothing of the parent's main module: a script that runs jobs needs no ``if __name__ == "__main__"``.
     The thread that starts it must outlive it: Linux ends a worker with the thread that started it.
@@ -37,7 +39,7 @@ class Worker:
     """
 
     def __init__(self, job: Any, threads: int) -> None:
-        self.name: str = job.name
+        self.name: str = job.name  # of the job it runs
         content = pickle.dumps((sys.path, threads, pickle.dumps(job)))
         self.channel, theirs = Pipe()
         with theirs:
@@ -49,6 +51,12 @@ class Worker:
             )
         with suppress(OSError):  # it has died already: the first `receive` says so
             self.channel.send_bytes(content)
+
+    def take(self, job: Any) -> None:
+        """Begin another job, once the result of the last one has come."""
+        self.name = job.name
+        with suppress(OSError):
+            self.channel.send_bytes(pickle.dumps(job))
 
     def receive(self) -> tuple[Any, ...]:
         """The next message: ("progress", done, total, note) or ("result", value).
@@ -81,7 +89,9 @@ class Worker:
         )
 
     def end(self) -> None:
-        """Wait until it has ended; end it if that takes long."""
+        """Say that there are no more jobs and wait until it has ended; end it if that takes long."""
+        with suppress(OSError):
+            self.channel.send_bytes(b"")
         try:
             self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What a worker process runs: first what ends it with its parent, then the job that it is sent.
+"""What a worker process runs: first what ends it with its parent, then the jobs that it is sent, one after the other.
 
 Started as a file, not as a module of the package: importing vcbench and PyTorch takes seconds, and before that this file
 must have seen to it that the process ends when its parent does. It imports the standard library alone.
@@ -7,8 +7,10 @@ must have seen to it that the process ends when its parent does. It imports the 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import pickle
+import queue
 import signal
 import sys
 import threading
@@ -27,9 +29,16 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)  # it ended before
 
 
-def watch(channel: Connection) -> None:
-    """The same where the kernel cannot: the parent sends nothing more, so this returns when its end is closed."""
+def receive(channel: Connection, jobs: queue.SimpleQueue[bytes]) -> None:
+    """Take jobs, up to the empty one that says there are no more; end the process when the parent's end is closed.
+
+    On a thread of its own, as that must be noticed in the middle of a job also where the kernel cannot do it.
+    """
+    content = b"some"
     try:
+        while content:
+            content = channel.recv_bytes()
+            jobs.put(content)
         channel.recv_bytes()
     except (EOFError, OSError):
         os._exit(1)
@@ -66,8 +75,12 @@ def main(descriptor: int, parent: int) -> None:
         sys.path[:], threads, pickled = pickle.loads(channel.recv_bytes())
     except (EOFError, OSError):
         os._exit(1)  # the parent ended while it sent the job
-    threading.Thread(target=watch, args=(channel,), daemon=True).start()
-    work(channel, threads, pickled)
+    jobs = queue.SimpleQueue[bytes]()
+    threading.Thread(target=receive, args=(channel, jobs), daemon=True).start()
+    while pickled:
+        work(channel, threads, pickled)
+        gc.collect()
+        pickled = jobs.get()
 
 
 if __name__ == "__main__":

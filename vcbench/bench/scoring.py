@@ -69,7 +69,12 @@ def score(
         ready, missing = _ready(metrics)
         made = recordings(run, conversions, seconds)
         jobs = [
-            Job(metric, time_metric, {"name": metric, "options": options, "made": made, "device": run.device.type})
+            Job(
+                metric,
+                time_metric,
+                {"name": metric, "options": options, "made": made, "device": run.device.type},
+                alone=True,
+            )
             for metric, options in ready.items()
         ]
         started = perf_counter()

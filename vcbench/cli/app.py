@@ -14,7 +14,7 @@ from vcbench import __version__
 from vcbench.base.console import say
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.base.files import PLACE
-from vcbench.cli import bench, listen, lists
+from vcbench.cli import bench, listen, lists, reports
 from vcbench.cli.options import (
     AllowCode,
     Assignments,
@@ -186,14 +186,6 @@ def score(
 
 
 @app.command()
-def report(folder: RunFolder, allow_code: AllowCode = False) -> None:
-    """Rewrite the report of a scored run: tables, plots, comparisons and audio on one HTML page."""
-    from vcbench.cli.verbs import report
-
-    say(console, f"Wrote {report(folder)}")
-
-
-@app.command()
 def study(
     name: Annotated[str | None, typer.Argument(help="A study's name, or the path of a .toml file.")] = None,
     preset: Preset = "quick",
@@ -246,4 +238,5 @@ def import_checkpoint(
     say(console, f"Wrote {import_checkpoint(system, file, output, settings)}")
 
 
+app.add_typer(reports.app)
 app.add_typer(lists.app)

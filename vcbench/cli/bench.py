@@ -69,12 +69,12 @@ def bench_score(
     Metrics run as in a run: on a CPU one per core at the same time, on a GPU one after another; `--set workers=1` times
     each alone. Add a metric that the preset lacks with `--set metrics.prosody={}`.
     """
-    from vcbench.base.console import bars
+    from vcbench.base.progress import shown
     from vcbench.bench import scoring as bench
     from vcbench.run import config as configuration
 
     settings = configuration.parse(configuration.resolve(preset, config, assignments))
-    with bars(console) as progress:
+    with shown("score", console) as progress:
         rows, missing = bench.score(settings, conversions, seconds, random_weights, progress)
     console.print(f"{conversions} conversions of {seconds:g} s")
     _print(rows, "metric", "load (s)", "score (s)", "s each", "per minute", "real-time factor")

@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from vcbench.api import registry
-from vcbench.base.console import bars, print_missing, say, stage
+from vcbench.base.console import print_missing, say
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.escape import terminal
+from vcbench.base.progress import shown, stage
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.publish import publish, render, tabulate, unscored
 from vcbench.reporting.seeds import over_seeds, seed_lines, write_seeds
@@ -115,7 +116,7 @@ def print_board(board: Leaderboard, run: Run, console: Console, seconds: float) 
 
 def prepare_corpus(run: Run, console: Console) -> None:
     """The `prepare` verb: check, features, trials, and a summary of the corpus."""
-    with bars(console) as progress:
+    with shown("prepare", console) as progress:
         prepare(run, progress)
     _print_rejected(run, console)
     parts = run.split
@@ -146,7 +147,7 @@ def train_systems(folder: Path, systems: str, console: Console) -> None:
     for row in rows:
         if row not in run.systems:
             raise UserError(f"{folder} has no system {row!r}.{did_you_mean(row, run.systems)}")
-    with bars(console) as progress:
+    with shown("prepare and train", console) as progress:
         prepare(run, progress)
         train_rows(run, rows, progress)
     say(console, f"Trained: {', '.join(rows)}")

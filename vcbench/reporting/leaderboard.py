@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
@@ -13,7 +13,8 @@ from vcbench.reporting.speakers import few_speakers
 from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 
 if TYPE_CHECKING:
-    from vcbench.run.run import Run
+    from vcbench.run.config import RunConfig
+    from vcbench.speech.utterance import Corpus
 
 CELL_FIELDS = ["condition", "system", "column", "mean", "low", "high", "count", "rank", "best"]
 COMPARISON_FIELDS = ["condition", "column", "first", "second", "difference", "low", "high", "p", "p_holm", "better"]
@@ -55,8 +56,25 @@ class Leaderboard:
         return list(dict.fromkeys([ALL, *found]))
 
 
+class Tabulated(Protocol):
+    """What is tabulated: a run, or several together."""
+
+    @property
+    def config(self) -> RunConfig:
+        """Only its name and seed are used."""
+
+    @property
+    def corpus(self) -> Corpus: ...
+    @property
+    def systems(self) -> list[str]: ...
+    @property
+    def rows(self) -> list[str]: ...
+    @property
+    def outcomes(self) -> pd.DataFrame: ...
+
+
 def build(
-    run: Run,
+    run: Tabulated,
     scores: pd.DataFrame,
     columns: Mapping[str, Column],
     notes: Iterable[tuple[Sequence[str], str]] = (),
@@ -65,7 +83,6 @@ def build(
     """Tabulate a run's scores, over all conditions and in each.
 
     Args:
-        run: only its name, corpus, rows, outcomes and seed are used.
         scores: a row per score: `system, column, trial, condition, value, weight, source_speaker, target_speaker`.
         columns: those of the metrics, in the order of the table.
         notes: (columns, footnote), e.g. model, revision and settings; without columns it is about the whole table.
@@ -94,7 +111,7 @@ def build(
 
 
 def _cells(
-    run: Run, scores: pd.DataFrame, columns: Mapping[str, Column]
+    run: Tabulated, scores: pd.DataFrame, columns: Mapping[str, Column]
 ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
     """Cells and comparisons of every column, over all conditions and in each."""
     cells, comparisons = [], []

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vcbench.base.escape import terminal, visible
+from vcbench.reporting.comparisons import matrices
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.tables import Cell, Heading, TextTable, footnotes, part, plain_notes, text_tables
 from vcbench.reporting.text import NO_BREAK_SPACE, superscript
@@ -88,3 +89,21 @@ def _terminal_cell(cell: Cell) -> Text:
         if below:
             text.append(f"\n{below}", style="not bold dim")
     return text
+
+
+class TerminalPairs:
+    """A rich renderable: the paired differences over all conditions, a table for each main column."""
+
+    def __init__(self, board: Leaderboard) -> None:
+        self.board = board
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        for matrix in matrices(self.board):
+            table = Table("first", "second", box=box.SIMPLE_HEAD, title=terminal(f"{matrix.title}: first minus second"))
+            for name in ("difference", "95% interval", "Holm's p", "trials"):
+                table.add_column(name, justify="right")
+            table.add_column("better")
+            for (first, second), pair in matrix.pairs.items():
+                figures = pair.difference, pair.interval, pair.p.removeprefix("p ").removeprefix("= "), str(pair.common)
+                table.add_row(*map(terminal, (first, second, *figures, pair.better or "not told apart")))
+            yield table

@@ -46,7 +46,7 @@ class FeatureSettings(Strict):
 
 
 class RunConfig(Strict):
-    """Everything that decides a run's numbers, and `device` and `workers`, which decide only where it runs.
+    """Everything that decides a run's numbers, and `device`, `workers`, `engine` and `address`, which decide only where it runs.
 
     `systems` and `metrics` map a row's or metric's name to its settings; a system's table may hold ``system = "NAME"``
     to run one system under several settings.
@@ -56,6 +56,8 @@ class RunConfig(Strict):
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(0, ge=0)  # processes at once; 0 is one per core on a CPU, and one on a GPU
+    engine: Literal["local", "ray"] = "local"  # this machine's processes, or a Ray cluster
+    address: str = ""  # of the Ray cluster; empty: RAY_ADDRESS, this machine's, or a new one
     corpus: CorpusSettings = CorpusSettings()
     features: FeatureSettings = FeatureSettings()
     trials: TrialSettings = TrialSettings()

@@ -15,7 +15,8 @@ import torch
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import Metric
 from vcbench.api.system import NeuralSystem, VoiceConverter
-from vcbench.base.files import hash_file, hash_json, write_text
+from vcbench.base.files import hash_file, hash_json, is_file, write_text
+from vcbench.base.jobs import Engine, LocalEngine
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.base.settings import read_toml
 from vcbench.base.state import read_state
@@ -44,7 +45,7 @@ class Run:
     def open(cls, folder: Path) -> Run:
         """A run that exists."""
         path = RunFolder(folder).settings
-        if not path.is_file():
+        if not is_file(path):
             raise RunError(f"{folder} is not a run: it has no run.toml. Make one with `vcbench run`.")
         values = read_toml(path)
         require_trusted(values, path)
@@ -59,11 +60,9 @@ class Run:
         """
         path = RunFolder(folder).settings
         trust(config.model_dump())
-        if path.is_file():
+        if is_file(path):
             config = extend(cls.open(folder).config, config, folder)
-        text = tomli_w.dumps(plain(config))
-        if not path.is_file() or path.read_text() != text:
-            write_text(path, text)
+        write_text(path, tomli_w.dumps(plain(config)))
         return cls(folder, config)
 
     @cached_property
@@ -79,6 +78,15 @@ class Run:
     def threads(self) -> int:
         """Of a job. One on a CPU, so that a result does not depend on how many cores there are."""
         return 1 if self.device.type == "cpu" or self.workers > 1 else torch.get_num_threads()
+
+    @property
+    def engine(self) -> Engine:
+        """Where jobs run."""
+        if self.config.engine == "ray":
+            from vcbench.base.ray_engine import RayEngine  # here, as it is optional
+
+            return RayEngine(self.config.address, self.threads, gpus=1.0 if self.device.type == "cuda" else 0.0)
+        return LocalEngine(self.workers, self.threads)
 
     @property
     def score_cache(self) -> Path:

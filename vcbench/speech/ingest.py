@@ -15,14 +15,14 @@ COMMON_RATE = 48_000  # Hz
 LOW_RATE, CLIPPED = "sampled below 16 kHz", "clipped"  # flags: such a recording is scored, with a footnote
 
 
-def copy_audio(path: Path, copy: Path, heard: int) -> list[str]:
+def copy_audio(path: Path, copy: Path, wanted: int) -> list[str]:
     """Copy a recording to FLAC at its own rate, and return its flags.
 
     A recording below 16 kHz is resampled to 16 kHz, the rate of the models. One at an odd rate, from which resampling would need
     too large a kernel, is resampled to 48 kHz. A clipped one is scaled down.
 
     Args:
-        heard: sampling rate of the run's features in Hz.
+        wanted: sampling rate of the run's features in Hz.
 
     Raises:
         AudioError: the file is missing, not audio, corrupt, truncated, empty, silent or too long, or has values that are not finite.
@@ -32,7 +32,7 @@ def copy_audio(path: Path, copy: Path, heard: int) -> list[str]:
     if rate < audio.MINIMUM_RATE:
         flags.append(LOW_RATE)
         wave, rate = _resample(wave, rate, audio.MINIMUM_RATE), audio.MINIMUM_RATE
-    elif _odd(rate, audio.MINIMUM_RATE) or _odd(rate, heard):
+    elif _odd(rate, audio.MINIMUM_RATE) or _odd(rate, wanted):
         wave, rate = _resample(wave, rate, COMMON_RATE), COMMON_RATE
     if (np.abs(wave) >= audio.FULL_SCALE).mean() > audio.CLIPPED_SHARE:
         flags.append(CLIPPED)

@@ -16,7 +16,7 @@ from vcbench.api.source import source_key
 from vcbench.api.system import NeuralSystem
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file, hash_json
-from vcbench.base.jobs import Job, JobProgress, Progress, run_jobs
+from vcbench.base.jobs import Job, JobProgress, Progress
 from vcbench.base.settings import plain_json
 from vcbench.base.state import find_state, write_parquet, write_state
 from vcbench.run import config, reference_rows
@@ -183,7 +183,7 @@ def _wait(tensors: list[Tensor]) -> None:
 
 def convert(run: Run, progress: Progress) -> None:
     """Have every system and reference row convert the trial list."""
-    run_jobs(conversion_jobs(run), run.workers, run.threads, progress)
+    run.engine.run(conversion_jobs(run), progress)
 
 
 def conversion_jobs(run: Run, to_be_trained: Sequence[str] = ()) -> list[Job]:
@@ -195,6 +195,7 @@ def conversion_jobs(run: Run, to_be_trained: Sequence[str] = ()) -> list[Job]:
             {"folder": run.folder, "row": row},
             cost=0.0,  # below any training's
             after=row if row in to_be_trained else "",
+            gpu=True,
         )
         for row in run.rows
         if row in to_be_trained or not is_converted(run, row)

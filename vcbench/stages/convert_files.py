@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from vcbench.api import registry
 from vcbench.api.checkpoint import CheckpointError, read_header
@@ -51,13 +54,18 @@ def load_checkpoint(path: Path) -> NeuralSystem:
     return system
 
 
-def convert_files(converter: Converter, source: Path, targets: list[Path], output: Path) -> None:
-    """Convert one recording, and write FLAC or WAV."""
+def convert_utterance(converter: Converter, source: Path, targets: Sequence[Path]) -> np.ndarray:
+    """Samples (n,) of the source in the voice of the targets, at the converter's sampling rate."""
     system, store, vocoder = converter
-    if output.suffix.lower() not in (".flac", ".wav"):
-        raise UserError(f"-o {output}: the output is FLAC or WAV; end its name in .flac or .wav.")
     recordings = [Utterance(f"file/{path.stem}", "target", path).with_features(store) for path in targets]
     spoken = Utterance(f"file/{source.stem}", "source", source).with_features(store)
     costs = {"conversion_seconds": 0.0, "vocoder_seconds": 0.0}
     wave = convert_waves(system, [spoken], [Speaker("target", tuple(recordings))], vocoder, costs)[0]
-    audio.write(output, wave.detach().cpu().numpy(), store.sampling_rate)
+    return wave.detach().cpu().numpy()
+
+
+def convert_files(converter: Converter, source: Path, targets: Sequence[Path], output: Path) -> None:
+    """Convert one recording, and write FLAC or WAV."""
+    if output.suffix.lower() not in (".flac", ".wav"):
+        raise UserError(f"-o {output}: the output is FLAC or WAV; end its name in .flac or .wav.")
+    audio.write(output, convert_utterance(converter, source, targets), converter.store.sampling_rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vcbench.base.jobs import Progress, run_jobs
+from vcbench.base.jobs import Progress
 from vcbench.run.run import Run
 from vcbench.stages.convert import conversion_jobs
 from vcbench.stages.train import training_jobs
@@ -12,4 +12,4 @@ def train_and_convert(run: Run, progress: Progress) -> None:
     """Train what is not trained, and have every row convert the trial list as soon as it can."""
     training = training_jobs(run, run.systems)
     converting = conversion_jobs(run, [job.name for job in training])
-    run_jobs([*training, *converting], run.workers, run.threads, progress)
+    run.engine.run([*training, *converting], progress)

@@ -37,11 +37,9 @@ def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> P
     groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
     everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
     needs = settings["needs"]
-    made = prepare_features(run.store, everything, needs, run.workers, _named(progress, "features"))
+    made = prepare_features(run.store, everything, needs, run.engine, _named(progress, "features"))
     varied = [one for one in vary(everything[: len(parts.training)], settings["varied"]) if one.varied]
-    varied_made = prepare_features(
-        run.store, varied, needs, run.workers, _named(progress, "other recording conditions")
-    )
+    varied_made = prepare_features(run.store, varied, needs, run.engine, _named(progress, "other recording conditions"))
     unusable = {identity for identity, _ in [*made.rejected, *varied_made.rejected]}
     usable = [utterance for utterance in everything if utterance.id not in unusable]
     speaking = {utterance.speaker for utterance in usable}

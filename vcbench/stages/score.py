@@ -8,7 +8,7 @@ from pathlib import Path
 from vcbench.api.scores import scores_to_frame
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.files import hash_json
-from vcbench.base.jobs import Job, JobProgress, Progress, run_jobs
+from vcbench.base.jobs import Job, JobProgress, Progress
 from vcbench.base.state import find_parquet, find_state, write_parquet, write_state
 from vcbench.run.folder import SCORES
 from vcbench.run.run import Run
@@ -36,11 +36,11 @@ def check_metrics(run: Run, strict: bool) -> dict[str, str]:
 def score(run: Run, missing: dict[str, str], progress: Progress) -> None:
     """Score every recording by every metric that is here; scores/<metric>.parquet, a row per score."""
     jobs = [
-        Job(name, score_metric, {"folder": run.folder, "name": name})
+        Job(name, score_metric, {"folder": run.folder, "name": name}, gpu=True)
         for name in run.metrics
         if name not in missing and not _scored(run, name)
     ]
-    run_jobs(jobs, run.workers, run.threads, progress)
+    run.engine.run(jobs, progress)
 
 
 def _score_key(run: Run, name: str) -> str:
@@ -64,5 +64,5 @@ def score_metric(folder: Path, name: str, progress: JobProgress) -> None:
     started = time.perf_counter()
     write_parquet(run.files.scores(name), scores_to_frame(evaluate(metric, run)))
     seconds = time.perf_counter() - started
-    content = {"key": _score_key(run, name), "settings": metric.settings(), "seconds": seconds}
-    write_state(run.files.scoring(name), content)
+    keys = {"key": _score_key(run, name), "metric": metric_key(metric)}
+    write_state(run.files.scoring(name), keys | {"settings": metric.settings(), "seconds": seconds})

@@ -13,7 +13,7 @@ import torch
 
 from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_file, hash_json, write_text
-from vcbench.base.jobs import Job, JobProgress, Progress, run_jobs
+from vcbench.base.jobs import Job, JobProgress, Progress
 from vcbench.base.state import find_state, read_state, write_state
 from vcbench.run.run import Run
 from vcbench.training.cost import step_operations
@@ -22,7 +22,7 @@ from vcbench.training.loop import train
 
 def train_rows(run: Run, rows: Sequence[str], progress: Progress) -> None:
     """Train what is not trained; several systems at once on a CPU, a thread each."""
-    run_jobs(training_jobs(run, rows), run.workers, run.threads, progress)
+    run.engine.run(training_jobs(run, rows), progress)
 
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def training_jobs(run: Run, rows: Sequence[str]) -> list[Job]:
         arguments = {"folder": run.folder, "row": row}
         twin = trained.setdefault(key, row)
         if twin == row:
-            jobs.append(Job(row, train_system, arguments, cost))
+            jobs.append(Job(row, train_system, arguments, cost, alone=True, gpu=True))
         else:
             jobs.append(Job(row, take_weights, arguments | {"twin": twin}, after=twin))
     return jobs

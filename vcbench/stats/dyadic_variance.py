@@ -25,7 +25,7 @@ import numpy as np
 
 from vcbench.stats.clusters import Clusters, Floats
 
-ENOUGH_FREEDOM = 1 + 1e-6
+ENOUGH_FREEDOM = 1 + 1e-6  # more than one, whatever is rounded
 
 
 class Error(NamedTuple):

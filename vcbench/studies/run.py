@@ -13,8 +13,9 @@ from rich.console import Console
 
 from vcbench.api.scores import scores_to_frame
 from vcbench.api.system import NeuralSystem
-from vcbench.base.console import print_missing, stage
-from vcbench.base.jobs import Job, Progress, run_jobs
+from vcbench.base.console import print_missing
+from vcbench.base.jobs import Job, Progress
+from vcbench.base.progress import stage
 from vcbench.run import config as configuration
 from vcbench.run.config import RunConfig
 from vcbench.run.run import Run
@@ -108,7 +109,7 @@ def _run_all(study: Study, views: Sequence[Run], list_jobs: Callable[[Run], list
         for view in views
         for job in list_jobs(view)
     ]
-    run_jobs(jobs, views[0].workers, views[0].threads, progress)
+    views[0].engine.run(jobs, progress)
 
 
 def _speed(study: Study, shared: Sequence[Run], out: Path, progress: Progress) -> Speed | None:
@@ -135,13 +136,11 @@ def _score(study: Study, views: Sequence[Run], missing: dict[str, str], progress
         for metric in view.metrics
         if metric not in missing
     }
-    made = run_jobs(
+    made = views[0].engine.run(
         [
-            Job(name, score_view, {"folder": view.folder, "config": view.config, "name": metric})
+            Job(name, score_view, {"folder": view.folder, "config": view.config, "name": metric}, gpu=True)
             for name, (view, metric) in jobs.items()
         ],
-        views[0].workers,
-        views[0].threads,
         progress,
     )
     tables = [made[name].assign(seed=view.config.seed) for name, (view, _) in jobs.items()]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from vcbench.api.scores import ALL, scores_to_frame
@@ -20,8 +20,8 @@ from vcbench.base import escape
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.files import write_text
 from vcbench.base.state import find_state
+from vcbench.reporting.comparisons import matrices
 from vcbench.reporting.leaderboard import Leaderboard
-from vcbench.reporting.report.comparisons import matrices
 from vcbench.reporting.report.facts import assignments, facts, without_roots
 from vcbench.reporting.report.plots import COLOURS, bands, conditions, cosines, intervals, training
 from vcbench.reporting.report.trials import listening
@@ -55,15 +55,7 @@ def render(run: Run, board: Leaderboard) -> str:
     scores = _scores(run, board)
     failures = run.failures.assign(error=[without_roots(error, run) for error in run.failures["error"]])
     manifest = find_state(run.files.manifest) or {}
-    environment = Environment(
-        loader=PackageLoader("vcbench.reporting.report"),
-        autoescape=True,
-        finalize=escape.html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return _template("report.html.j2").render(
         board=board,
         colours=COLOURS,
         facts=dict(facts(run, manifest)),
@@ -82,6 +74,30 @@ def render(run: Run, board: Leaderboard) -> str:
         training=list(_training(run)),
         trials=listening(run, scores, board.columns, failures),
     )
+
+
+def render_comparison(board: Leaderboard) -> str:
+    """A page of tables and paired differences of several runs, as HTML."""
+    return _template("comparison.html.j2").render(
+        board=board,
+        colours=COLOURS,
+        tables=list(text_tables(board)),
+        notes=plain_notes(board),
+        footnotes=footnotes(board),
+        matrices=list(matrices(board)),
+    )
+
+
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=PackageLoader("vcbench.reporting.report"),
+        autoescape=True,
+        finalize=escape.html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
 
 
 def _scores(run: Run, board: Leaderboard) -> pd.DataFrame:

@@ -58,7 +58,7 @@ class Recording:
     seconds: float = 0.0
     share: float = 0.0
     said: str = ""
-    heard: str = ""
+    recognised: str = ""
     score: str = ""
     error: str = ""
 
@@ -94,7 +94,7 @@ def listening(run: Run, scores: pd.DataFrame, columns: Mapping[str, Column], fai
         columns: the leaderboard's, in its order.
         failures: `system, trial, error`.
     """
-    scored, heard = _transcripts(scores, columns)
+    scored, recognised = _transcripts(scores, columns)
     converted = {(one.system, one.trial): one for one in run.conversions}
     errors = {(one.system, one.trial): one.error for one in failures.itertuples()}
     found = []
@@ -108,8 +108,8 @@ def listening(run: Run, scores: pd.DataFrame, columns: Mapping[str, Column], fai
             elif (row, trial.trial) in converted:
                 one = converted[row, trial.trial]
                 said = one.spoken.text if one.spoken.text != source.text else None
-                text, score = heard.get((row, trial.trial), ("", ""))
-                paths[replace(about, said=said or "", heard=text, score=score)] = one.path
+                text, score = recognised.get((row, trial.trial), ("", ""))
+                paths[replace(about, said=said or "", recognised=text, score=score)] = one.path
         if any(path and path.is_file() for path in paths.values()):
             paths |= dict(_given(run, trial))
             speakers = trial.source_speaker, trial.target_speaker

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vcbench.base.jobs import Job, JobProgress, run_jobs
+from vcbench.base.jobs import Engine, Job, JobProgress, LocalEngine
 from vcbench.speech.audio import AudioError
 from vcbench.speech.features.phones import ALIGNED
 from vcbench.speech.utterance import Utterance
@@ -37,7 +37,7 @@ def prepare_features(
     store: FeatureStore,
     utterances: Sequence[Utterance],
     needs: Sequence[str],
-    workers: int = 1,
+    engine: Engine = LocalEngine(),  # noqa: B008  # frozen
     report: Report = lambda done, total: None,
 ) -> FeatureReport:
     """Compute in parallel what is not cached yet. After an interruption, the next call continues from there.
@@ -55,18 +55,9 @@ def prepare_features(
     store.save_hashes()  # the workers read the file
     unheard = [utterance for utterance in pending if "phones" in needs and store.needs_transcript(utterance)]
     done, total = len(utterances) - len(pending), len(utterances) + len(unheard)
-    reasons: dict[str, str] = {}
-
-    def finished(utterance: Utterance, reason: str = "") -> None:
-        nonlocal done
-        done += 1
-        if reason:
-            reasons[utterance.id] = reason
-        report(done, total)
-
     report(done, total)
-    _transcribe(store, unheard, finished)
-    _compute(store, pending, needs, workers, finished)
+    _transcribe(store, unheard, lambda count: report(done + count, total))
+    reasons = _compute(store, pending, needs, engine, lambda count: report(done + len(unheard) + count, total))
     usable = [utterance for utterance in utterances if utterance.id not in reasons] if "phones" in needs else []
     ways = [(utterance.id, store.phones_how(utterance)) for utterance in usable]
     return FeatureReport(
@@ -75,42 +66,55 @@ def prepare_features(
     )
 
 
-def _transcribe(store: FeatureStore, utterances: Sequence[Utterance], finished: Callable[[Utterance], None]) -> None:
+def _transcribe(store: FeatureStore, utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:
     """Transcribe here rather than in the workers: the recogniser runs in batches, on the accelerator if there is one."""
     for begin in range(0, len(utterances), TRANSCRIPTION_BATCH):
         batch = utterances[begin : begin + TRANSCRIPTION_BATCH]
         store.transcribe([utterance for utterance in batch if not _fault(store, utterance, ())])
-        for utterance in batch:
-            finished(utterance)
+        for done in range(begin, begin + len(batch)):
+            report(done + 1)
 
 
 def _compute(
     store: FeatureStore,
     utterances: Sequence[Utterance],
     needs: Sequence[str],
-    workers: int,
-    finished: Callable[[Utterance, str], None],
-) -> None:
-    workers = min(workers, len(utterances) // UTTERANCES_PER_WORKER)
+    engine: Engine,
+    report: Callable[[int], None],
+) -> dict[str, str]:
+    """By utterance that cannot be used, the reason; `report` gets the number that is done."""
+    workers = min(engine.slots, len(utterances) // UTTERANCES_PER_WORKER)
     if workers <= 1:
-        for utterance in utterances:
-            finished(utterance, _fault(store, utterance, needs))
-        return
-    names = [f"features {number} of {workers}" for number in range(1, workers + 1)]
-    shares = {name: utterances[first::workers] for first, name in enumerate(names)}
+        found = compute_share(store, utterances, needs, lambda done, total: report(done))
+        return {one.id: fault for one, fault in zip(utterances, found, strict=True) if fault}
+    shares = {f"features {number + 1} of {workers}": utterances[number::workers] for number in range(workers)}
     jobs = []
     for name, share in shares.items():
         alone = [replace(utterance, features=None) for utterance in share]
         jobs.append(Job(name, compute_share, {"store": store, "utterances": alone, "needs": needs}))
-    run_jobs(jobs, workers, 1, lambda name, done, total, reason: finished(shares[name][done - 1], reason))
+    counts = dict.fromkeys(shares, 0)
+
+    def count(name: str, done: int, total: int, note: str) -> None:
+        counts[name] = done
+        report(sum(counts.values()))
+
+    faults = engine.run(jobs, count, threads=1)
+    if sum(counts.values()) < len(utterances):
+        report(len(utterances))
+    return {
+        one.id: fault for name, share in shares.items() for one, fault in zip(share, faults[name], strict=True) if fault
+    }
 
 
 def compute_share(
     store: FeatureStore, utterances: Sequence[Utterance], needs: Sequence[str], progress: JobProgress
-) -> None:
-    """Compute the features of a worker's share; each utterance is reported with what is wrong with it, if anything."""
+) -> list[str]:
+    """Compute the features of a worker's share; for each utterance what is wrong with it, or an empty string."""
+    faults = []
     for done, utterance in enumerate(utterances, 1):
-        progress(done, len(utterances), _fault(store, utterance, needs))
+        faults.append(_fault(store, utterance, needs))
+        progress(done, len(utterances))
+    return faults
 
 
 def _fault(store: FeatureStore, utterance: Utterance, needs: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The report's comparison matrices: every pair of systems in a leaderboard, as text."""
+"""Comparison matrices: every pair of systems in a leaderboard, as text."""
 
 from __future__ import annotations
 
