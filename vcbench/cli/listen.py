@@ -12,13 +12,21 @@ from vcbench.base.errors import UserError
 from vcbench.base.escape import terminal
 from vcbench.cli.options import AllowCode, RunFolder, console
 
+TESTS = (
+    "mos, acr, dmos, similarity-mos, smos, cmos, ab, preference, abx, bws or mushra; or a preset: vcc2020 (mos and "
+    "similarity-mos) or p808."
+)
+
 app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
 
 
 @app.command("build")
 def listen_build(
     folder: RunFolder,
-    test: Annotated[str, typer.Option(help="A test (mos, acr, dmos, similarity-mos, smos, cmos, ab, preference, abx, bws, mushra) or preset (vcc2020, p808).")],
+    test: Annotated[
+        str,
+        typer.Option(help=TESTS),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write; the key goes next to it.")],
     items: Annotated[int, typer.Option(help="Trials in the test.")] = 6,
     listeners: Annotated[int, typer.Option(help="Sheets to write, one per listener.")] = 20,
@@ -30,7 +38,8 @@ def listen_build(
     ] = None,
     training: Annotated[int, typer.Option(help="Trials on the practice pages.")] = 1,
     traps: Annotated[
-        int | None, typer.Option(help="Pages per listener on which a voice tells the answer; by default those of the preset.")
+        int | None,
+        typer.Option(help="Pages per listener on which a voice tells the answer; by default those of the preset."),
     ] = None,
     gold: Annotated[
         int | None, typer.Option(help="Pages per listener with a known correct answer; by default those of the preset.")
@@ -39,7 +48,8 @@ def listen_build(
         bool, typer.Option("--no-preference", help="Allow this answer where one of two clips is chosen.")
     ] = False,
     contrast: Annotated[
-        str | None, typer.Option(help="The rows of the primary comparisons, separated by commas: the first with each other.")
+        str | None,
+        typer.Option(help="The rows of the primary comparisons, separated by commas: the first with each other."),
     ] = None,
     language: Annotated[str, typer.Option(help="Language of the page and of webMUSHRA's files: en or de.")] = "en",
     consent: Annotated[Path | None, typer.Option(help="File with the consent text, instead of a template.")] = None,
@@ -63,6 +73,33 @@ def listen_build(
     )  # fmt: skip
     for place, key in build_all(Run.open(folder), preset.tests, out, options):
         say(console, f"Wrote {place}. The key is {key}: do not give it to listeners.")
+
+
+@app.command("plan")
+def listen_plan(
+    difference: Annotated[float, typer.Option(help="The difference of two systems' means that the test should find.")],
+    power: Annotated[float, typer.Option(help="How likely it should find it.")] = 0.8,
+    test: Annotated[str, typer.Option(help="The test, as in `listen build`; of a pilot, that of its key.")] = "mos",
+    pilot: Annotated[list[Path] | None, typer.Option(help="Answers to a pilot: files or folders; needs --key.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The key of the pilot.")] = None,
+    variances: Annotated[
+        str | None,
+        typer.Option(help="Instead of a pilot: variances of listeners', of items' opinions of a system, and the rest."),
+    ] = None,
+    items: Annotated[int, typer.Option(help="Trials in the test.")] = 20,
+    each: Annotated[
+        int | None, typer.Option(help="Clips of each system that a listener rates; by default all items.")
+    ] = None,
+    comparisons: Annotated[int, typer.Option(help="Primary comparisons, for Holm's correction.")] = 1,
+    alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,
+) -> None:
+    """Say how many listeners a test needs, from the variances of a pilot; checked with simulated tests."""
+    try:
+        from vcbench.listening.analysis.planning import plan
+    except ModuleNotFoundError as error:
+        raise UserError(f"The planner needs {error.name}: pip install 'vcbench[listen]'.") from error
+
+    say(console, plan(test, difference, power, alpha, comparisons, items, each, pilot or [], key, variances))
 
 
 @app.command("serve")
@@ -91,6 +128,9 @@ def listen_analyse(
     folder: Annotated[
         Path | None, typer.Option("--run", help="The run whose tables and report get the ratings.")
     ] = None,
+    ordinal: Annotated[
+        bool, typer.Option("--ordinal", help="Also fit cumulative logits to ratings in categories.")
+    ] = False,
     allow_code: AllowCode = False,
 ) -> None:
     """Analyse a listening test according to its plan: screening, intervals, tests, a mixed model, plots, a paragraph.
@@ -104,5 +144,5 @@ def listen_analyse(
     except ModuleNotFoundError as error:
         raise UserError(f"The analysis needs {error.name}: pip install 'vcbench[listen]'.") from error
 
-    printed = analyse(key, results, bundle, out, folder)
+    printed = analyse(key, results, bundle, out, folder, ordinal)
     console.print(terminal(printed), soft_wrap=True)

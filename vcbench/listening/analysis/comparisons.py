@@ -126,7 +126,10 @@ def _shares(ratings: np.ndarray, test: str) -> dict[str, float]:
     if kind.discriminates:
         return {"comparisons": len(ratings), "right": float(ratings.mean())}
     chose = {"first": 1, "second": 0, "none": 0.5}
-    return {"comparisons": len(ratings), **{f"chose_{name}": float((ratings == one).mean()) for name, one in chose.items()}}
+    return {
+        "comparisons": len(ratings),
+        **{f"chose_{name}": float((ratings == one).mean()) for name, one in chose.items()},
+    }
 
 
 def signed_ranks(differences: np.ndarray) -> dict[str, float]:

@@ -106,7 +106,9 @@ class Grid:
         rows, columns = self.rows[chosen][order], self.columns[chosen][order]
         step = max(1, CHUNK // len(ratings))
         parts = [
-            np.add.reduceat(self._listeners[at : at + step, rows] * self._items[at : at + step, columns], starts, axis=1)
+            np.add.reduceat(
+                self._listeners[at : at + step, rows] * self._items[at : at + step, columns], starts, axis=1
+            )
             for at in range(0, len(self._listeners), step)
         ]
         return values, np.concatenate(parts).astype(float)

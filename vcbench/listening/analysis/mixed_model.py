@@ -40,11 +40,11 @@ class MixedModel:
 
 
 class _Sums:
-    """Cross-products of the systems' indicators X, the listeners' and items' Z, and the ratings y."""
+    """Cross-products of the systems' indicators X, the components' indicators Z, and the ratings y."""
 
-    def __init__(self, rated: pd.DataFrame, present: Sequence[str]) -> None:
+    def __init__(self, rated: pd.DataFrame, present: Sequence[str], components: Sequence[str]) -> None:
         system = pd.Categorical(rated["system"], present).codes
-        codes = [pd.factorize(rated[name])[0] for name in COMPONENTS]
+        codes = [pd.factorize(rated[name])[0] for name in components]
         self.sizes = [int(one.max()) + 1 for one in codes]
         rows = np.arange(len(rated))
         blocks = [_indicators(rows, one, size) for one, size in zip(codes, self.sizes, strict=True)]
@@ -59,7 +59,7 @@ class _Sums:
         """The restricted deviance, effects, their covariance over the residual variance, and that variance.
 
         Args:
-            spread: (2,) standard deviations of listeners and items over the residual's.
+            spread: (components,) standard deviations over the residual's.
         """
         scale = np.repeat(spread, self.sizes)
         inner = cho_factor(np.eye(len(scale)) + scale[:, None] * self.zz * scale)
@@ -92,20 +92,40 @@ def fit(rated: pd.DataFrame, systems: Sequence[str], alpha: float) -> MixedModel
         return None
     if len(rated) <= len(present) or rated["rating"].nunique() < 2:
         return None
-    sums = _Sums(rated, present)
+    found = _minimise(_Sums(rated, present, COMPONENTS), COMPONENTS)
+    if found is None:
+        return None
+    effects, covariance, variances, converged = found
+    residual = variances["residual"]
+    errors = np.sqrt(residual * np.diag(covariance))
+    z = effects / errors
+    reach = stats.norm.ppf(1 - alpha / 2) * errors
+    columns = {"estimate": effects, "error": errors, "z": z, "p": 2 * stats.norm.sf(np.abs(z))}
+    table = pd.DataFrame({"system": present, **columns, "low": effects - reach, "high": effects + reach})
+    return MixedModel(present[0], table, variances, converged)
+
+
+def variances(rated: pd.DataFrame, components: Sequence[str]) -> dict[str, float] | None:
+    """Variances of components around the systems' means, and of the `residual`; ``None`` if the ratings do not determine them.
+
+    Args:
+        rated: `system`, `rating`, and a column for each component, with the names of its levels.
+    """
+    found = _minimise(_Sums(rated, list(dict.fromkeys(rated["system"])), components), components)
+    return None if found is None else found[2]
+
+
+def _minimise(sums: _Sums, components: Sequence[str]) -> tuple[Floats, Floats, dict[str, float], bool] | None:
+    """Effects, their covariance over the residual variance, all variances, and whether the search converged."""
+    count = len(components)
     try:
         found = optimize.minimize(
-            lambda spread: sums.solve(spread)[0], np.ones(2), method="L-BFGS-B", bounds=[(0, HIGHEST)] * 2
+            lambda spread: sums.solve(spread)[0], np.ones(count), method="L-BFGS-B", bounds=[(0, HIGHEST)] * count
         )
         _, effects, covariance, residual = sums.solve(found.x)
     except LinAlgError:
         return None
     if not residual > 0:
         return None
-    errors = np.sqrt(residual * np.diag(covariance))
-    z = effects / errors
-    reach = stats.norm.ppf(1 - alpha / 2) * errors
-    columns = {"estimate": effects, "error": errors, "z": z, "p": 2 * stats.norm.sf(np.abs(z))}
-    table = pd.DataFrame({"system": present, **columns, "low": effects - reach, "high": effects + reach})
-    variances = dict(zip(COMPONENTS, map(float, residual * found.x**2), strict=True))
-    return MixedModel(present[0], table, {**variances, "residual": residual}, bool(found.success))
+    spread = dict(zip(components, map(float, residual * found.x**2), strict=True))
+    return effects, covariance, {**spread, "residual": residual}, bool(found.success)

@@ -116,7 +116,8 @@ def _pairs(analysis: Analysis) -> Iterator[str]:
 
 def _listed(pairs: pd.DataFrame, analysis: Analysis) -> str:
     return "; ".join(
-        f"{_size(row, analysis)}, {probability(row['p_holm'])}, r = {row['rank_biserial']:.2f}" for _, row in pairs.iterrows()
+        f"{_size(row, analysis)}, {probability(row['p_holm'])}, r = {row['rank_biserial']:.2f}"
+        for _, row in pairs.iterrows()
     )
 
 
@@ -145,6 +146,8 @@ def _rest(analysis: Analysis) -> Iterator[str]:
     if model is not None and model.converged:
         parts = ", ".join(f"{name} {value:.3g}" for name, value in model.variances.items())
         yield f"A linear mixed model with random intercepts for listeners and items gave the variances: {parts}."
+    if analysis.odds is not None:
+        yield "Cumulative logits were fitted by generalised estimating equations, with errors clustered by listener."
     if analysis.after.alpha == analysis.after.alpha:
         level = LEVELS[analysis.key.kind.answer]
         yield f"Agreement between listeners was Krippendorff's \u03b1 = {analysis.after.alpha:.2f} ({level})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -60,6 +61,7 @@ def plain(analysis: Analysis) -> dict[str, Any]:
         "before": _findings(analysis.before),
         "after": _findings(analysis.after),
         "model": None if model is None else {**asdict(model), "effects": records(model.effects)},
+        "odds": None if analysis.odds is None else records(analysis.odds),
         "side": analysis.side,
         "paragraph": paragraph(analysis),
     }
@@ -100,6 +102,8 @@ def markdown(analysis: Analysis) -> str:
     lines += _pairs(analysis)
     if analysis.model is not None:
         lines += _model(analysis)
+    if analysis.odds is not None:
+        lines += ["", *_odds(analysis.odds)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -186,3 +190,17 @@ def _model(analysis: Analysis) -> Sequence[str]:
     spread = ", ".join(f"{name} {value:.3g}" for name, value in model.variances.items())
     lines.append(f"Variances: {spread}." if model.converged else "The fit did not converge: do not rely on it.")
     return lines
+
+
+def _odds(odds: pd.DataFrame) -> Sequence[str]:
+    shown = pd.DataFrame(
+        {
+            "system": row["system"],
+            "log odds": f"{row['estimate']:+.2f} {interval(row, 2)}",
+            "odds": f"{math.exp(row['estimate']):.2f}",
+            "z": f"{row['z']:.2f}",
+            "p": _small(row["p"]),
+        }
+        for _, row in odds.iterrows()
+    )
+    return _section("Cumulative logits, clustered by listener: a higher category, against the baseline", shown)

@@ -72,7 +72,7 @@ def analyse(
     rated = points(table, plan.test)
     compared = [row for row in rows if row in systems or row in plan.primary_contrast]
     grid = Grid(rated["listener"].tolist(), rated["item"].tolist(), draws or plan.bootstrap_samples, plan.seed)
-    groups = _groups(rated, np.arange(len(rated)), rows, grid)
+    groups = groups_of(rated, np.arange(len(rated)), rows, grid)
     pairs = KINDS[plan.test].pairs
     return Findings(
         listeners=rated["listener"].nunique(),
@@ -102,7 +102,7 @@ def listener_means(rated: pd.DataFrame) -> pd.DataFrame:
     return rated.pivot_table(index="listener", columns="system", values="rating", aggfunc="mean", sort=False)
 
 
-def _groups(rated: pd.DataFrame, chosen: np.ndarray, rows: Sequence[str], grid: Grid) -> dict[str, Group]:
+def groups_of(rated: pd.DataFrame, chosen: np.ndarray, rows: Sequence[str], grid: Grid) -> dict[str, Group]:
     """Each row's ratings among those at the places `chosen`."""
     system, ratings = rated["system"].to_numpy()[chosen], rated["rating"].to_numpy(float)
     places = {row: chosen[system == row] for row in rows}
@@ -127,7 +127,7 @@ def describe(
     for condition in [ALL, *conditions] if len(conditions) > 1 else [ALL]:
         part = rated if condition == ALL else rated[rated["condition"] == condition]
         if condition != ALL:
-            groups = _groups(rated, np.flatnonzero(rated["condition"] == condition), rows, grid)
+            groups = groups_of(rated, np.flatnonzero(rated["condition"] == condition), rows, grid)
         ratings = {str(row): own.to_numpy(float) for row, own in part.groupby("system")["rating"]}
         for row, group in groups.items():
             records.append({"condition": condition, "system": row, **_describe(ratings[row], group, plan)})

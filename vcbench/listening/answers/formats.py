@@ -140,7 +140,9 @@ def _plain(table: pd.DataFrame, key: Key) -> Iterator[dict[str, Any]]:
     """A plain table. If pages compare clips it also needs the column `page`, because an item has several pages."""
     compared = key.kind.answer not in ("category", "sliders")
     if compared and "page" not in table:
-        raise ListeningError(f"a test of the kind {key.test} needs the column page, with the same code in all rows of a page.")
+        raise ListeningError(
+            f"a test of the kind {key.test} needs the column page, with the same code in all rows of a page."
+        )
     clips = {
         (place["trial"], place["role"], place["page"] if compared else ""): clip
         for clip, place in key.content["clips"].items()

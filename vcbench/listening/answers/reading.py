@@ -23,8 +23,9 @@ class Reading:
     Attributes:
         table: a row per clip on a listener's sheet, without training: `listener, item` (trial), `system` (row of the run,
             MUSHRA's hidden reference or anchor, or role of a trap or gold clip), `condition, page, clip`, `right` (whether
-            the clip is the page's X), `position` (from 0; NaN if unknown), `rating` (NaN: none), `heard, plays, shown, rated, seconds` (missing if the format lacks them),
-            `purpose` (``rated``, ``trap`` or ``gold``), `session, source`.
+            the clip is the page's X), `position` (from 0; NaN if unknown), `rating` (NaN: none),
+            `heard, plays, shown, rated, seconds` (missing if the format lacks them), `purpose` (``rated``, ``trap`` or
+            ``gold``), `session, source`.
         missing: `listener, clips, missing`, for listeners who left clips unrated.
         notes: which answers were dropped, and what is unknown.
     """

@@ -189,7 +189,10 @@ def _compared(response: Response, rating: float, key: Key) -> list[Placed]:
     if order is None:
         raise ListeningError(f"listener {brief(response.listener)}'s sheet has no page {response.page}.")
     if key.kind.answer == "comparison":
-        return [Placed(clip, place, sign * rating) for place, (clip, sign) in enumerate(zip(order, (-1.0, 1.0), strict=True))]
+        return [
+            Placed(clip, place, sign * rating)
+            for place, (clip, sign) in enumerate(zip(order, (-1.0, 1.0), strict=True))
+        ]
     if rating == rating and rating not in PREFERENCES:
         raise ListeningError(
             f"the answer on page {response.page} is {rating:g}; allowed: 1 (A), 2 (B) and 0 (neither)."

@@ -145,7 +145,7 @@ def _manifest(
         "values": list(KINDS[design.kind].values),
         "name": design.name,
         "language": options.language,
-        "no_preference": options.no_preference,
+        "no_preference": options.no_preference and KINDS[design.kind].no_preference,
         "volume": codes[OPENING],
         "pages": _manifest_pages(design, codes, waves, salt),
     }
@@ -198,7 +198,10 @@ def _write_key(
     ids = [_page_code(salt, index) for index in range(len(design.pages))]
     shown = [
         {
-            "trial": page.trial, "condition": page.condition, "reference": page.reference, "purpose": page.purpose,
+            "trial": page.trial,
+            "condition": page.condition,
+            "reference": page.reference,
+            "purpose": page.purpose,
             "repeated": page.repeated,
         }
         for page in design.pages

@@ -135,9 +135,6 @@ def check(kind: str, options: Options) -> None:
         )
     if KINDS[kind].answer == "best-worst" and options.traps:
         raise ListeningError("A best-worst test takes no traps: no voice tells which clips to choose. Use gold pages.")
-    if options.no_preference and not KINDS[kind].no_preference:
-        able = ", ".join(name for name, other in KINDS.items() if other.no_preference)
-        raise ListeningError(f"A test of the kind {kind} offers no answer \"no preference\"; these do: {able}.")
     refuse_impossible(options.items, options.listeners, options.per_item)
     texts(options.language)
 

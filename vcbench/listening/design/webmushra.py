@@ -117,7 +117,9 @@ class Writer:
         """The stimulus of a single-stimulus page, its text, and the possible answers."""
         words = self._words
         question = words[f"{self._test}.question"]
-        third = words["clip.x" if self._kind.discriminates else "clip.reference" if self._test == "dmos" else "clip.speaker"]
+        third = words[
+            "clip.x" if self._kind.discriminates else "clip.reference" if self._test == "dmos" else "clip.speaker"
+        ]
         if self._kind.answer == "choice":
             offered = {value: key for value, key in PREFERENCES.items() if value or self._manifest["no_preference"]}
             answers = [{"value": value, "label": words[key]} for value, key in offered.items()]
