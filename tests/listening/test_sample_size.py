@@ -7,7 +7,16 @@ import pytest
 
 from tests.support.simulated_designs import SPREAD, simulate
 from vcbench.listening.analysis.planning import plan
-from vcbench.listening.analysis.sample_size import Asked, Variances, from_pilot, listeners_needed, power, simulate as try_out
+from vcbench.listening.analysis.sample_size import (
+    Asked,
+    Variances,
+    from_pilot,
+    listeners_needed,
+    power,
+)
+from vcbench.listening.analysis.sample_size import (
+    simulate as try_out,
+)
 from vcbench.listening.kinds import ListeningError
 
 
@@ -41,7 +50,9 @@ def test_a_pilots_variances_are_recovered() -> None:
 
 def test_the_plan_in_words() -> None:
     said = plan("mos", 0.3, 0.8, 0.05, 1, 20, 10, [], None, "0.1,0.05,0.6")
-    assert said.startswith("36 listeners who rate 10 of 20 clips of each system find a difference of 0.3 with a power of 0.80")
+    assert said.startswith(
+        "36 listeners who rate 10 of 20 clips of each system find a difference of 0.3 with a power of 0.80"
+    )
     assert said.endswith("Build it with --test mos --items 20 --listeners 36 --per-item 18.")
 
 

@@ -66,7 +66,9 @@ def simulate(
         heard = np.stack([known[name] + random.normal(0, SPREAD["rest"], (listeners, items)) for name in unit])
         heard[:, listeners - careless :] = random.normal(0, 1, (len(unit), careless, items))
         flat = answers(test, heard.reshape(len(unit), -1)).reshape(heard.shape)
-        if KINDS[test].discriminates and WORTH[unit[0]] < WORTH[unit[1]]:  # the same difference is heard, whichever is X
+        if (
+            KINDS[test].discriminates and WORTH[unit[0]] < WORTH[unit[1]]
+        ):  # the same difference is heard, whichever is X
             flat = answers(test, heard[::-1].reshape(2, -1)).reshape(heard.shape)
         for (listener, item), _ in np.ndenumerate(heard[0]):
             turn = (listener + item + number) % len(unit)

@@ -23,34 +23,19 @@ app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
 @app.command("build")
 def listen_build(
     folder: RunFolder,
-    test: Annotated[
-        str,
-        typer.Option(help=TESTS),
-    ],
+    test: Annotated[str, typer.Option(help=TESTS)],
     out: Annotated[Path, typer.Option(help="Folder to write; the key goes next to it.")],
     items: Annotated[int, typer.Option(help="Trials in the test.")] = 6,
     listeners: Annotated[int, typer.Option(help="Sheets to write, one per listener.")] = 20,
     per_item: Annotated[int | None, typer.Option(help="Listeners who rate each clip; by default 10.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the selection, order and sheets.")] = 0,
     condition: Annotated[str | None, typer.Option(help="Use only trials of this condition.")] = None,
-    rows: Annotated[
-        str | None, typer.Option(help="Rows to rate, separated by commas; by default all that fit the test.")
-    ] = None,
+    rows: Annotated[str | None, typer.Option(help="Rows to rate, with commas; by default all that fit.")] = None,
     training: Annotated[int, typer.Option(help="Trials on the practice pages.")] = 1,
-    traps: Annotated[
-        int | None,
-        typer.Option(help="Pages per listener on which a voice tells the answer; by default those of the preset."),
-    ] = None,
-    gold: Annotated[
-        int | None, typer.Option(help="Pages per listener with a known correct answer; by default those of the preset.")
-    ] = None,
-    no_preference: Annotated[
-        bool, typer.Option("--no-preference", help="Allow this answer where one of two clips is chosen.")
-    ] = False,
-    contrast: Annotated[
-        str | None,
-        typer.Option(help="The rows of the primary comparisons, separated by commas: the first with each other."),
-    ] = None,
+    traps: Annotated[int | None, typer.Option(help="Pages per listener on which a voice tells the answer.")] = None,
+    gold: Annotated[int | None, typer.Option(help="Pages per listener with a known correct answer.")] = None,
+    no_preference: Annotated[bool, typer.Option("--no-preference", help="Offer it where a clip is chosen.")] = False,
+    contrast: Annotated[str | None, typer.Option(help="Rows to compare: the first with each of the others.")] = None,
     language: Annotated[str, typer.Option(help="Language of the page and of webMUSHRA's files: en or de.")] = "en",
     consent: Annotated[Path | None, typer.Option(help="File with the consent text, instead of a template.")] = None,
     collector: Annotated[str | None, typer.Option(help="URL to which the page sends answers.")] = None,

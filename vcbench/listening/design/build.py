@@ -196,16 +196,8 @@ def _write_key(
     checksum: str,
 ) -> None:
     ids = [_page_code(salt, index) for index in range(len(design.pages))]
-    shown = [
-        {
-            "trial": page.trial,
-            "condition": page.condition,
-            "reference": page.reference,
-            "purpose": page.purpose,
-            "repeated": page.repeated,
-        }
-        for page in design.pages
-    ]
+    fields = ("trial", "condition", "reference", "purpose", "repeated")
+    shown = [{name: getattr(page, name) for name in fields} for page in design.pages]
     key = {
         "format": FORMAT,
         "id": identity,
