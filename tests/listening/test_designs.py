@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.listening.design_coverage import DESIGNS, coverage
-from tests.support.simulated_designs import WORTH, expected, simulate
+from tests.support.simulated_designs import WORTH, expected, key_of, simulate
 from tests.support.simulated_ratings import make_plan
+from vcbench.listening.analysis.analyse import analyse_test
+from vcbench.listening.analysis.report import write
 from vcbench.listening.analysis.screening import screen
 from vcbench.listening.analysis.statistics import analyse, points, side_bias
 from vcbench.listening.analysis.wording import WORDINGS
@@ -89,6 +92,36 @@ def test_abx_is_right_or_wrong_for_both_clips_and_its_sides_are_choices() -> Non
     side = side_bias(table, make_plan("abx"), 100)
     assert side["choices"] == len(table) / 2
     assert side["share"] == pytest.approx(table.loc[table["position"] == 0, "rating"].mean())
+
+
+SAID = {
+    "dmos": ["rated the clip's degradation from 1", "Mean ratings with 95% intervals", "A linear mixed model"],
+    "cmos": ["rated the second against the first from -3", "best \u2212 poor +", "A was rated better in"],
+    "ab": ['"no preference" was allowed', "best over poor", "A was chosen in"],
+    "abx": ["said which of them X is", "best told from poor", "Shares of right answers"],
+    "bws": ["best-worst scaling", "Friedman's test", "best \u2212 poor +"],
+}
+
+
+@pytest.mark.parametrize("test", list(SAID))
+def test_a_plain_table_is_read_and_reported(test: str, tmp_path: Path) -> None:
+    table = simulate(test, 4, 12, 6)
+    table[["listener", "item", "system", "page", "rating"]].to_csv(tmp_path / "answers.csv", index=False)
+    analysis = analyse_test(key_of(table, test), [tmp_path / "answers.csv"])
+    direct = analyse(table, make_plan(test), sorted(SYSTEMS), sorted(SYSTEMS))
+    pd.testing.assert_frame_equal(analysis.after.pairs, direct.pairs)
+    write(analysis, tmp_path / "out")
+    text = (tmp_path / "out" / "paragraph.txt").read_text()
+    for words in SAID[test]:
+        assert words in text
+    report = (tmp_path / "out" / "analysis.md").read_text()
+    assert "## Pairs" in report
+    assert ("| right |" in report) == (test == "abx")
+    assert ("share of first" in report) == (test == "ab")
+    picture = (tmp_path / "out" / "scores.svg").read_text()
+    assert all(f">{name}<" in picture for name in SYSTEMS)
+    rows = pd.read_csv(tmp_path / "out" / "pairs.csv")
+    assert len(rows) == 6
 
 
 def test_holm_is_over_the_primary_contrasts_only() -> None:

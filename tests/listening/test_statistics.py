@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from tests.support.simulated_ratings import make_plan, tabulate
 from vcbench.listening.analysis.comparisons import friedman, signed_ranks
@@ -144,6 +146,18 @@ def test_signed_ranks_as_published() -> None:
     assert found["p"] == pytest.approx(0.03906, abs=1e-5)
     assert found["rank_biserial"] == pytest.approx((40 - 5) / 45)
     assert signed_ranks(np.zeros(4))["p"] == 1
+
+
+def test_signed_ranks_with_ties_are_those_of_all_signs() -> None:
+    differences = np.array([1.0, 1, -1, 2, 2, 0, 3, -0.5, 2])
+    apart = differences[differences != 0]
+    ranks = stats.rankdata(np.abs(apart))
+    sums = [sum(rank for rank, sign in zip(ranks, signs, strict=True) if sign) for signs in product((0, 1), repeat=8)]
+    least = min(ranks[apart > 0].sum(), ranks[apart < 0].sum())
+    assert signed_ranks(differences)["p"] == pytest.approx(2 * np.mean(np.array(sums) <= least))
+    many = np.random.default_rng(0).normal(0.3, 1, 50).round(1)
+    exact, near = signed_ranks(many)["p"], stats.wilcoxon(many[many != 0], method="asymptotic").pvalue
+    assert exact == pytest.approx(near, rel=0.05)
 
 
 def test_agreement_as_published() -> None:

@@ -82,10 +82,11 @@ def rate(page: Any, test: str, number: int) -> None:
             tab_to(page, f"^Rating of Recording {index + 1},")
             press(page, "End", *["ArrowLeft"] * (index + number % 3))
     elif test == "bws":
-        tab_to(page, f"^Recording {1 + number % 2} sounds most natural$")
-        press(page, "Space")
-        tab_to(page, f"^Recording {2 - number % 2} sounds least natural$")
-        press(page, "Space")
+        for end, place in (("most", 1 + number % 2), ("least", 2 - number % 2)):
+            tab_to(page, f"sounds {end} natural$")
+            press(page, "Space")
+            while page.evaluate("document.activeElement.ariaLabel") != f"Recording {place} sounds {end} natural":
+                press(page, "ArrowDown")
     else:
         page.keyboard.press("Tab")
         while page.evaluate("document.activeElement.type") != "radio":

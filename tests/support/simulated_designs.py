@@ -7,12 +7,15 @@ and the rest. So the marginal impressions are independent normals, and the truth
 from __future__ import annotations
 
 from itertools import combinations, permutations
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tests.support.simulated_ratings import make_plan
+from vcbench.listening.answers.key import Key
 from vcbench.listening.design.sets import sets
 from vcbench.listening.kinds import KINDS, SET_SIZE
 
@@ -123,3 +126,22 @@ def _best_worst(systems: list[str], draws: int = 400_000) -> dict[str, float]:
         for name, rating in zip(unit, answers("bws", heard).mean(1), strict=True):
             totals[name].append(float(rating))
     return {name: float(np.mean(ratings)) for name, ratings in totals.items()}
+
+
+def key_of(table: pd.DataFrame, test: str) -> Key:
+    """The key of a test with the clips of a table, without recordings."""
+    pages: dict[str, Any] = {}
+    clips = {}
+    for row in table.drop_duplicates("clip").itertuples():
+        page = pages.setdefault(
+            row.page, {"trial": row.item, "condition": "", "reference": None, "purpose": "rated", "repeated": None}
+        )
+        page["repeated"] = row.system if row.right else page["repeated"]
+        clips[row.clip] = {"page": row.page, "trial": row.item, "role": row.system}
+    values = KINDS[test].values
+    content: dict[str, Any] = {
+        "id": "vcbench_x", "test": test, "name": test, "values": [values[0], values[-1]], "run": "", "corpus": "made up",
+        "systems": sorted(set(table["system"])), "references": [], "pages": pages, "clips": clips,
+    }  # fmt: skip
+    bundle: Any = SimpleNamespace(manifest={"no_preference": KINDS[test].no_preference}, sheets={})
+    return Key(content, {}, make_plan(test), True, bundle)

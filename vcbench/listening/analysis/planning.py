@@ -44,7 +44,8 @@ def plan(
     step = f"{alpha:g} / {comparisons}" if comparisons > 1 else f"{alpha:g}"
     return (
         f"{listeners} listeners who rate {asked.each} of {items} clips of each system find a difference of {difference:g} with a "
-        f"power of {power(asked, spread, listeners):.2f} (Wilcoxon's test at {step}; {found:.2f} of {SIMULATED} simulated tests found it). "
+        f"power of {power(asked, spread, listeners):.2f} (Wilcoxon's test at {step}; {found:.2f} of {SIMULATED} simulated tests "
+        f"found it). "
         f"Variances: listener {spread.listener:.3g}, item {spread.item:.3g}, residual {spread.residual:.3g}. Build it with "
         f"--test {test} --items {items} --listeners {listeners} --per-item {listeners * asked.each // items}."
     )

@@ -32,32 +32,31 @@
     const { page, order } = app.session.step;
     const known = (code) => app.session.clip(page, code);
     const rated = (rating) => order.find((code) => known(code).rating === rating) ?? null;
-    const chosen = { best: rated(1), worst: rated(-1) };
+    const wanted = { best: rated(1), worst: rated(-1) };
     const inputs = [];
+    let last = null; // the end that was chosen last
+
+    /** No clip is both: the end chosen last has it, and the other returns when this one moves on, as with the arrow keys. */
+    const chosen = (end) => (wanted.best === wanted.worst && end !== last ? null : wanted[end]);
+    const complete = () => chosen("best") !== null && chosen("worst") !== null;
 
     /** Both choices give every clip a rating; a single one leaves the others unrated. */
-    function record() {
-      for (const code of order) {
-        const rest = chosen.best && chosen.worst ? 0 : null;
-        const rating = code === chosen.best ? 1 : code === chosen.worst ? -1 : rest;
-        if (rating === null) Object.assign(known(code), { rating, rated: null });
-        else if (known(code).rating !== rating) app.session.rate(page, code, rating);
+    function choose(end, code) {
+      wanted[end] = code;
+      last = end;
+      for (const one of order) {
+        const rating = one === chosen("best") ? 1 : one === chosen("worst") ? -1 : complete() ? 0 : null;
+        if (rating === null) Object.assign(known(one), { rating, rated: null });
+        else if (known(one).rating !== rating) app.session.rate(page, one, rating);
       }
       app.save();
-      for (const { input, end, code } of inputs) input.checked = chosen[end] === code;
+      for (const { input, end: own, code: one } of inputs) input.checked = chosen(own) === one;
       recheck();
-    }
-
-    function choose(end, code) {
-      const other = end === "best" ? "worst" : "best";
-      if (chosen[other] === code) chosen[other] = null;
-      chosen[end] = code;
-      record();
     }
 
     function radio(end, code, name) {
       const input = element("input", {
-        type: "radio", name: end, value: code, checked: chosen[end] === code, "aria-label": text(`bws.${end}.label`, { clip: name }),
+        type: "radio", name: end, value: code, checked: chosen(end) === code, "aria-label": text(`bws.${end}.label`, { clip: name }),
         onchange: () => choose(end, code),
       });
       inputs.push({ input, end, code });
@@ -70,7 +69,6 @@
     const update = () => {
       for (const { input } of inputs) input.disabled = !clips.every((clip) => clip.known.heard);
     };
-    const complete = () => chosen.best !== null && chosen.worst !== null;
     update();
     return {
       elements: [element("fieldset", {}, element("legend", {}, text("bws.question")), ...rows)],
@@ -78,7 +76,7 @@
       complete,
       complain: () => {
         vcbench.complain(() => unheard(clips) ?? (complete() ? null : text("bws.missing")));
-        inputs.find(({ end }) => chosen[end] === null)?.input.focus();
+        inputs.find(({ end }) => chosen(end) === null)?.input.focus();
       },
     };
   };
