@@ -43,6 +43,7 @@ class MelCepstralDistortion(AudioMetric):
     """Mel-cepstral distortion to the target's parallel recording; a trial without one has no row."""
 
     name = "mel_cepstral_distortion"
+    summary = "Measures the spectral distance to the target's own recording of the same sentence, where there is one."
     columns: ClassVar[dict[str, Column]] = {
         "mcd": Column("Mel-cepstral distortion (dB)", False, 2, needs="a parallel recording of the target")
     }

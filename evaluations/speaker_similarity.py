@@ -47,9 +47,9 @@ RECORDINGS = 6  # of each speaker, at most, for the threshold
 
 def _columns(key: str, encoder: str) -> dict[str, Column]:
     return {
-        f"similarity_{key}": Column(f"Cosine to target ({encoder})", True, 3),
+        f"similarity_{key}": Column(f"Cosine to target ({encoder})", True, 3, role="target"),
         f"similarity_single_{key}": Column(f"Cosine to one recording of target ({encoder})", True, 3, main=False),
-        f"leakage_{key}": Column(f"Cosine to source recording ({encoder})", False, 3),
+        f"leakage_{key}": Column(f"Cosine to source recording ({encoder})", False, 3, role="source"),
         f"accepted_{key}": Column(f"Accepted as target ({encoder}, %)", True, 1, percent=True, main=False),
     }
 
@@ -154,6 +154,7 @@ class Ge2eSimilarity(SpeakerSimilarity):
     """Similarity by GE2E, from resemblyzer's wheel."""
 
     name = "speaker_similarity_ge2e"
+    summary = "Measures the likeness of a voice to target and source: cosines of speaker embeddings by GE2E."
     key = "ge2e"
     speaker_encoder = "ge2e"
     encoder_class = Ge2e
@@ -164,6 +165,7 @@ class EcapaSimilarity(SpeakerSimilarity):
     """Similarity by ECAPA-TDNN, from the hub."""
 
     name = "speaker_similarity_ecapa"
+    summary = "Measures the likeness of a voice to target and source: cosines of speaker embeddings by ECAPA-TDNN."
     key = "ecapa"
     speaker_encoder = "ecapa"
     encoder_class = Ecapa

@@ -10,6 +10,7 @@ import typer
 from vcbench.base.console import say
 from vcbench.base.errors import UserError
 from vcbench.base.escape import terminal
+from vcbench.cli import crowd
 from vcbench.cli.options import AllowCode, RunFolder, console
 
 TESTS = (
@@ -18,6 +19,10 @@ TESTS = (
 )
 
 app = typer.Typer(help="Blinded listening tests.", no_args_is_help=True)
+app.command("serve")(crowd.serve)
+app.command("status")(crowd.status)
+app.command("export")(crowd.export)
+app.command("forget")(crowd.forget)
 
 
 @app.command("build")
@@ -36,7 +41,7 @@ def listen_build(
     gold: Annotated[int | None, typer.Option(help="Pages per listener with a known correct answer.")] = None,
     no_preference: Annotated[bool, typer.Option("--no-preference", help="Offer it where a clip is chosen.")] = False,
     contrast: Annotated[str | None, typer.Option(help="Rows to compare: the first with each of the others.")] = None,
-    language: Annotated[str, typer.Option(help="Language of the page and of webMUSHRA's files: en or de.")] = "en",
+    language: Annotated[str, typer.Option(help="Language of the page and of webMUSHRA's files: en, de or ar.")] = "en",
     consent: Annotated[Path | None, typer.Option(help="File with the consent text, instead of a template.")] = None,
     collector: Annotated[str | None, typer.Option(help="URL to which the page sends answers.")] = None,
     allow_code: AllowCode = False,
@@ -85,23 +90,6 @@ def listen_plan(
         raise UserError(f"The planner needs {error.name}: pip install 'vcbench[listen]'.") from error
 
     say(console, plan(test, difference, power, alpha, comparisons, items, each, pilot or [], key, variances))
-
-
-@app.command("serve")
-def listen_serve(
-    bundle: Annotated[Path, typer.Argument(help="Folder that `listen build` wrote.")],
-    results: Annotated[Path, typer.Option(help="Folder for the answers, one file per session.")],
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines.")] = "127.0.0.1",
-) -> None:
-    """Serve a listening test and collect its answers."""
-    try:
-        from vcbench.listening.answers import server
-    except ModuleNotFoundError as error:
-        raise UserError(f"The server of listening tests needs {error.name}: pip install 'vcbench[listen]'.") from error
-
-    say(console, f"Serving {bundle} at http://{host}:{port}/; answers go to {results}. Press Ctrl-C to stop.")
-    server.serve(bundle, results, host, port)
 
 
 @app.command("analyse")

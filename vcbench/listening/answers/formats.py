@@ -27,7 +27,20 @@ from vcbench.listening.kinds import ListeningError
 
 PLAIN = ["listener", "item", "system", "rating"]
 CELL = ["listener", "page", "clip"]
-GIVEN = [*CELL, "session", "position", "rating", "heard", "plays", "shown", "rated", "seconds", "source", "plain"]
+GIVEN = [
+    *CELL,
+    "sheet",
+    "session",
+    "position",
+    "rating",
+    "heard",
+    "plays",
+    "shown",
+    "rated",
+    "seconds",
+    "source",
+    "plain",
+]
 
 FORMATS = (
     "a session of vcbench's page (JSON), a CSV file of webMUSHRA (mushra, paired_comparison, lms, lss), pymushra's TinyDB (JSON) "
@@ -99,8 +112,9 @@ def _own(result: Session) -> Iterator[dict[str, Any]]:
     for answer in result.answers:
         waited = answer.rated - answer.shown if answer.rated and answer.shown else None
         yield {
-            "listener": str(result.listener), "session": result.session, "page": answer.page, "clip": answer.clip,
-            "position": float(answer.position), "rating": float("nan") if answer.rating is None else float(answer.rating),
+            "listener": result.participant or str(result.listener), "sheet": str(result.listener),
+            "session": result.session, "page": answer.page, "clip": answer.clip, "position": float(answer.position),
+            "rating": float("nan") if answer.rating is None else float(answer.rating),
             "heard": answer.heard, "plays": answer.plays, "shown": answer.shown, "rated": answer.rated,
             "seconds": waited.total_seconds() if waited is not None else None, "plain": False,
         }  # fmt: skip

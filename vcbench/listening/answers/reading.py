@@ -110,6 +110,8 @@ def _without_repeats(given: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFram
 def _complete(given: pd.DataFrame, key: Key) -> pd.DataFrame:
     """Add the unrated clips of every listener's sheet, except for listeners in a plain table.
 
+    A participant of a crowd is a listener whose name is their code; several may have had the same sheet.
+
     Raises:
         ListeningError: a listener without a sheet, or an answer that is not on the sheet.
     """
@@ -133,12 +135,12 @@ def _complete(given: pd.DataFrame, key: Key) -> pd.DataFrame:
 
 
 def _sheet(listener: str, given: pd.DataFrame, key: Key) -> Sequence[dict[str, Any]]:
-    sheet = key.sheet(listener)
+    row = given[given["listener"] == listener].iloc[0]
+    sheet = key.sheet(listener if pd.isna(row["sheet"]) else row["sheet"])
     if sheet is None:
-        source = given.loc[given["listener"] == listener, "source"].iloc[0]
         raise ListeningError(
-            f"{source}: there is no listener {brief(listener)!r}; allowed: 1 to {len(key.bundle.sheets)}. Correct the number in the "
-            "file."
+            f"{row['source']}: there is no listener {brief(listener)!r}; allowed: 1 to {len(key.bundle.sheets)}. Correct the "
+            "number in the file."
         )
     return sheet
 

@@ -206,7 +206,7 @@ def _write_key(
         "name": design.name,
         "values": [KINDS[design.kind].values[0], KINDS[design.kind].values[-1]],
         "run": str(run.folder),
-        "corpus": run.corpus.name,
+        "corpus": run.corpus.title,
         "systems": [row for row in design.rows if row in run.systems],
         "references": [row for row in design.rows if row not in run.systems],
         "options": options.model_dump(mode="json"),

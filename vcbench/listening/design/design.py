@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -203,16 +203,25 @@ def _better(test: Kind) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _sheet(rounds: list[list[Slot]], pages: Sequence[Page], items: int, random: np.random.Generator) -> ListenerSheet:
-    """One listener's sheet: rated pages as allotted, with traps and gold pages inserted at random, but never first."""
+    """One listener's sheet: rated pages as allotted; traps, and gold pages, are spread over them and never first."""
     shown = [[_showing(slot, pages, items) for slot in one] for one in rounds]
     fixed = {
         purpose: [Showing(index, page.roles) for index, page in enumerate(pages) if page.purpose == purpose]
         for purpose in ("training", "trap", "gold")
     }
-    for check in (*fixed["trap"], *fixed["gold"]):
-        one = shown[random.integers(len(shown))]
-        one.insert(int(random.integers(1, len(one) + 1)), check)
+    for checks in (fixed["trap"], fixed["gold"]):
+        _spread(shown, checks, random)
     return ListenerSheet(tuple(fixed["training"]), tuple(tuple(one) for one in shown))
+
+
+def _spread(rounds: list[list[Showing]], checks: list[Showing], random: np.random.Generator) -> None:
+    """Insert one check into each of as many equal parts of the session, at random within the part."""
+    places = [(one, place) for one in rounds for place in range(1, len(one) + 1)]
+    bounds = np.linspace(0, len(places), len(checks) + 1).round().astype(int)
+    last = len(places) - 1
+    chosen = [places[min(int(random.integers(low, max(high, low + 1))), last)] for low, high in pairwise(bounds)]
+    for (one, place), check in reversed(list(zip(chosen, checks, strict=True))):  # an insertion moves only what follows
+        one.insert(place, check)
 
 
 def _showing(slot: Slot, pages: Sequence[Page], items: int) -> Showing:

@@ -7,7 +7,7 @@
     const box = element("input", { type: "checkbox", id: "agree", onchange: recheck });
     const agreed = () => {
       if (!box.checked) {
-        complain(() => (box.checked ? null : text("consent.missing")));
+        complain(() => (box.checked ? null : text(vcbench.crowd ? "consent.missing.crowd" : "consent.missing")));
         box.focus();
         return;
       }
@@ -17,6 +17,10 @@
     const words = paragraphs(app.data.consent ?? text("consent.template"));
     const label = element("label", { class: "agree" }, box, element("span", {}, text("consent.agree")));
     show(text("consent.heading"), element("div", { class: "prose" }, ...words), label, button("continue", agreed));
+  }
+
+  function hearing(app) {
+    show(text("hearing.heading"), ...paragraphs(text("hearing.text")), button("continue", () => app.next()));
   }
 
   async function volume(app) {
@@ -158,5 +162,5 @@
     };
   }
 
-  vcbench.pages = { consent, volume, instructions, begin, rating };
+  vcbench.pages = { consent, hearing, volume, instructions, begin, rating };
 })();
