@@ -134,7 +134,7 @@ def test_what_is_no_answer_to_this_bundle_is_refused(client: Client, bundle: Bun
 def test_a_preference_is_for_one_or_where_allowed_for_none(bundles: dict[str, Bundle]) -> None:
     bundle = bundles["preference"]
     for rating in (0, 1):  # "no preference" is not offered here, and nobody can prefer both
-        with pytest.raises(ListeningError, match="which this preference test does not allow"):
+        with pytest.raises(ListeningError, match="which a test of the kind preference does not allow"):
             bundle.check(read_session(signed(make_session(bundle, rating=rating))))
     bundle.check(read_session(signed(make_session(bundle, rating=None))))
 

@@ -151,17 +151,18 @@ def _foreign(responses: Iterable[Response], key: Key) -> Iterator[dict[str, Any]
 
 
 def _plain(table: pd.DataFrame, key: Key) -> Iterator[dict[str, Any]]:
-    """A plain table. For a preference test it also needs the column `page`, because an item has several pairs."""
-    if key.kind.clips == "pair" and "page" not in table:
+    """A plain table. If pages compare clips it also needs the column `page`, because an item has several pages."""
+    compared = key.kind.answer not in ("category", "sliders")
+    if compared and "page" not in table:
         raise ListeningError(
-            "a preference test needs the column page, with the same code in both rows of a comparison."
+            f"a test of the kind {key.test} needs the column page, with the same code in all rows of a page."
         )
     clips = {
-        (place["trial"], place["role"], place["page"] if key.kind.clips == "pair" else ""): clip
+        (place["trial"], place["role"], place["page"] if compared else ""): clip
         for clip, place in key.content["clips"].items()
         if key.content["pages"][place["page"]]["purpose"] == "rated"
     }
-    pages = table["page"] if key.kind.clips == "pair" else pd.Series("", table.index)
+    pages = table["page"] if compared else pd.Series("", table.index)
     for listener, item, system, rating, page in zip(*(table[name] for name in PLAIN), pages, strict=True):
         clip = clips.get((item, system, page))
         if clip is None:
