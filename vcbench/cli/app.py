@@ -22,6 +22,7 @@ from vcbench.cli.options import (
     CorpusName,
     CorpusRoot,
     Download,
+    Log,
     Preset,
     Root,
     RunFolder,
@@ -84,6 +85,7 @@ def run(
     strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, on the same trials.")] = 1,
     download: Download = False,
+    log: Log = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
@@ -97,7 +99,8 @@ def run(
     started = time.perf_counter()
     if download:
         download_corpus(corpus, corpus_root)
-    opened = open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs)
+    overlay = [*(assignments or []), *([f"log={log}"] if log else [])]
+    opened = open_run(preset, config, overlay, systems, name, corpus, corpus_root, runs)
     board = run_all(opened, strict, console)
     print_board(board, opened, console, time.perf_counter() - started)
     if seeds > 1:
@@ -127,11 +130,11 @@ def prepare(
 
 
 @app.command()
-def train(folder: RunFolder, systems: Systems = "all", allow_code: AllowCode = False) -> None:
+def train(folder: RunFolder, systems: Systems = "all", log: Log = None, allow_code: AllowCode = False) -> None:
     """Train the systems of a prepared run."""
     from vcbench.cli.verbs import train_systems
 
-    train_systems(folder, systems, console)
+    train_systems(folder, systems, log, console)
 
 
 @app.command()

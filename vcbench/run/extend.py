@@ -7,7 +7,14 @@ from pathlib import Path
 from vcbench.run.config import RunConfig, parse, plain
 from vcbench.run.folder import RunError
 
-WHERE_ONLY = ("device", "workers", "engine", "address", "name")  # keys that decide where a run computes, not what
+WHERE_ONLY = (
+    "device",
+    "workers",
+    "engine",
+    "address",
+    "log",
+    "name",
+)  # keys that decide where a run computes, not what
 GROWING = ("systems", "metrics", "reference_rows")  # tables that may gain rows in a run that exists
 
 
