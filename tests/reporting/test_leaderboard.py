@@ -316,20 +316,6 @@ def test_no_scores_at_all_still_make_a_table(scores: pd.DataFrame, tmp_path: Pat
     assert len(pd.read_csv(tmp_path / "leaderboard.csv")) == len(COLUMNS) * 4
 
 
-def test_a_value_that_the_systems_structure_decides_is_neither_ranked_nor_compared(scores: pd.DataFrame) -> None:
-    exact = (scores["system"] == "near") & (scores["column"] == "mel")
-    scores = scores.assign(
-        value=scores["value"].mask(exact, 0.0), detail=np.where(exact, '{"by construction": true}', "{}")
-    )
-    undeclared = leaderboard.build(made_up_run(), scores, COLUMNS)
-    assert cell(undeclared, "all", "near", "mel")["rank"] == 1
-    made = leaderboard.build(made_up_run(), scores, COLUMNS | {"mel": Column("Mel", False, 3, constructed=True)})
-    assert pd.isna(cell(made, "all", "near", "mel")["rank"])
-    pairs = made.comparisons[(made.comparisons["column"] == "mel") & (made.comparisons["condition"] == "all")]
-    assert pairs[["first", "second"]].to_numpy().tolist() == [["good_one", "poor"]]
-    assert "0.000 [0.000,\u00a00.000] by construction" in markdown(made)
-
-
 def test_one_system_has_no_ranks(scores: pd.DataFrame) -> None:
     run = made_up_run()
     run.systems, run.rows = ["poor"], ["poor", "source"]
