@@ -86,9 +86,8 @@ def _told(board: Leaderboard, name: str, pairs: pd.DataFrame, apart: pd.DataFram
 
 def _better(pair: Any, column: Column) -> str:
     worse = pair.second if pair.better == pair.first else pair.first
-    return (
-        f"{pair.better} is better than {worse}, by {number(abs(pair.difference), column)} on {pair.common} recordings"
-    )
+    difference = f"{number(abs(pair.difference), column)}{' points' if column.percent else ''}"
+    return f"{pair.better} is better than {worse}, by {difference} on {pair.common} recordings"
 
 
 def _untold(equal: pd.DataFrame, pairs: int) -> str:
