@@ -65,6 +65,7 @@ class DistilledNaturalness(OneOpinion):
     """DistillMOS, on a scale from 1 to 5."""
 
     name = "naturalness"
+    summary = "Predicts how natural listeners would find a recording, from 1 to 5, by the network DistillMOS."
     columns: ClassVar[dict[str, Column]] = {
         "distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2, role="naturalness")
     }
@@ -83,6 +84,7 @@ class DnsMos(AudioMetric):
     """DNSMOS P.835, three scores on a scale from 1 to 5."""
 
     name = "naturalness_dnsmos"
+    summary = "Predicts ratings of speech, background and overall quality, from 1 to 5, by the network DNSMOS P.835."
     columns: ClassVar[dict[str, Column]] = {
         "dnsmos_overall": Column("Predicted overall quality (DNSMOS, 1-5)", True, 2, role="naturalness"),
         "dnsmos_speech": Column("Predicted speech quality (DNSMOS, 1-5)", True, 2, main=False),
@@ -132,6 +134,7 @@ class UtmosNaturalness(OneOpinion):
     """
 
     name = "naturalness_utmos"
+    summary = "Predicts how natural listeners would find a recording, from 1 to 5, by the network UTMOS."
     columns: ClassVar[dict[str, Column]] = {
         "utmos": Column("Predicted naturalness (UTMOS, 1-5)", True, 2, role="naturalness")
     }

@@ -36,6 +36,7 @@ class ReconstructionError(SystemMetric):
     """Mel reconstruction error. Args: `utterances`, the maximum per condition; `seed`, which selects them."""
 
     name = "reconstruction_error"
+    summary = "Measures how exactly a system gives back an utterance that it converts to its own speaker."
     columns: ClassVar[dict[str, Column]] = {
         "reconstruction_error": Column("Mel reconstruction error (log10)", False, 3, detail="bands", constructed=True),
         "reconstruction_failed": Column("Reconstructions that failed (%)", False, 1, percent=True, main=False),

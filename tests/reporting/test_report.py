@@ -74,10 +74,10 @@ def test_text_is_escaped_wherever_it_comes_from(page: str) -> None:
     assert json.loads(reader.data)["texts"] == [TEXT] * 8
 
 
-def test_tables_hold_the_cells_of_the_text_tables(page: str, board: Leaderboard) -> None:
+def test_tables_hold_the_cells_of_the_text_tables(page: str, full_board: Leaderboard) -> None:
     reader = Reader(page)
     tables = [table for table, kind in zip(reader.tables, reader.classes, strict=True) if kind == "board"]
-    expected = list(text_tables(board))
+    expected = list(text_tables(full_board))
     assert len(tables) == len(expected) > 2
     for (head, *rows), printed in zip(tables, expected, strict=True):
         titles = [words(f"{one.title} {one.arrow}{one.marks}") for one in printed.headings]
@@ -92,30 +92,30 @@ def test_tables_hold_the_cells_of_the_text_tables(page: str, board: Leaderboard)
     assert re.findall(r"<strong>(.*?)</strong>", page.split('<h2 id="everything"')[1]) == bold
 
 
-def test_the_first_table_has_the_first_column_of_each_role_that_has_values(board: Leaderboard) -> None:
-    names = list(board.columns)[:3]
+def test_the_first_table_has_the_first_column_of_each_role_that_has_values(full_board: Leaderboard) -> None:
+    names = list(full_board.columns)[:3]
     columns = {
         "empty": Column("none", True, role="target"),
         names[1]: Column("second", False, role="words"),
         names[0]: Column("first", True, role="target"),
         names[2]: Column("third", True, role="target"),
     }
-    assert deciding(replace(board, columns=columns)) == {"target": names[0], "words": names[1]}
-    without = {name: replace(column, role="") for name, column in board.columns.items()}
-    assert deciding(replace(board, columns=without)) == {name: name for name in names}  # the main ones stand in
-    table = key_table(board, {"target": names[0], "words": names[1]})
+    assert deciding(replace(full_board, columns=columns)) == {"target": names[0], "words": names[1]}
+    without = {name: replace(column, role="") for name, column in full_board.columns.items()}
+    assert deciding(replace(full_board, columns=without)) == {name: name for name in names}  # the main ones stand in
+    table = key_table(full_board, {"target": names[0], "words": names[1]})
     assert [short for short, _ in table.headings] == ["Similarity to target", "Word errors"]
     assert [row.system for row in table.systems] == SYSTEMS
     assert [row.failed for row in table.systems] == ["0", "1"]
     assert float(table.systems[1].cells[0].order) == pytest.approx(0.7, abs=0.02)
 
 
-def test_the_verdict_says_what_the_tests_say(page: str, bare: str, board: Leaderboard) -> None:
+def test_the_verdict_says_what_the_tests_say(page: str, bare: str, full_board: Leaderboard) -> None:
     can, cannot = (
         words(unescape(re.sub("<[^>]+>", " ", part)))
         for part in page.split("It can tell")[1].split("</section>")[0].split("It cannot tell")
     )
-    row = board.comparisons.query("condition == 'all' and column == 'similarity_x'").squeeze()
+    row = full_board.comparisons.query("condition == 'all' and column == 'similarity_x'").squeeze()
     assert f"Cosine <x>: two is better than a<b&c, by {abs(row['difference']):.3f} on 8 recordings." in can
     assert "WER" not in can
     assert "No two systems can be told apart in WER (%) (8 recordings)." in cannot
@@ -161,10 +161,10 @@ def test_facts_of_the_run(page: str) -> None:
     assert 'systems.two.system="imported_audio"' in text
 
 
-def test_a_matrix_says_of_each_pair_what_the_leaderboard_knows(board: Leaderboard, page: str) -> None:
-    found = {matrix.title: matrix for matrix in matrices(board)}
+def test_a_matrix_says_of_each_pair_what_the_leaderboard_knows(full_board: Leaderboard, page: str) -> None:
+    found = {matrix.title: matrix for matrix in matrices(full_board)}
     pair = found["Cosine <x>"].pairs["a<b&c", "two"]
-    row = board.comparisons.query("condition == 'all' and column == 'similarity_x'").squeeze()
+    row = full_board.comparisons.query("condition == 'all' and column == 'similarity_x'").squeeze()
     assert pair.difference == f"\u2212{-row['difference']:.3f}"
     assert pair.p == "p < 0.001"
     assert row["p_holm"] < 0.001
@@ -192,6 +192,6 @@ def test_a_metric_without_scores_is_said_to_have_none(tmp_path: Path) -> None:
     assert "n/a: not scored yet" in text
 
 
-def test_the_same_run_gives_the_same_page(run: Run, board: Leaderboard, page: str) -> None:
-    assert render(run, board) == page
+def test_the_same_run_gives_the_same_page(run: Run, full_board: Leaderboard, page: str) -> None:
+    assert render(run, full_board) == page
     assert json.loads((run.folder / "manifest.json").read_text())["device"] == "CPU <one>"  # unchanged

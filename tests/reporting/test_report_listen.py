@@ -91,13 +91,13 @@ def test_the_file_that_is_mailed_holds_the_sound_of_every_recording(single: str,
 
 
 def test_a_mailed_file_holds_as_many_trials_as_there_is_room_for(
-    run: Run, board: Leaderboard, single: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, full_board: Leaderboard, single: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = data_of(single)
     pictures = [len(clip[0]) + len(clip[1]) for own in data["clips"].values() for clip in own if clip]
     sound = [len(link) for row in data["recordings"] for link in row]
     monkeypatch.setattr(report_page, "EMBEDDED", 2.5 / 8 * sum(pictures + sound))
-    page = report_page.render(run, board, single_file=True)
+    page = report_page.render(run, full_board, single_file=True)
     assert len(data_of(page)["trials"]) == 2
     assert "This file holds 2 of the run's 8 trials" in Reader(page).text
 

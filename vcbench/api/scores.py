@@ -29,6 +29,7 @@ class Column:
         main: whether it stands in the main tables; the others stand in a table of their own, after them.
         exact: a count, the same whenever it is taken: it has no interval because it needs none.
         needs: what a recording must have to get a value, where some may not; said where none has.
+        clocked: time or memory that this machine took; the same computation gives another value elsewhere.
         detail: what the report shows of the details of its scores: ``transcript`` (a key of that name, text) or ``bands``
             (a key of that name, an error for each mel band) or ``semitones`` (a key of that name, a signed difference in pitch
             from the target); empty if nothing.
@@ -46,6 +47,7 @@ class Column:
     main: bool = True
     exact: bool = False
     needs: str = ""
+    clocked: bool = False
     detail: Literal["", "transcript", "bands", "semitones"] = ""
     role: Role = ""
     constructed: bool = False

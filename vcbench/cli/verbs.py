@@ -12,7 +12,9 @@ from vcbench.api import registry
 from vcbench.base.console import print_missing, say
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.escape import terminal
+from vcbench.base.nouns import counted
 from vcbench.base.progress import shown, stage
+from vcbench.base.tracking import require_tracker
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.publish import publish, render, tabulate, unscored
 from vcbench.reporting.seeds import over_seeds, seed_lines, write_seeds
@@ -100,7 +102,11 @@ def report(folder: Path, single_file: bool = False) -> Path:
 def _print_rejected(run: Run, console: Console) -> None:
     rejected = run.prepared.rejected
     if rejected:
-        say(console, (f"{len(rejected)} recordings rejected", "yellow"), f" (all are in {run.files.prepared}):")
+        say(
+            console,
+            (f"{counted(len(rejected), 'recording')} rejected", "yellow"),
+            f" (all are in {run.files.prepared}):",
+        )
         for identity, reason in rejected[:5]:
             say(console, f"  {identity}: {reason}")
 
@@ -109,8 +115,11 @@ def print_board(board: Leaderboard, run: Run, console: Console, seconds: float) 
     console.print(render(board))
     failures = len(run.failures)
     if failures:
-        counted = ": they are counted in the table, their errors are in converted/."
-        say(console, (f"{failures} conversions failed", "red"), counted)
+        say(
+            console,
+            (f"{counted(failures, 'conversion')} failed", "red"),
+            ": counted in the table; errors are in converted/.",
+        )
     say(console, f"Done in {seconds:.0f} s. Tables, audio and report.html: {run.folder}")
 
 
@@ -130,7 +139,7 @@ def prepare_corpus(run: Run, console: Console) -> None:
     console.print(table)
     for line in run.notes:
         say(console, line)
-    say(console, f"{len(run.trials)} trials in {run.files.trials}")
+    say(console, f"{counted(len(run.trials), 'trial')} in {run.files.trials}")
 
 
 def download_corpus(corpus: str | None, root: Path | None) -> None:
@@ -141,8 +150,11 @@ def download_corpus(corpus: str | None, root: Path | None) -> None:
     download(corpus, root)
 
 
-def train_systems(folder: Path, systems: str, console: Console) -> None:
+def train_systems(folder: Path, systems: str, log: str | None, console: Console) -> None:
     run = Run.open(folder)
+    if log:
+        run = Run.create(folder, configuration.parse(configuration.plain(run.config) | {"log": log}))
+    require_tracker(run.config.log)
     rows = run.systems if systems == "all" else [name.strip() for name in systems.split(",")]
     for row in rows:
         if row not in run.systems:
@@ -161,7 +173,7 @@ def describe(kind: registry.Kind) -> Table:
         table.add_column(title)
     for name in registry.names(kind):
         loaded = registry.load(kind, name)
-        summary = (loaded.__doc__ or "").strip().split("\n")[0]
+        summary = getattr(loaded, "summary", "") or (loaded.__doc__ or "").strip().split("\n")[0]
         cells = [name, summary, *([", ".join(loaded.columns)] if kind == "metrics" else [])]
         table.add_row(*map(terminal, cells))
     return table

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from vcbench.api.scores import ALL, Column
+from vcbench.base.errors import UserError, did_you_mean
+from vcbench.base.nouns import counted
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, number, ordinal
 from vcbench.stats.scores import DRAWS, LEVEL
@@ -45,10 +47,17 @@ class Row:
 
 @dataclass(frozen=True)
 class TextTable:
-    """One table: a condition with the columns that have values there."""
+    """One table: a condition with the columns that have values there.
+
+    Attributes:
+        main: whether it has the main columns, else the further ones.
+        trials: how many, as ``36 trials``; empty where there are none.
+    """
 
     condition: str
+    main: bool
     title: str
+    trials: str
     count_titles: tuple[str, ...]
     headings: tuple[Heading, ...]
     rows: tuple[Row, ...]
@@ -93,7 +102,19 @@ def plain_notes(board: Leaderboard) -> list[str]:
             "Detectable: the smallest difference between two systems that these trials would show with 80% power "
             "(median over the pairs, at the strictest step of the correction)."
         )
-    return [*lines, *_common(board), *(text for columns, text in board.notes if not columns)]
+    return [*lines, *_left_out(board), *_common(board), *(text for columns, text in board.notes if not columns)]
+
+
+def _left_out(board: Leaderboard) -> Iterator[str]:
+    """Why reference rows are not in tables of columns in which only systems have values."""
+    pooled = board.cells[board.cells["condition"] == ALL]
+    filled = {row: set(pooled.loc[pooled["system"] == row, "column"]) for row in (*board.systems, *board.references)}
+    of_systems = set.union(set(), *(filled[row] for row in board.systems))
+    lacking = {row: of_systems - filled[row] for row in board.references}
+    if board.systems and (common := set.intersection(of_systems, *lacking.values())) and any(lacking.values()):
+        titles = "; ".join(column.title for name, column in board.columns.items() if name in common and column.main)
+        rows = ", ".join(board.references)
+        yield f"No value for {rows}, which no system made: {titles}. Tables of such columns alone leave these rows out."
 
 
 def _common(board: Leaderboard) -> Iterator[str]:
@@ -103,7 +124,7 @@ def _common(board: Leaderboard) -> Iterator[str]:
     pairs = board.comparisons[board.comparisons["condition"] == ALL]
     for (first, second), common in pairs.groupby(["first", "second"], sort=False)["common"].max().items():
         if common < max(converted.get(first, 0), converted.get(second, 0)):
-            yield f"{first} and {second} are compared on the {common} trials that both have."
+            yield f"{first} and {second} are compared on the {counted(common, 'trial')} that both have."
 
 
 def text_tables(board: Leaderboard) -> Iterator[TextTable]:
@@ -123,14 +144,41 @@ def _text_table(
     rows = [_row(board, name, columns, cells, counts) for name in (*board.systems, *board.references)]
     rows = [row for row in rows if row.counts or _filled(row)]
     detectable = _detectable_row(board, condition, columns, len(counts) > 0)
-    trials = f" ({counts['trials'].max()} trials)" if len(counts) else ""
-    title = "All conditions" if condition == ALL else condition
+    trials = counted(int(counts["trials"].max()), "trial") if len(counts) else ""
+    title = ("All conditions" if condition == ALL else condition) + ("" if main else ", further columns")
     return TextTable(
         condition,
-        title + ("" if main else ", further columns") + trials,
+        main,
+        f"{title} ({trials})" if trials else title,
+        trials,
         ("n", "failed") if len(counts) else (),
         tuple(_heading(board, name) for name in columns),
         (*rows, *detectable),
+    )
+
+
+def only(board: Leaderboard, names: Sequence[str], as_main: bool = True) -> Leaderboard:
+    """The board with some of its columns, in the order given, and the notes on these.
+
+    Args:
+        as_main: print all of them in the main tables.
+
+    Raises:
+        UserError: there is no such column.
+    """
+    for name in names:
+        if name not in board.columns:
+            raise UserError(f"The leaderboard has no column {name!r}.{did_you_mean(name, list(board.columns))}")
+    kept = set(names)
+    return replace(
+        board,
+        columns={name: replace(board.columns[name], main=as_main or board.columns[name].main) for name in names},
+        cells=board.cells[board.cells["column"].isin(kept)],
+        comparisons=board.comparisons[board.comparisons["column"].isin(kept)],
+        unavailable={name: reason for name, reason in board.unavailable.items() if name in kept},
+        notes=tuple(
+            (tuple(n for n in about if n in kept), text) for about, text in board.notes if not about or kept & {*about}
+        ),
     )
 
 

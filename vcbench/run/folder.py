@@ -121,6 +121,15 @@ class RunFolder:
         """Mean and spread over training seeds (`vcbench run --seeds`)."""
         return self.root / f"seeds.{suffix}"
 
+    @property
+    def repeat(self) -> Path:
+        """Where the table differs from that of the run that this one repeats (`vcbench run --from`)."""
+        return self.root / "repeat.md"
+
+    def methods(self, suffix: Literal["md", "tex"]) -> Path:
+        """A paragraph for a paper on how the run was made."""
+        return self.root / f"methods.{suffix}"
+
     def leaderboard(self, suffix: Literal["md", "tex", "csv", "json"]) -> Path:
         return self.root / f"leaderboard.{suffix}"
 

@@ -15,7 +15,7 @@ from vcbench.studies.results import StudyResults
 from vcbench.studies.run import Finished
 
 
-def write_record(finished: Finished, path: Path, command: str) -> None:
+def write_record(finished: Finished, path: Path, command: str | None) -> None:
     """Write study.json: settings, versions and results, in full precision."""
     results, run = finished.results, finished.views[0]
     study = results.study

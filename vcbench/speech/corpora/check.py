@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from vcbench.base.nouns import counted
 from vcbench.base.state import find_state, write_memo
 from vcbench.speech import audio
 from vcbench.speech.audio_header import inspect
@@ -82,7 +83,7 @@ def _sift(corpus: Corpus, results: dict[Path, tuple[float, str]]) -> Checked:
     if not speakers:
         reasons = "".join(f"\n  {identity}: {reason}" for identity, reason in rejected[:5])
         raise CorpusError(
-            f"None of the {len(rejected)} utterances of {corpus.name} at {corpus.root} is usable:{reasons}"
+            f"None of the {counted(len(rejected), 'utterance')} of {corpus.name} at {corpus.root} is usable:{reasons}"
         )
     return Checked(replace(corpus, speakers=tuple(speakers)), rejected)
 
