@@ -30,7 +30,7 @@ class Efficiency(Metric):
         "parameters": Column("Parameters (millions)", False, 2, exact=True),
         "training_seconds": Column("Training (s)", False, 0, clocked=True),
         "training_steps": Column("Training steps", None, 0, main=False),
-        "conversion_factor": Column("Conversion, real-time factor", False, 4, clocked=True),
+        "conversion_factor": Column("Conversion, real-time factor", False, 4, clocked=True, role="speed"),
         "vocoder_factor": Column("Vocoder, real-time factor", False, 4, main=False, clocked=True),
         "peak_memory": Column("Peak memory of training (GiB)", False, 2, main=False, clocked=True),
     }

@@ -66,7 +66,9 @@ class DistilledNaturalness(OneOpinion):
 
     name = "naturalness"
     summary = "Predicts how natural listeners would find a recording, from 1 to 5, by the network DistillMOS."
-    columns: ClassVar[dict[str, Column]] = {"distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2)}
+    columns: ClassVar[dict[str, Column]] = {
+        "distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2, role="naturalness")
+    }
 
     def check(self) -> None:
         weights.find("distillmos")
@@ -84,7 +86,7 @@ class DnsMos(AudioMetric):
     name = "naturalness_dnsmos"
     summary = "Predicts ratings of speech, background and overall quality, from 1 to 5, by the network DNSMOS P.835."
     columns: ClassVar[dict[str, Column]] = {
-        "dnsmos_overall": Column("Predicted overall quality (DNSMOS, 1-5)", True, 2),
+        "dnsmos_overall": Column("Predicted overall quality (DNSMOS, 1-5)", True, 2, role="naturalness"),
         "dnsmos_speech": Column("Predicted speech quality (DNSMOS, 1-5)", True, 2, main=False),
         "dnsmos_background": Column("Predicted background quality (DNSMOS, 1-5)", True, 2, main=False),
     }
@@ -133,7 +135,9 @@ class UtmosNaturalness(OneOpinion):
 
     name = "naturalness_utmos"
     summary = "Predicts how natural listeners would find a recording, from 1 to 5, by the network UTMOS."
-    columns: ClassVar[dict[str, Column]] = {"utmos": Column("Predicted naturalness (UTMOS, 1-5)", True, 2)}
+    columns: ClassVar[dict[str, Column]] = {
+        "utmos": Column("Predicted naturalness (UTMOS, 1-5)", True, 2, role="naturalness")
+    }
 
     def __init__(self, path: Path | str | None = None) -> None:
         self._path = path

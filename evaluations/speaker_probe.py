@@ -52,7 +52,7 @@ class SpeakerProbe(SystemMetric):
         "it can, the better."
     )
     columns: ClassVar[dict[str, Column]] = {
-        "probe_content": Column("Speaker probe on content (%)", False, 1, percent=True),
+        "probe_content": Column("Speaker probe on content (%)", False, 1, percent=True, role="probe"),
         "probe_speaker": Column("Speaker probe on speaker embedding (%)", True, 1, percent=True),
         "probe_raw": Column(
             "Speaker probe on raw activated content (%)",

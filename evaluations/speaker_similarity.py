@@ -47,9 +47,9 @@ RECORDINGS = 6  # of each speaker, at most, for the threshold
 
 def _columns(key: str, encoder: str) -> dict[str, Column]:
     return {
-        f"similarity_{key}": Column(f"Cosine to target ({encoder})", True, 3),
+        f"similarity_{key}": Column(f"Cosine to target ({encoder})", True, 3, role="target"),
         f"similarity_single_{key}": Column(f"Cosine to one recording of target ({encoder})", True, 3, main=False),
-        f"leakage_{key}": Column(f"Cosine to source recording ({encoder})", False, 3),
+        f"leakage_{key}": Column(f"Cosine to source recording ({encoder})", False, 3, role="source"),
         f"accepted_{key}": Column(f"Accepted as target ({encoder}, %)", True, 1, percent=True, main=False),
     }
 

@@ -61,7 +61,7 @@ class WordErrorRate(AudioMetric):
     name = "word_error_rate"
     summary = "Counts the words and letters that a speech recogniser, Whisper, gets wrong."
     columns: ClassVar[dict[str, Column]] = {
-        "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT, detail="transcript"),
+        "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT, detail="transcript", role="words"),
         "wer_mean": Column("WER to the text, mean over recordings (%)", False, 1, percent=True, main=False, needs=TEXT),
         "wer_substitutions": Column("Substitutions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
         "wer_deletions": Column("Deletions (% of words)", False, 1, percent=True, main=False, needs=TEXT),

@@ -16,7 +16,20 @@ from vcbench.cli.app import app, main
 VERBS = ["run", "prepare", "train", "convert", "systems", "metrics", "doctor", "study", "import"]
 
 
-VERBS += ["listen build", "bench train", "bench convert", "bench score", "score", "latex", "report", "compare"]
+VERBS += [
+    "listen build",
+    "listen serve",
+    "listen status",
+    "listen export",
+    "listen forget",
+    "bench train",
+    "bench convert",
+    "bench score",
+    "score",
+    "latex",
+    "report",
+    "compare",
+]
 
 
 @pytest.mark.parametrize("verb", VERBS)

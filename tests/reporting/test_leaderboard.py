@@ -65,11 +65,11 @@ def test_counts_and_failures_stand_beside_every_row(board: Leaderboard) -> None:
 
 def test_main_table_first_then_a_table_per_condition(board: Leaderboard) -> None:
     found = {printed.condition: [heading.title for heading in printed.headings] for printed in text_tables(board)}
-    titles = [column.title for column in COLUMNS.values()]
+    titles = [column.title for name, column in COLUMNS.items() if name not in MISSING]
     assert list(found) == ["all", "seen->seen", "seen->unseen", "seen", "unseen"]
     assert found["all"] == titles
-    assert found["seen->seen"] == [titles[0], titles[2]]
-    assert found["seen"] == [titles[3]]
+    assert found["seen->seen"] == titles[:2]
+    assert found["seen"] == [titles[2]]
 
 
 def test_ranks_are_shared_and_nothing_is_bold_unless_apart(board: Leaderboard) -> None:
@@ -110,8 +110,8 @@ def test_comparisons_are_of_systems_only(board: Leaderboard) -> None:
 
 def test_unavailable_columns_say_why(board: Leaderboard) -> None:
     text = markdown(board)
-    assert "n/a³" in text
-    assert f"3. n/a: {MISSING['ecapa']}" in text
+    assert f"3. ECAPA cosine: n/a: {MISSING['ecapa']}" in text
+    assert "| ECAPA" not in text
     assert "GE2E cosine to target ↑¹" in text
     assert "1. similarity: encoder GE2E, revision 0.1.4" in text
     assert "No listener was asked." in text
@@ -222,9 +222,24 @@ def test_a_system_whose_conversions_all_failed_stays_in_the_table(scores: pd.Dat
 def test_no_scores_at_all_still_make_a_table(scores: pd.DataFrame, tmp_path: Path) -> None:
     made = leaderboard.build(made_up_run(), scores[:0], COLUMNS, [], dict.fromkeys(COLUMNS, "nothing is here"))
     write_leaderboard(made, RunFolder(tmp_path))
-    assert "n/a¹" in (tmp_path / "leaderboard.md").read_text()
+    titles = ", ".join(column.title for column in COLUMNS.values())
+    assert f"1. {titles}: n/a: nothing is here" in (tmp_path / "leaderboard.md").read_text()
     assert "nothing is here" in printed(made, 80)
     assert len(pd.read_csv(tmp_path / "leaderboard.csv")) == len(COLUMNS) * 4
+
+
+def test_a_value_that_the_systems_structure_decides_is_neither_ranked_nor_compared(scores: pd.DataFrame) -> None:
+    exact = (scores["system"] == "near") & (scores["column"] == "mel")
+    scores = scores.assign(
+        value=scores["value"].mask(exact, 0.0), detail=np.where(exact, '{"by construction": true}', "{}")
+    )
+    undeclared = leaderboard.build(made_up_run(), scores, COLUMNS)
+    assert cell(undeclared, "all", "near", "mel")["rank"] == 1
+    made = leaderboard.build(made_up_run(), scores, COLUMNS | {"mel": Column("Mel", False, 3, constructed=True)})
+    assert pd.isna(cell(made, "all", "near", "mel")["rank"])
+    pairs = made.comparisons[(made.comparisons["column"] == "mel") & (made.comparisons["condition"] == "all")]
+    assert pairs[["first", "second"]].to_numpy().tolist() == [["good_one", "poor"]]
+    assert "0.000 [0.000,\u00a00.000] by construction" in markdown(made)
 
 
 def test_one_system_has_no_ranks(scores: pd.DataFrame) -> None:

@@ -100,8 +100,9 @@ def signed(document: dict[str, Any]) -> bytes:
 
 
 def read_package(package: Path, listener: int = 1) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Manifest, key, and one listener's webMUSHRA configuration."""
+    """Manifest, key, and one listener's webMUSHRA configuration, empty if webMUSHRA cannot run the test."""
     manifest = json.loads((package / "manifest.json").read_text())
     key = json.loads((package.with_name(f"{package.name}.key") / "key.json").read_text())
-    config = yaml.safe_load((package / "webmushra" / f"listener_{listener:03d}.yaml").read_text())
+    path = package / "webmushra" / f"listener_{listener:03d}.yaml"
+    config = yaml.safe_load(path.read_text()) if path.is_file() else {}
     return manifest, key, config

@@ -66,7 +66,7 @@ def made_up_run(failures: list[tuple[str, str, str, str]] | None = None, synthet
         systems=SYSTEMS,
         rows=rows,
         outcomes=outcomes,
-        corpus=SimpleNamespace(name="mini", synthetic=synthetic),
+        corpus=SimpleNamespace(name="mini", title="mini", synthetic=synthetic),
         config=SimpleNamespace(name="quick_mini", seed=3),
     )
 

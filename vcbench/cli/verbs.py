@@ -35,7 +35,7 @@ def run_all(run: Run, strict: bool, console: Console) -> Leaderboard:
         say(
             console,
             "Corpus ",
-            (run.corpus.name, "bold"),
+            (run.corpus.title, "bold"),
             " is synthetic speech: its figures rank nothing but themselves.",
         )
     times: dict[str, float] = {}
@@ -90,12 +90,12 @@ def score_table(
     return run, board
 
 
-def report(folder: Path) -> Path:
-    """Write report.html of what a run's scores are now."""
+def report(folder: Path, single_file: bool = False) -> Path:
+    """Write the report of what a run's scores are now."""
     from vcbench.reporting.report.page import write_report  # here, because what draws takes seconds to import
 
     run = Run.open(folder)
-    return write_report(run, tabulate(run, unscored(run)))
+    return write_report(run, tabulate(run, unscored(run)), single_file)
 
 
 def _print_rejected(run: Run, console: Console) -> None:
@@ -128,7 +128,7 @@ def prepare_corpus(run: Run, console: Console) -> None:
         prepare(run, progress)
     _print_rejected(run, console)
     parts = run.split
-    title = terminal(f"{run.corpus.name}: {run.corpus.licence}", "table.title")
+    title = terminal(f"{run.corpus.title}: {run.corpus.licence}", "table.title")
     table = Table("part", "speakers", "utterances", "hours", title=title)
     rate = run.config.features.mel.sampling_rate
     for name, utterances in (("training", parts.training), ("held out", parts.held_out), ("unseen", parts.unseen)):

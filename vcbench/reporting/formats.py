@@ -32,7 +32,7 @@ def markdown(board: Leaderboard) -> str:
 
 def _markdown_cell(cell: Cell) -> Marked:
     """Bold if best; figures have nothing to escape."""
-    mean = superscript(f"**{cell.mean}**" if cell.best else cell.mean, cell.marks)
+    mean = f"**{cell.mean}**" if cell.best else cell.mean
     return Marked(" ".join(part for part in (mean, cell.rank, cell.interval, cell.extra) if part))
 
 

@@ -31,6 +31,7 @@ def write_manifest(run: Run, wall_times: dict[str, float]) -> None:
         "seed": run.config.seed,
         "device": device_name(run.device),
         "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic, "hash": run.prepared.corpus_hash},
+        "corpus_version": run.corpus.version,
         "rejected": run.prepared.rejected,
         "phone_fallbacks": len(run.prepared.fallbacks) + len(run.prepared.varied_fallbacks),
         "trials": {"count": len(run.trials), "hash": trials_hash(run.trials)},

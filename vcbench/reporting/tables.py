@@ -18,20 +18,20 @@ from vcbench.stats.scores import DRAWS, LEVEL
 
 @dataclass(frozen=True)
 class Cell:
-    """The content of a cell; `marks` are numbers of footnotes, `extra` is e.g. an unusual count of values."""
+    """The content of a cell; `extra` is e.g. an unusual count of values."""
 
     mean: str
     interval: str = ""
     rank: str = ""
     best: bool = False
-    marks: str = ""
     extra: str = ""
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A column's title, an arrow for the better direction, and the numbers of its footnotes."""
+    """A column's key and title, an arrow for the better direction, and the numbers of its footnotes."""
 
+    column: str
     title: str
     arrow: str
     marks: str
@@ -65,20 +65,26 @@ class TextTable:
 
 @dataclass(frozen=True)
 class Footnote:
-    """A note on some columns; `missing` if it says why they have no values."""
+    """A note on some columns, or why they are in no table."""
 
     columns: tuple[str, ...]
     text: str
-    missing: bool
 
 
 def footnotes(board: Leaderboard) -> list[Footnote]:
-    """Numbered from 1: notes on single columns, then the reasons for missing columns."""
-    noted = [Footnote(columns, text, False) for columns, text in board.notes if columns]
+    """Numbered from 1: notes on single columns, then the columns that no row has a value in, with the reasons."""
+    noted = [
+        Footnote(columns, text)
+        for columns, text in board.notes
+        if columns and not set(columns) <= set(board.unavailable)
+    ]
     reasons: dict[str, list[str]] = {}
     for column, reason in board.unavailable.items():
         reasons.setdefault(reason, []).append(column)
-    return noted + [Footnote(tuple(columns), f"n/a: {reason}", True) for reason, columns in reasons.items()]
+    for reason, columns in reasons.items():
+        titles = ", ".join(board.columns[column].title for column in columns)
+        noted.append(Footnote(tuple(columns), f"{titles}: n/a: {reason}"))
+    return noted
 
 
 def plain_notes(board: Leaderboard) -> list[str]:
@@ -125,7 +131,7 @@ def text_tables(board: Leaderboard) -> Iterator[TextTable]:
     """The main columns over all conditions, then in each condition; last, the further columns over all conditions."""
     for condition, main in [*((condition, True) for condition in board.conditions), (ALL, False)]:
         cells = board.cells[board.cells["condition"] == condition]
-        present = set(cells["column"]) | (set(board.unavailable) if condition == ALL else set())
+        present = set(cells["column"])
         columns = [name for name in board.columns if name in present and board.columns[name].main == main]
         if columns or main:
             yield _text_table(board, condition, columns, cells, main)
@@ -198,12 +204,11 @@ def _filled(row: Row) -> bool:
 def _heading(board: Leaderboard, name: str) -> Heading:
     column = board.columns[name]
     arrow = "" if column.higher_is_better is None else "↑" if column.higher_is_better else "↓"
-    return Heading(column.title, arrow, _marks(board, name, missing=False))
+    return Heading(name, column.title, arrow, _marks(board, name))
 
 
-def _marks(board: Leaderboard, name: str, missing: bool) -> str:
-    numbered = enumerate(footnotes(board), start=1)
-    return ",".join(str(mark) for mark, note in numbered if name in note.columns and note.missing == missing)
+def _marks(board: Leaderboard, name: str) -> str:
+    return ",".join(str(mark) for mark, note in enumerate(footnotes(board), start=1) if name in note.columns)
 
 
 def _row(board: Leaderboard, row: str, columns: Sequence[str], cells: pd.DataFrame, counts: pd.DataFrame) -> Row:
@@ -216,8 +221,6 @@ def _row(board: Leaderboard, row: str, columns: Sequence[str], cells: pd.DataFra
         if name in own:
             usual = (int(most[name]), converted)
             shown.append(_cell(own[name], board.columns[name], usual, cells))
-        elif name in board.unavailable:
-            shown.append(Cell("n/a", marks=_marks(board, name, missing=True)))
         else:
             shown.append(Cell(NOT_MEASURED))
     numbers = (str(converted), str(failed)) if row in counts.index else ()
@@ -233,7 +236,7 @@ def _cell(found: pd.Series, column: Column, usual: Sequence[int], cells: pd.Data
         "" if math.isnan(found.low) else f"[{low},{NO_BREAK_SPACE}{high}]",
         "" if pd.isna(found.rank) or ranked.nunique() < 2 else ordinal(int(found.rank)),
         bool(found.best),
-        extra="" if found.count in usual else f"n={found.count}",
+        extra="by construction" if found.constructed else "" if found.count in usual else f"n={found.count}",
     )
 
 

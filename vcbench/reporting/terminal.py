@@ -81,7 +81,7 @@ def _terminal_title(heading: Heading) -> str:
 
 
 def _terminal_cell(cell: Cell) -> Text:
-    text = Text(superscript(cell.mean, cell.marks), style="bold green" if cell.best else "")
+    text = Text(cell.mean, style="bold green" if cell.best else "")
     if cell.rank:
         text.append(f" {cell.rank}", style="not bold dim")
     for below in (cell.interval, cell.extra):

@@ -120,7 +120,7 @@ def header(finished: Finished) -> list[str]:
     )
     lines = [
         f"Source: {study.file.source}.",
-        f"Corpus {run.corpus.name}: {counted(len({u.speaker for u in parts.training}), 'training speaker')}, "
+        f"Corpus {run.corpus.title}: {counted(len({u.speaker for u in parts.training}), 'training speaker')}, "
         f"{counted(len(parts.training), 'training utterance')}.{synthetic}",
         f"Scale: preset {study.preset}{_recipe(study)}. {'Seeds' if several else 'Seed'} {seeds}. {device_name(run.device)}.",
         f"Mean [{LEVEL:.0%} interval] over {over}.",

@@ -18,7 +18,7 @@ def facts(run: Run, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     Args:
         manifest: content of manifest.json; empty if the run has none.
     """
-    yield "Corpus", f"{run.corpus.name}{' (synthetic speech)' if run.corpus.synthetic else ''}"
+    yield "Corpus", f"{run.corpus.title}{' (synthetic speech)' if run.corpus.synthetic else ''}"
     counts = run.trials["condition"].value_counts(sort=False)
     parts = ", ".join(f"{name} {count}" for name, count in counts.items() if name != ALL)
     yield "Trials", f"{len(run.trials)}{f' ({parts})' if parts else ''}"
