@@ -76,7 +76,7 @@ def test_text_is_escaped_wherever_it_comes_from(page: str) -> None:
 
 def test_tables_hold_the_cells_of_the_text_tables(page: str, full_board: Leaderboard) -> None:
     reader = Reader(page)
-    tables = [table for table, kind in zip(reader.tables, reader.classes, strict=True) if kind == "full_board"]
+    tables = [table for table, kind in zip(reader.tables, reader.classes, strict=True) if kind == "board"]
     expected = list(text_tables(full_board))
     assert len(tables) == len(expected) > 2
     for (head, *rows), printed in zip(tables, expected, strict=True):

@@ -29,11 +29,7 @@ def latex(board: Leaderboard, columns: Sequence[str] = (), fit: str = "page") ->
         lines += [*_floats(printed, table, FITS[fit]), ""]
     notes = [escape.tex(note) for note in plain_notes(printed)]
     notes += [rf"\textsuperscript{{{k}}}~{escape.tex(note.text)}" for k, note in enumerate(footnotes(printed), start=1)]
-    notes += [
-        escape.tex(f"{', '.join(board.columns[name].title for name in note.columns)}: {note.text}")
-        for note in footnotes(chosen)
-        if note.missing
-    ]
+    notes += [escape.tex(note.text) for note in footnotes(chosen) if set(note.columns) <= set(chosen.unavailable)]
     return "\n".join([*lines, r"{\footnotesize\raggedright", "\n\n".join(notes), r"\par}", ""])
 
 

@@ -63,7 +63,7 @@ def _data(run: Run) -> Iterator[str]:
         trained = f"{counted(len(parts.training), 'utterance')} of {counted(len(speakers['training']), 'speaker')}"
         yield f"We trained on {trained} of the corpus {run.corpus.name}{kind}; {unseen} are not in training."
     else:
-        yield f"The recordings are of {unseen}{kind}."
+        yield f"The recordings are of {unseen} of the corpus {run.corpus.name}{kind}."
     settings = run.config.trials
     conditions = ", ".join(f"{name} {count}" for name, count in trials["condition"].value_counts(sort=False).items())
     listed = "" if set(trials["condition"]) == {ALL} else f" ({conditions})"
