@@ -31,7 +31,7 @@ def test_it_names_data_trials_systems_metrics_and_statistics(run: Run) -> None:
         "it is given 1 recording of the target; similarity is measured against other recordings",
         "not trained here: one, two.",
         "80 bands at 22050 Hz with a hop of 256 samples; the Griffin-Lim algorithm",
-        "Cosine <x>, WER (%), Mel error and Count (%): Made (model none & nowhere).",
+        "Cosine <x>, WER (%) and Mel error: Made (model none & nowhere).",
         "95% intervals",
         "Holm's correction",
     ):

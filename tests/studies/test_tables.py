@@ -26,7 +26,7 @@ from vcbench.studies.tables import headings, render
 WIDE = TOY | {
     "title": "Speaker_classification & reconstruction",
     "columns": [
-        "probe_content", "probe_embedding", "reconstruction_error@seen", "reconstruction_error@unseen", "parameters",
+        "probe_content", "probe_speaker", "reconstruction_error@seen", "reconstruction_error@unseen", "parameters",
         "probe_chance",
     ],
     "draw": [],
