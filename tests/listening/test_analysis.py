@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,25 @@ def test_a_changed_plan_is_said(study: Path, tmp_path: Path) -> None:
     plan.write_text(plan.read_text().replace("alpha = 0.05", 'alpha = "small"'))
     done = CliRunner().invoke(app, [*arguments, str(study / "results")])
     assert "analysis_plan.toml: alpha: Input should be a valid number" in str(done.exception)
+
+
+def test_a_pilot_says_how_many_listeners_a_test_needs(study: Path) -> None:
+    arguments = f"listen plan --difference 0.5 --pilot {study}/results --key {study}/mos.key --items 10 --each 5"
+    done = CliRunner().invoke(app, arguments.split())
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert re.match(
+        r"\d+ listeners who rate 5 of 10 clips of each system find a difference of 0.5 with a power of 0.[89]", said
+    )
+    assert "--test mos --items 10" in said
+
+
+def test_the_ordinal_model_is_in_the_report_if_asked_for(study: Path, tmp_path: Path) -> None:
+    arguments = f"listen analyse --key {study}/mos.key {study}/results --out {tmp_path}/out --ordinal"
+    done = CliRunner().invoke(app, arguments.split())
+    assert done.exit_code == 0, done.output
+    report = (tmp_path / "out" / "analysis.md").read_text()
+    assert "## Cumulative logits, clustered by listener" in report
+    odds = pd.DataFrame(json.loads((tmp_path / "out" / "analysis.json").read_text())["odds"])
+    assert odds["system"].tolist()[:2] == ["again_vc", "third_system"]  # against flowvc, the best
+    assert (odds["estimate"][:2] < 0).all()

@@ -38,9 +38,9 @@ def test_simulated_tests_have_the_power(asked: Asked, spread: Variances) -> None
 
 
 def test_a_pilots_variances_are_recovered() -> None:
-    found = np.mean([from_pilot(simulate("acr", seed, 24, 16), "acr") for seed in range(6)], axis=0)
+    found = np.mean([from_pilot(simulate("acr", seed, 20, 12), "acr") for seed in range(4)], axis=0)
     assert found[:2] == pytest.approx([SPREAD["listener"] ** 2, SPREAD["item"] ** 2], rel=0.35)
-    assert found[2] == pytest.approx(SPREAD["rest"] ** 2 + 1 / 12, rel=0.1)  # ratings are rounded
+    assert found[2] == pytest.approx(SPREAD["rest"] ** 2 + 1 / 12, rel=0.15)  # ratings are rounded, and end at 1 and 5
     of_pairs = from_pilot(simulate("cmos", 0, 24, 16), "cmos")
     assert of_pairs.residual == pytest.approx(2 * SPREAD["rest"] ** 2 + 1 / 12, rel=0.15)
     assert of_pairs.listener == pytest.approx(2 * SPREAD["listener"] ** 2, rel=0.5)

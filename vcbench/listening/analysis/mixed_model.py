@@ -20,6 +20,7 @@ from vcbench.stats.clusters import Floats
 
 COMPONENTS = ("listener", "item")
 HIGHEST = 1e3  # standard deviation of an effect over the residual's
+START = 0.2  # variance of an effect over the residual's
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,16 @@ def variances(rated: pd.DataFrame, components: Sequence[str]) -> dict[str, float
 
 def _minimise(sums: _Sums, components: Sequence[str]) -> tuple[Floats, Floats, dict[str, float], bool] | None:
     """Effects, their covariance over the residual variance, all variances, and whether the search converged."""
-    count = len(components)
+    # Over ratios of variances: in standard deviations the slope is zero at zero, where a search would end.
+    limits = [(0, HIGHEST**2)] * len(components)
     try:
         found = optimize.minimize(
-            lambda spread: sums.solve(spread)[0], np.ones(count), method="L-BFGS-B", bounds=[(0, HIGHEST)] * count
+            lambda ratios: sums.solve(np.sqrt(ratios))[0], np.full(len(limits), START), method="L-BFGS-B", bounds=limits
         )
-        _, effects, covariance, residual = sums.solve(found.x)
+        _, effects, covariance, residual = sums.solve(np.sqrt(found.x))
     except LinAlgError:
         return None
     if not residual > 0:
         return None
-    spread = dict(zip(components, map(float, residual * found.x**2), strict=True))
+    spread = dict(zip(components, map(float, residual * found.x), strict=True))
     return effects, covariance, {**spread, "residual": residual}, bool(found.success)

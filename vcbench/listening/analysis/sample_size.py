@@ -101,14 +101,14 @@ def _errors(asked: Asked, spread: Variances, listeners: float) -> tuple[float, f
 
 
 def power(asked: Asked, spread: Variances, listeners: int) -> float:
-    """How likely that many listeners find the difference."""
+    """How likely that many listeners find the difference, with its sign."""
     effective = listeners / WILCOXON
     if effective <= 1 or 2.0 ** (1 - listeners) > asked.alpha / asked.comparisons:  # the smallest p-value that there is
         return 0.0
     error, seen = _errors(asked, spread, effective)
     limit = stats.t.ppf(1 - asked.alpha / asked.comparisons / 2, effective - 1) * seen / error
     shift = abs(asked.difference) / error
-    return float(stats.nct.sf(limit, effective - 1, shift) + stats.nct.cdf(-limit, effective - 1, shift))
+    return float(stats.nct.sf(limit, effective - 1, shift))
 
 
 def listeners_needed(asked: Asked, spread: Variances) -> int:
@@ -158,7 +158,7 @@ def _refuse(asked: Asked, spread: Variances) -> None:
 
 
 def simulate(asked: Asked, spread: Variances, listeners: int, tests: int, seed: int = 0) -> float:
-    """The share of `tests` simulated tests with normal ratings in which Wilcoxon's test finds the difference."""
+    """The share of `tests` simulated tests with normal ratings in which Wilcoxon's test finds the difference, with its sign."""
     random = np.random.default_rng(seed)
     twice = math.sqrt(1 if KINDS[asked.test].pairs else 2)
     deviations = [twice * math.sqrt(one) for one in spread]
@@ -168,5 +168,6 @@ def simulate(asked: Asked, spread: Variances, listeners: int, tests: int, seed: 
         own = asked.difference + random.normal(0, deviations[0], listeners)
         means = own + random.normal(0, deviations[1], asked.items)[items].mean(1)
         means += random.normal(0, deviations[2] / math.sqrt(asked.each), listeners)
-        found += signed_ranks(means)["p"] <= asked.alpha / asked.comparisons
+        right = means.mean() * asked.difference > 0
+        found += right and signed_ranks(means)["p"] <= asked.alpha / asked.comparisons
     return found / tests
