@@ -22,13 +22,17 @@ class Efficiency(Metric):
     """Parameters, training time, real-time factors, memory. One row per figure and system, with the condition `all`."""
 
     name = "efficiency"
+    summary = (
+        "Counts parameters and measures time and memory of training, and how long conversion takes per "
+        "second of speech."
+    )
     columns: ClassVar[dict[str, Column]] = {
         "parameters": Column("Parameters (millions)", False, 2, exact=True),
-        "training_seconds": Column("Training (s)", False, 0),
+        "training_seconds": Column("Training (s)", False, 0, clocked=True),
         "training_steps": Column("Training steps", None, 0, main=False),
-        "conversion_factor": Column("Conversion, real-time factor", False, 4),
-        "vocoder_factor": Column("Vocoder, real-time factor", False, 4, main=False),
-        "peak_memory": Column("Peak memory of training (GiB)", False, 2, main=False),
+        "conversion_factor": Column("Conversion, real-time factor", False, 4, clocked=True, role="speed"),
+        "vocoder_factor": Column("Vocoder, real-time factor", False, 4, main=False, clocked=True),
+        "peak_memory": Column("Peak memory of training (GiB)", False, 2, main=False, clocked=True),
     }
     needs_recordings = False
 

@@ -65,7 +65,10 @@ class DistilledNaturalness(OneOpinion):
     """DistillMOS, on a scale from 1 to 5."""
 
     name = "naturalness"
-    columns: ClassVar[dict[str, Column]] = {"distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2)}
+    summary = "Predicts how natural listeners would find a recording, from 1 to 5, by the network DistillMOS."
+    columns: ClassVar[dict[str, Column]] = {
+        "distillmos": Column("Predicted naturalness (DistillMOS, 1-5)", True, 2, role="naturalness")
+    }
 
     def check(self) -> None:
         weights.find("distillmos")
@@ -81,8 +84,9 @@ class DnsMos(AudioMetric):
     """DNSMOS P.835, three scores on a scale from 1 to 5."""
 
     name = "naturalness_dnsmos"
+    summary = "Predicts ratings of speech, background and overall quality, from 1 to 5, by the network DNSMOS P.835."
     columns: ClassVar[dict[str, Column]] = {
-        "dnsmos_overall": Column("Predicted overall quality (DNSMOS, 1-5)", True, 2),
+        "dnsmos_overall": Column("Predicted overall quality (DNSMOS, 1-5)", True, 2, role="naturalness"),
         "dnsmos_speech": Column("Predicted speech quality (DNSMOS, 1-5)", True, 2, main=False),
         "dnsmos_background": Column("Predicted background quality (DNSMOS, 1-5)", True, 2, main=False),
     }
@@ -130,7 +134,10 @@ class UtmosNaturalness(OneOpinion):
     """
 
     name = "naturalness_utmos"
-    columns: ClassVar[dict[str, Column]] = {"utmos": Column("Predicted naturalness (UTMOS, 1-5)", True, 2)}
+    summary = "Predicts how natural listeners would find a recording, from 1 to 5, by the network UTMOS."
+    columns: ClassVar[dict[str, Column]] = {
+        "utmos": Column("Predicted naturalness (UTMOS, 1-5)", True, 2, role="naturalness")
+    }
 
     def __init__(self, path: Path | str | None = None) -> None:
         self._path = path

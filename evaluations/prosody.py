@@ -38,10 +38,11 @@ class Prosody(AudioMetric):
     """Melody and voicing compared with the source, and register compared with the target; needs no model."""
 
     name = "prosody"
+    summary = "Compares melody and voicing with the source's, and pitch register with the target's."
     columns: ClassVar[dict[str, Column]] = {
         "f0_correlation": Column("Correlation of log-F0 with the source", True, 3),
         "voicing_error": Column("Voicing error (%)", False, 1, percent=True),
-        "register_difference": Column("Median F0 difference from target (semitones)", False, 2),
+        "register_difference": Column("Median F0 difference from target (semitones)", False, 2, detail="semitones"),
     }
     version = 1
     reads = ("spoken", "enrolment")

@@ -47,8 +47,12 @@ class SpeakerProbe(SystemMetric):
     """
 
     name = "speaker_probe"
+    summary = (
+        "Trains a classifier to find the source speaker in a system's content representation: the less "
+        "it can, the better."
+    )
     columns: ClassVar[dict[str, Column]] = {
-        "probe_content": Column("Speaker probe on content (%)", False, 1, percent=True),
+        "probe_content": Column("Speaker probe on content (%)", False, 1, percent=True, role="probe"),
         "probe_speaker": Column("Speaker probe on speaker embedding (%)", True, 1, percent=True),
         "probe_raw": Column(
             "Speaker probe on raw activated content (%)",

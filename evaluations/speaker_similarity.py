@@ -53,9 +53,9 @@ RECORDINGS = 6  # of each speaker, at most, for the threshold
 
 def _columns(key: str, encoder: str) -> dict[str, Column]:
     return {
-        f"similarity_{key}": Column(f"Cosine to target ({encoder})", True, 3),
+        f"similarity_{key}": Column(f"Cosine to target ({encoder})", True, 3, role="target"),
         f"similarity_single_{key}": Column(f"Cosine to one recording of target ({encoder})", True, 3, main=False),
-        f"leakage_{key}": Column(f"Cosine to source recording ({encoder})", False, 3),
+        f"leakage_{key}": Column(f"Cosine to source recording ({encoder})", False, 3, role="source"),
         f"accepted_{key}": Column(f"Accepted as target ({encoder}, %)", True, 1, percent=True, main=False),
     }
 
@@ -161,6 +161,7 @@ class Ge2eSimilarity(SpeakerSimilarity):
     """Similarity by GE2E, from resemblyzer's wheel."""
 
     name = "speaker_similarity_ge2e"
+    summary = "Measures the likeness of a voice to target and source: cosines of speaker embeddings by GE2E."
     key = weights_name = "ge2e"
     speaker_encoder = "ge2e"
     encoder_class = Ge2e
@@ -171,6 +172,7 @@ class EcapaSimilarity(SpeakerSimilarity):
     """Similarity by ECAPA-TDNN, from the hub."""
 
     name = "speaker_similarity_ecapa"
+    summary = "Measures the likeness of a voice to target and source: cosines of speaker embeddings by ECAPA-TDNN."
     key = weights_name = "ecapa"
     speaker_encoder = "ecapa"
     encoder_class = Ecapa
@@ -181,6 +183,7 @@ class WavLmSimilarity(SpeakerSimilarity):
     """Similarity by WavLM, as SIM-o of seed-tts-eval; weights from its authors, 1.3 GB."""
 
     name = "speaker_similarity_wavlm"
+    summary = "Measures the likeness of a voice to target and source by WavLM, as SIM-o of seed-tts-eval does."
     key = "wavlm"
     weights_name = "wavlm_sv"
     speaker_encoder = "wavlm_sv"

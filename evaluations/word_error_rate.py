@@ -1,7 +1,9 @@
 """Word and character error rate of a speech recogniser's transcript.
 
-Whisper transcribes the recording; openai-whisper's English normaliser (numbers, contractions, spelling, punctuation, case) is
-applied to transcript and reference; jiwer aligns them. There are two references, in separate columns, never mixed:
+Whisper transcribes the recording; openai-whisper's normaliser is applied to transcript and reference; jiwer aligns them. English
+has a normaliser of its own (numbers, contractions, spelling, punctuation, case); that of other languages removes punctuation and
+case, and in languages that write no spaces makes every letter a word, as in Whisper's paper.
+There are two references, in separate columns, never mixed:
 
 - the text of the corpus (`wer`, `cer`): only for recordings whose corpus gives a text;
 - the same recogniser's transcript of the real recording of the same words (`wer_recognised`, `cer_recognised`): for all. It
@@ -35,6 +37,7 @@ from vcbench.speech.pretrained.whisper import (
     RATE,
     Transcriber,
     Transcript,
+    check_language,
     check_settings,
     find_model,
     model_revision,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from vcbench.speech.utterance import Utterance
 
 ERRORS = ("substitutions", "deletions", "insertions")
+SPACELESS = ("zh", "yue", "ja", "th", "lo", "my")
 TEXT = "a text: the corpus gives none"
 
 
@@ -55,8 +59,9 @@ class WordErrorRate(AudioMetric):
     """
 
     name = "word_error_rate"
+    summary = "Counts the words and letters that a speech recogniser, Whisper, gets wrong."
     columns: ClassVar[dict[str, Column]] = {
-        "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT, detail="transcript"),
+        "wer": Column("WER to the text (%)", False, 1, percent=True, needs=TEXT, detail="transcript", role="words"),
         "wer_mean": Column("WER to the text, mean over recordings (%)", False, 1, percent=True, main=False, needs=TEXT),
         "wer_substitutions": Column("Substitutions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
         "wer_deletions": Column("Deletions (% of words)", False, 1, percent=True, main=False, needs=TEXT),
@@ -87,8 +92,12 @@ class WordErrorRate(AudioMetric):
         window: float = FULL_WINDOW,
         precision: str = "float32",
         device: str = "auto",
+        language: str = "en",
     ) -> None:
         check_settings(engine, model, beam, window, precision)
+        check_language(model, language)
+        self._language = language
+        self._normaliser = "EnglishTextNormalizer" if language == "en" else "BasicTextNormalizer"
         self._engine, self._model, self._path = engine, model, path
         self._beam, self._window, self._precision, self._device = beam, window, precision, device
 
@@ -102,20 +111,25 @@ class WordErrorRate(AudioMetric):
             "beam": self._beam,
             "window": f"{self._window:g} s",
             "precision": self._precision,
-            "normaliser": f"EnglishTextNormalizer of openai-whisper {version('openai-whisper')}",
+            **({} if self._language == "en" else {"language": self._language}),
+            "normaliser": f"{self._normaliser} of openai-whisper {version('openai-whisper')}",
             "alignment": f"jiwer {version('jiwer')}",
         }
 
     def load(self, device: torch.device) -> None:
-        from whisper.normalizers import EnglishTextNormalizer
+        from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
 
         where = self._device
         if where == "auto":
             where = device.type if self._engine == "openai-whisper" else "cpu"
         self._transcriber = Transcriber(
-            self._engine, self._model, where, self._path, self._beam, self._window, self._precision
+            self._engine, self._model, where, self._path, self._beam, self._window, self._precision, self._language
         )
-        self._normalise = EnglishTextNormalizer()
+        self._normalise = (
+            EnglishTextNormalizer()
+            if self._language == "en"
+            else BasicTextNormalizer(split_letters=self._language in SPACELESS)
+        )
         self._recognised: dict[str, str] = {}  # by utterance
 
     def unload(self) -> None:

@@ -12,6 +12,7 @@ from vcbench.speech.utterance import Speaker, Utterance
 class CopySource:
     """Returns the source unchanged: must score like the reference row `source`."""
 
+    summary = "A control that gives back the source: it must score like the reference row `source`."
     produces: Literal["mel", "wave"] = "wave"
 
     def convert(self, source: Utterance, target: Speaker) -> Tensor:
@@ -21,6 +22,9 @@ class CopySource:
 class CopyTarget:
     """Returns the target's own recording: must match the similarity of the reference row `target`."""
 
+    summary = (
+        "A control that gives back a recording of the target: it must be as similar as the reference row `target`."
+    )
     produces: Literal["mel", "wave"] = "wave"
 
     def convert(self, source: Utterance, target: Speaker) -> Tensor:

@@ -55,9 +55,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
 def small_corpus(store: FeatureStore) -> Corpus:
     """Six speakers of `mini`, two of them unseen, sixteen sentences each, eight of them held out."""
     mini = load_corpus("mini")
-    seen = [speaker for speaker in mini.speakers if speaker.seen][::3]
+    seen = [speaker for speaker in mini.speakers if speaker.seen][::7]
     unseen = [speaker for speaker in mini.speakers if not speaker.seen][:2]
-    return Corpus(mini.name, mini.root, tuple(_fewer(s, store) for s in [*seen, *unseen]), mini.licence, True)
+    return Corpus(
+        mini.name, mini.root, tuple(_fewer(s, store) for s in [*seen, *unseen]), mini.licence, True, mini.version
+    )
 
 
 def _fewer(speaker: Speaker, store: FeatureStore) -> Speaker:

@@ -50,6 +50,9 @@ class AdaINVC(OneShotSystem):
     """Two encoders with separate weights, in the AGAIN-VC paper's form or the original's. See README.md."""
 
     name = "adain_vc"
+    summary = (
+        "AdaIN-VC (Chou and Lee 2019): separate encoders of content and speaker; the speaker modulates the decoder."
+    )
     Config = AdaINConfig
 
     def __init__(self, config: AdaINConfig, mel: MelSettings, seed: int = 0) -> None:

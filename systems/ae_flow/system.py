@@ -28,6 +28,9 @@ class AEFlow(MelFlow):
     """A flow trained with (1 - lambda) NLL + lambda reconstruction. See README.md."""
 
     name = "ae_flow"
+    summary = (
+        "AE-Flow (Mosiński et al. 2023): a conditioned normalizing flow trained by likelihood and by reconstruction."
+    )
     Config = AEFlowConfig
 
     def __init__(self, config: AEFlowConfig, mel: MelSettings, seed: int = 0) -> None:

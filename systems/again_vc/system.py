@@ -20,6 +20,9 @@ class AgainVC(OneShotSystem):
     """The proposed model of the AGAIN-VC paper, 1-Enc. See README.md."""
 
     name = "again_vc"
+    summary = (
+        "AGAIN-VC (Chen et al. 2021): one encoder for content and speaker; a narrow activation keeps the speaker out."
+    )
     Config = AgainConfig
 
     def __init__(self, config: AgainConfig, mel: MelSettings, seed: int = 0) -> None:

@@ -10,4 +10,5 @@ class FlowVC(MelFlow):
     """Encodes the source with its own speaker's condition, decodes with the target's. See README.md."""
 
     name = "flowvc"
+    summary = "FlowVC: a conditioned normalizing flow trained by likelihood alone, the baseline of the AE-Flow paper."
     Config = MelFlowConfig

@@ -12,6 +12,9 @@ class NDFlow(MelFlow):
     """AE-Flow with lambda 1. See README.md."""
 
     name = "nd_flow"
+    summary = (
+        "ND-Flow (Mosiński et al. 2023): the same flow, trained only to reconstruct speech from samples of the prior."
+    )
     Config = SamplingConfig
     reconstruction_weight = 1.0
     skip_encoding = True

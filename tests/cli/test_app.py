@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+from typing import Literal
 
 import pytest
 from typer.testing import CliRunner
 
+from vcbench.api import registry
 from vcbench.base.errors import UserError
 from vcbench.cli import verbs as command
 from vcbench.cli.app import app, main
@@ -14,7 +16,20 @@ from vcbench.cli.app import app, main
 VERBS = ["run", "prepare", "train", "convert", "systems", "metrics", "doctor", "study", "import"]
 
 
-VERBS += ["listen build", "bench train", "bench convert", "bench score", "score"]
+VERBS += [
+    "listen build",
+    "listen serve",
+    "listen status",
+    "listen export",
+    "listen forget",
+    "bench train",
+    "bench convert",
+    "bench score",
+    "score",
+    "latex",
+    "report",
+    "compare",
+]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -51,3 +66,24 @@ def test_lists_name_every_system_and_metric() -> None:
     names = ["flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc", "word_error_rate", "speaker_similarity_ecapa"]
     for name in (*names, "naturalness_utmos", "speaker_similarity_wavlm", "reference_quality", "speaking_rate"):
         assert name in listed
+
+
+@pytest.mark.parametrize("kind", ["systems", "metrics"])
+def test_every_system_and_metric_has_a_sentence_of_its_own(kind: Literal["systems", "metrics"]) -> None:
+    sentences = [registry.load(kind, name).summary for name in registry.names(kind)]
+    assert len(set(sentences)) == len(sentences)
+    for sentence in sentences:
+        assert sentence[0].isupper()
+        assert sentence.endswith(".")
+        assert "README" not in sentence
+        assert "Args" not in sentence
+
+
+def test_options_that_do_not_go_with_a_repetition_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["vcbench", "run", "--from", "runs/none", "--preset", "paper", "--seeds", "2"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "leave out --preset, --seeds" in " ".join(capsys.readouterr().err.split())

@@ -77,6 +77,8 @@ def small(arguments: list[str]) -> list[str]:
         changed += ["--items", "2"]
     if arguments[:2] == ["bench", "score"]:
         changed += ["--conversions", "4", "--seconds", "1"]
+    if "--from" in arguments:  # it has the settings of the first run, which is small
+        return [*arguments, "--set", "workers=1"]
     if arguments[0] in ("run", "prepare", "score", "bench") or arguments[:2] == ["study", "again_table1"]:
         changed = [re.sub(r"^all", "again_vc", argument) for argument in changed]
         changed += ["--preset", "tiny"]

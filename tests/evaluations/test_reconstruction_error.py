@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vcbench.evaluations.reconstruction_error import ReconstructionError
 
 from tests.support.recordings import FakeRun
+from vcbench.api.scores import constructed, scores_to_frame
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem
 from vcbench.speech.corpora.split import Split
@@ -53,6 +54,17 @@ def test_a_constant_change_is_the_error_in_every_band(small_split: Split, tmp_pa
     assert system.largest_batch > 1
     held_out = {utterance.id for utterance in small_split.held_out}
     assert {score.trial for score in scores if score.condition == "seen"} <= held_out
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_an_error_that_an_invertible_system_cannot_have_says_so(
+    small_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
+    monkeypatch.setattr(Louder, "exact_inverse", exact)
+    metric = ReconstructionError(utterances=2)
+    scores = scores_to_frame(evaluate(metric, FakeRun(tmp_path, split=small_split, loaded={"louder": Louder(0.0)})))
+    assert constructed(scores) == (["louder"] if exact else [])
+    assert [text.startswith("louder: exact by construction") for _, text in metric.remarks(scores)] == [True] * exact
 
 
 def test_the_error_is_the_l1_of_the_mels(small_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from vcbench.evaluations import word_error_rate
@@ -174,3 +175,32 @@ def test_the_foot_names_model_engine_and_normaliser(tmp_path: Path, monkeypatch:
         WordErrorRate("openai-whisper", "large-v2").check()
     with pytest.raises(UserError, match="Did you mean"):
         WordErrorRate(model="tiny.em")
+
+
+def test_the_normaliser_fits_the_language() -> None:
+    english, german = WordErrorRate(), WordErrorRate(model="tiny", language="de")
+    assert english.settings()["normaliser"].startswith("EnglishTextNormalizer")
+    assert "language" not in english.settings()
+    assert german.settings()["language"] == "de"
+    assert german.settings()["normaliser"].startswith("BasicTextNormalizer")
+
+
+@pytest.mark.parametrize(
+    ("language", "reference", "heard", "errors", "words"),
+    [
+        ("en", "It's twenty-one colours.", "it is 21 colors", 0, 4),
+        ("de", "Ja, ein Bär im Gärtchen!", "ja ein Bär im Garten", 1, 5),
+        ("zh", "你好 世界。", "你好世间", 1, 4),
+    ],
+)
+def test_texts_are_compared_as_their_language_needs(
+    language: str, reference: str, heard: str, errors: int, words: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+    monkeypatch.setattr(word_error_rate, "Transcriber", lambda *arguments: loaded.append(arguments))
+    metric = WordErrorRate(model="tiny.en" if language == "en" else "tiny", language=language)
+    metric.load(torch.device("cpu"))
+    assert loaded[0][-1] == language
+    counts, _ = metric._rates(reference, heard)
+    assert counts["substitutions"] + counts["deletions"] + counts["insertions"] == errors
+    assert counts["length"] == words

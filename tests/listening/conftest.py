@@ -21,7 +21,7 @@ from vcbench.listening.options import Options
 
 def options_of(test: str) -> Options:
     """Three items from six trials; one more is for training and, except in MUSHRA, two are for gold pages."""
-    extras = {} if test == "mushra" else {"traps": 1, "gold": 2}
+    extras = {} if test == "mushra" else {"traps": int(test != "bws"), "gold": 2}
     return Options(
         items=3, listeners=3, per_item=2, seed=1, no_preference=True, contrast=("flowvc", "again_vc"), **extras
     )

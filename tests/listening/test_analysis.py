@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from tests.support.listening_helpers import RATE, make_session, signed, speechlike
+from tests.support.listening_helpers import RATE, make_session, signed
+from tests.support.made_speech import speechlike
 from tests.support.made_up_run import made_up_run
 from vcbench.base.errors import UserError
 from vcbench.base.state import write_parquet

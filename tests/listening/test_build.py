@@ -25,7 +25,7 @@ from vcbench.cli.app import app
 from vcbench.listening.design.build import build
 from vcbench.listening.design.design import plan
 from vcbench.listening.kinds import ListeningError
-from vcbench.listening.options import Options, pair
+from vcbench.listening.options import Options
 from vcbench.speech.audio import AudioError
 
 
@@ -83,7 +83,7 @@ def test_named_rows_and_failed_trials(run: FakeRun) -> None:
 
 def refusals() -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
     return [
-        ({}, "abx", {}, "Unknown test 'abx'; allowed: mos, similarity-mos, preference, mushra"),
+        ({}, "pesq", {}, "Unknown test 'pesq'; allowed: mos, acr, .*mushra; presets: vcc2020, p808"),
         ({"conversions": []}, "mos", {}, "has no conversions"),
         ({"systems": ["flowvc"]}, "mos", {"rows": ("flowvc", "source")}, "two systems; converted here: flowvc"),
         ({}, "mos", {"rows": ("flowvc", "source")}, "at least two systems"),
@@ -107,13 +107,6 @@ def test_what_cannot_be_compared_is_refused(
     with pytest.raises(ListeningError, match=message):
         build(other, test, tmp_path / "out", SMALL.model_copy(update=asked))
     assert not list(tmp_path.iterdir())
-
-
-def test_a_contrast_is_two_names() -> None:
-    assert pair("a,b") == ("a", "b")
-    assert pair(None) is None
-    with pytest.raises(ListeningError, match="received 'a'"):
-        pair("a")
 
 
 def test_too_many_signals_for_mushra_are_refused(run: FakeRun) -> None:

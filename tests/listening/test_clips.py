@@ -16,8 +16,8 @@ from tests.support.listening_helpers import (
     SMALL,
     make_run,
     read_package,
-    speechlike,
 )
+from tests.support.made_speech import speechlike
 from tests.support.recordings import FakeRun
 from vcbench.listening.design.anchors import anchor, low_pass
 from vcbench.listening.design.build import build

@@ -52,10 +52,18 @@ def test_codes_are_opaque_new_on_every_page_and_never_numbers(package: Path) -> 
             float(name)
 
 
+def checks(test: str) -> dict[str, int]:
+    """How many traps and gold pages `options_of` asks for."""
+    return {"trap": int(test not in ("mushra", "bws")), "gold": 0 if test == "mushra" else 2}
+
+
 RATED = {
     "mos": [*SYSTEMS, "source", "oracle", "world"],
     "similarity-mos": [*SYSTEMS, "source", "target", "world"],
-    "preference": SYSTEMS,
+    "acr": [*SYSTEMS, "source", "oracle", "world"],
+    "dmos": [*SYSTEMS, "world"],
+    "smos": [*SYSTEMS, "source", "target", "world"],
+    **dict.fromkeys(["cmos", "ab", "preference", "abx", "bws"], SYSTEMS),
     "mushra": [*SYSTEMS, "world", "hidden_reference", "anchor35", "anchor70"],
 }
 
@@ -65,13 +73,13 @@ def test_the_key_names_every_clip_and_its_page(package: Path) -> None:
     test = manifest["test"]
     for page in manifest["pages"]:
         clips = [key["clips"][name] for name in page["stimuli"]]
-        assert len(clips) == {"preference": 2, "mushra": 7}.get(test, 1)
+        assert len(clips) == (2 if KINDS[test].pairs else {"bws": 3, "mushra": 7}.get(test, 1))
         assert {clip["page"] for clip in clips} == {page["id"]}
         assert {clip["trial"] for clip in clips} == {key["pages"][page["id"]]["trial"]}
     rated = [
         c for c in key["clips"].values() if key["pages"][c["page"]]["purpose"] == "rated" and c["role"] != "reference"
     ]
-    times = 3 * (len(SYSTEMS) - 1) if test == "preference" else 3
+    times = 3 * (len(SYSTEMS) - 1) * (1 + KINDS[test].discriminates) if KINDS[test].pairs else 3
     assert Counter(clip["role"] for clip in rated) == dict.fromkeys(RATED[test], times)
     assert {page["condition"] for page in key["pages"].values() if page["purpose"] == "rated"} == set(CONDITIONS)
     assert hashlib.sha256((package / "SHA256SUMS").read_bytes()).hexdigest() == key["sums"]
@@ -97,7 +105,7 @@ def test_sheets_hold_every_clip_as_often_as_asked(package: Path) -> None:
         purposes = [key["pages"][showing["page"]]["purpose"] for showing in pages]
         assert purposes[0] == "rated"
         extras = Counter(purposes)
-        assert (extras["trap"], extras["gold"]) == ((0, 0) if manifest["test"] == "mushra" else (1, 2))
+        assert (extras["trap"], extras["gold"]) == tuple(checks(manifest["test"]).values())
         assert {key["pages"][showing["page"]]["purpose"] for showing in sheet["training"]} == {"training"}
         assert 1 <= len(sheet["training"]) <= 6
         heard = Counter(
@@ -113,7 +121,7 @@ def test_right_answers_of_gold_and_traps_are_outside_and_on_the_scale(package: P
     manifest, key, _ = read_package(package)
     gold = read_state(package.with_name(f"{package.name}.key") / "gold.json", "")
     assert Counter(page["purpose"] for page in gold.values()) == (
-        {} if manifest["test"] == "mushra" else {"trap": 1, "gold": 2}
+        {purpose: count for purpose, count in checks(manifest["test"]).items() if count}
     )
     for page in gold.values():
         for name, values in page["accepted"].items():
@@ -121,10 +129,30 @@ def test_right_answers_of_gold_and_traps_are_outside_and_on_the_scale(package: P
             assert set(values) <= set(KINDS[manifest["test"]].values)
             if "rate_" in role:
                 assert values == [int(role.split("rate_")[1])]
-            if manifest["test"] == "preference" and role.startswith("gold:"):
+            if manifest["test"] in ("bws", "abx", "cmos") and role.startswith("gold:"):
+                continue  # see below
+            if KINDS[manifest["test"]].answer == "choice" and role.startswith("gold:"):
                 assert values == [int(role == "gold:target")]
             elif role.startswith("gold:"):
                 assert (max(values) == max(KINDS[manifest["test"]].values)) == (role == "gold:target")
+
+
+def test_gold_pages_of_the_designs_that_compare(package: Path) -> None:
+    manifest, key, _ = read_package(package)
+    gold = read_state(package.with_name(f"{package.name}.key") / "gold.json", "")
+    found = [
+        {key["clips"][name]["role"].removeprefix("gold:"): values for name, values in page["accepted"].items()}
+        for page in gold.values()
+        if page["purpose"] == "gold"
+    ]
+    if manifest["test"] == "cmos":
+        assert found == [{"target": [1, 2, 3], "noise": [-1, -2, -3]}] * 2
+    if manifest["test"] == "bws":
+        assert found == [{"target": [0, 1], "noise": [-1], "source": [0, 1]}] * 2
+    if manifest["test"] == "abx":  # whichever is X is right
+        assert [{role for role, values in page.items() if values == [1]} for page in found] == [{"target"}, {"noise"}]
+        repeated = [key["pages"][page]["repeated"] for page, one in gold.items() if one["purpose"] == "gold"]
+        assert repeated == ["gold:target", "gold:noise"]
 
 
 def test_the_analysis_plan_is_fixed_with_the_bundle(package: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from tests.support.outcome import refusal
 from vcbench.listening.analysis.screening import screen
 from vcbench.listening.answers.key import Key, open_key
 from vcbench.listening.answers.reading import read
+from vcbench.listening.answers.session import read_session
 from vcbench.listening.design.build import build
+from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
 
 OPTIONS = Options(items=2, listeners=2, per_item=2, rows=("flowvc", "again_vc"), no_preference=True)
@@ -75,6 +78,9 @@ def try_reading(keys: dict[str, Key], tmp_path_factory: pytest.TempPathFactory) 
             assert path.name in str(error)
             assert len(str(error)) < 2000
             str(error).encode()
+        if form == "session":  # as the server reads it, which answers with the message
+            refused = refusal(read_session, content)
+            assert refused is None or str(refused).encode()
 
     return attempt
 
@@ -141,3 +147,31 @@ def test_a_table_is_damaged(good: Good, try_reading: Attempt, test: str, form: s
 @example(form="plain", content=b"listener,item,system,rating\n" + b"a" * 200_000 + b",b,c,1\n")
 def test_any_bytes(try_reading: Attempt, form: str, content: bytes) -> None:
     try_reading(form, "mos", content)
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=st.sampled_from(["key.json", "gold.json", "analysis_plan.toml"]), data=st.data())
+def test_a_key_is_damaged(
+    keys: dict[str, Key], tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    """A flipped name in it would change results without a word."""
+    source = keys["mos"].bundle.folder.with_name("mos.key")
+    folder = tmp_path_factory.mktemp("damaged", numbered=True) / "mos.key"
+    shutil.copytree(source, folder)
+    content = data.draw(damaged_bytes((source / name).read_bytes()))
+    (folder / name).write_bytes(content)
+    error = refusal(open_key, folder, keys["mos"].bundle.folder)
+    if error is not None:
+        assert name in str(error)
+    else:
+        opened = open_key(folder, keys["mos"].bundle.folder)
+        assert (opened.content, opened.gold) == (keys["mos"].content, keys["mos"].gold)
+        assert opened.plan_kept == (content == (source / name).read_bytes() or name != "analysis_plan.toml")
+
+
+@pytest.mark.parametrize("name", ["key.json", "gold.json", "analysis_plan.toml"])
+def test_a_key_that_lacks_a_file_is_told(keys: dict[str, Key], tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(keys["mos"].bundle.folder.with_name("mos.key"), tmp_path / "mos.key")
+    (folder / name).unlink()
+    with pytest.raises(ListeningError, match=name):
+        open_key(folder, keys["mos"].bundle.folder)

@@ -20,8 +20,9 @@ import pytest
 from tests.support.listening_helpers import make_run, make_session, signed
 from tests.support.listening_server import Client, Server, free_port
 from vcbench.listening.answers.bundle import Bundle
-from vcbench.listening.answers.server import Collection, make_app
 from vcbench.listening.answers.session import MAXIMUM_BYTES, read_session
+from vcbench.listening.collecting.collection import Collection
+from vcbench.listening.collecting.server import make_app
 from vcbench.listening.design.build import build
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
@@ -133,7 +134,7 @@ def test_what_is_no_answer_to_this_bundle_is_refused(client: Client, bundle: Bun
 def test_a_preference_is_for_one_or_where_allowed_for_none(bundles: dict[str, Bundle]) -> None:
     bundle = bundles["preference"]
     for rating in (0, 1):  # "no preference" is not offered here, and nobody can prefer both
-        with pytest.raises(ListeningError, match="which this preference test does not allow"):
+        with pytest.raises(ListeningError, match="which a test of the kind preference does not allow"):
             bundle.check(read_session(signed(make_session(bundle, rating=rating))))
     bundle.check(read_session(signed(make_session(bundle, rating=None))))
 
@@ -212,12 +213,12 @@ def test_killed_while_writing_it_has_lost_nothing_that_it_confirmed(bundle: Bund
     for content in kept:
         bundle.check(read_session(content))
     (results / ".unfinished-0123").write_bytes(b'{"half')
-    Collection(results)
-    assert sorted(path.read_bytes() for path in results.iterdir()) == sorted(kept)
+    Collection(results).start()
+    assert sorted(path.read_bytes() for path in results.iterdir() if path.is_file()) == sorted(kept)
 
 
 def await_port(port: int) -> None:
-    for _ in range(600):
+    for _ in range(2400):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

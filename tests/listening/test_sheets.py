@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from vcbench.listening.design.design import Showing, _spread
 from vcbench.listening.design.williams import Slot, allot, williams
 from vcbench.listening.kinds import ListeningError
 
@@ -60,6 +62,19 @@ def _check_order(units: int, rounds: list[tuple[int, ...]]) -> None:
         followed = Counter(pair for one in rounds for pair in pairwise(one))
         assert len(followed) == units * (units - 1)
         assert len(set(followed.values())) == 1
+
+
+@given(st.integers(1, 6), st.integers(1, 8), st.integers(0, 12), st.integers(0, 99))
+@settings(deadline=None)
+def test_checks_are_spread_over_the_session(rounds: int, pages: int, count: int, seed: int) -> None:
+    shown = [[Showing(0, ()) for _ in range(pages)] for _ in range(rounds)]
+    _spread(shown, [Showing(1 + number, ()) for number in range(count)], np.random.default_rng(seed))
+    assert all(one[0].page == 0 for one in shown)
+    order = [showing.page for one in shown for showing in one]
+    assert [page for page in order if page] == list(range(1, count + 1))
+    for number in range(count if count <= rounds * pages else 0):
+        before = order[: order.index(number + 1)].count(0)  # rated pages before this check
+        assert number * rounds * pages / count - 0.5 <= before - 1 < (number + 1) * rounds * pages / count + 0.5
 
 
 def test_the_seed_decides() -> None:

@@ -19,8 +19,20 @@ from tests.support.listening_helpers import (
     read_package,
 )
 from vcbench.listening.design.build import build
-from vcbench.listening.design.webmushra import dump
+from vcbench.listening.design.webmushra import can_say, dump
+from vcbench.listening.kinds import KINDS
 from vcbench.listening.texts import texts
+
+
+@pytest.fixture
+def configured(package: Path) -> Path:
+    """A package that webMUSHRA can run."""
+    test = json.loads((package / "manifest.json").read_text())["test"]
+    if not can_say(test):
+        assert not (package / "webmushra").exists()
+        assert f"webMUSHRA cannot run this test ({test})" in (package / "README.txt").read_text()
+        pytest.skip(f"webMUSHRA cannot ask what {test} asks")
+    return package
 
 
 def rating_pages(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -38,11 +50,11 @@ def rating_pages(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return flat(config["pages"])
 
 
-def test_webmushra_configurations_have_what_their_pages_need(package: Path) -> None:
-    manifest, key, _ = read_package(package)
-    sheets = json.loads((package / "sheets.json").read_text())
+def test_webmushra_configurations_have_what_their_pages_need(configured: Path) -> None:
+    manifest, key, _ = read_package(configured)
+    sheets = json.loads((configured / "sheets.json").read_text())
     for number in map(int, sheets):
-        _, _, config = read_package(package, number)
+        _, _, config = read_package(configured, number)
         pages = list(rating_pages(config))
         check_pages(manifest, key, pages)
         shown = [*sheets[str(number)]["training"], *(page for one in sheets[str(number)]["rounds"] for page in one)]
@@ -50,7 +62,7 @@ def test_webmushra_configurations_have_what_their_pages_need(package: Path) -> N
         assert config["testId"] == manifest["id"] == manifest["id"].lower()
         for path in clip_paths(config):
             assert path.startswith(f"configs/{manifest['id']}/")
-            assert (package / path.removeprefix(f"configs/{manifest['id']}/")).is_file()
+            assert (configured / path.removeprefix(f"configs/{manifest['id']}/")).is_file()
         finish = config["pages"][-1]
         assert finish["type"] == "finish"
         assert [(q["name"], q["optional"]) for q in finish["questionnaire"]] == [("listener_id", False)]
@@ -60,7 +72,8 @@ def test_webmushra_configurations_have_what_their_pages_need(package: Path) -> N
 
 def check_pages(manifest: dict[str, Any], key: dict[str, Any], pages: list[dict[str, Any]]) -> None:
     by_id = {page["id"]: page for page in manifest["pages"]}
-    values = {"mos": [1, 2, 3, 4, 5], "similarity-mos": [1, 2, 3, 4], "preference": [1, 2, 0]}
+    kind = KINDS[manifest["test"]]
+    values = list(kind.values) if kind.answer != "choice" else [1, 2, 0] if kind.no_preference else [1, 2]
     for page in pages:
         shown = by_id[page["id"]]
         if manifest["test"] == "mushra":
@@ -73,8 +86,8 @@ def check_pages(manifest: dict[str, Any], key: dict[str, Any], pages: list[dict[
             continue
         assert page["type"] == "likert_single_stimulus"
         assert (page["mustRate"], page["mustPlayback"]) == (True, "ended")
-        assert [point["value"] for point in page["response"]] == values[manifest["test"]]
-        assert page["content"].count("<audio") == {"mos": 0, "similarity-mos": 1, "preference": 2}[manifest["test"]]
+        assert [point["value"] for point in page["response"]] == values
+        assert page["content"].count("<audio") == kind.pairs + bool(shown["reference"])
         heard = {Path(path).stem for path in clip_paths(page)}
         assert heard == {*shown["stimuli"], *([shown["reference"]] if shown["reference"] else [])}
 
@@ -87,9 +100,9 @@ def clip_paths(content: Any) -> list[str]:
     return re.findall(r"configs/[^']+\.wav", content) if isinstance(content, str) else []
 
 
-def test_configuration_keeps_to_the_dialect(package: Path) -> None:
+def test_configuration_keeps_to_the_dialect(configured: Path) -> None:
     """One line per page, no nested dash, no escape: nothing that webMUSHRA's parser reads wrongly."""
-    text = (package / "webmushra" / "listener_002.yaml").read_text()
+    text = (configured / "webmushra" / "listener_002.yaml").read_text()
     assert "- - " not in text
     assert "\\" not in text
     for line in text.splitlines():
@@ -108,7 +121,7 @@ def test_letters_stay_letters() -> None:
     assert yaml.safe_load(text) == {"testname": "Natürlichkeit: größer", "pages": [["random", {"content": "日本 é"}]]}
 
 
-def test_parsers_of_javascript_read_the_same(package: Path, tmp_path: Path) -> None:
+def test_parsers_of_javascript_read_the_same(configured: Path, tmp_path: Path) -> None:
     """js-yaml, and yamljs, which is webMUSHRA's parser; if node has them."""
     probe = "for (const name of ['js-yaml', 'yamljs']) require.resolve(name)"
     if (
@@ -116,7 +129,7 @@ def test_parsers_of_javascript_read_the_same(package: Path, tmp_path: Path) -> N
         or subprocess.run(["node", "-e", probe], capture_output=True, check=False).returncode
     ):
         pytest.skip("needs node with js-yaml and yamljs (NODE_PATH)")
-    path = next(package.glob("webmushra/*.yaml"))
+    path = next(configured.glob("webmushra/*.yaml"))
     script = (
         "const text = require('fs').readFileSync(process.argv[1], 'utf8');"
         "console.log(JSON.stringify([require('js-yaml').load(text), require('yamljs').parse(text)]))"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,94 +13,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from tests.support.made_up_board import (
+    COLUMNS,
+    LEVELS,
+    MISSING,
+    NOTES,
+    REFERENCES,
+    SYSTEMS,
+    made_up_run,
+    made_up_scores,
+    made_up_trials,
+)
 from vcbench.api.scores import Column
 from vcbench.base import escape
 from vcbench.reporting import leaderboard
-from vcbench.reporting.formats import latex, long_table, markdown
+from vcbench.reporting.formats import long_table, markdown
+from vcbench.reporting.latex_board import latex
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.publish import render, write_leaderboard
 from vcbench.reporting.speakers import few_speakers
 from vcbench.reporting.tables import text_tables
 from vcbench.reporting.text import number, ordinal
 from vcbench.run.folder import RunFolder
-
-COLUMNS = {
-    "similarity": Column("GE2E cosine to target", True, 2),
-    "ecapa": Column("ECAPA cosine", True, 2),
-    "wer": Column("WER_against text & source (%)", False, 1, percent=True),
-    "mel": Column("Mel error (log10)", False, 3),
-    "parameters": Column("Parameters", None, 0),
-}
-
-
-NOTES = [
-    (("similarity",), "similarity: encoder GE2E, revision 0.1.4"),
-    (("wer",), "wer: tiny.en, normaliser 20250625"),
-    ((), "No listener was asked."),
-]
-
-
-MISSING = {"ecapa": "weights_100% are not here; run `vcbench doctor`"}
-
-
-SYSTEMS, REFERENCES = ["good_one", "near", "poor"], ["source"]
-
-
-def made_up_trials() -> pd.DataFrame:
-    conditions = [("seen->seen", "abcdef", 24), ("seen->unseen", "xyz", 12)]
-    rows = [
-        {"trial": f"{condition}-{k}", "condition": condition, "source_speaker": "abcdef"[k % 6], "target_speaker": t}
-        for condition, targets, count in conditions
-        for k, t in enumerate((targets * count)[1 : count + 1])
-    ]
-    return pd.DataFrame(rows)
-
-
-def made_up_scores(trials: pd.DataFrame, levels: dict[str, float]) -> pd.DataFrame:
-    generator = np.random.default_rng(0)
-    rows = []
-    for system, level in levels.items():
-        for index, trial in enumerate(trials.itertuples()):
-            common = (system, trial.trial, trial.condition, trial.source_speaker, trial.target_speaker)
-            rows.append(("similarity", level + generator.normal(0, 0.02), 1.0, *common))
-            rows.append(("wer", (index % 3) / 10 + (system == "poor") * 0.2, 5.0 + index % 7, *common))
-        if system != "source":
-            for unit, condition in [("u1", "seen"), ("u2", "seen"), ("u3", "unseen")]:
-                rows.append(("mel", 0.2 + generator.normal(0, 0.01), 1.0, system, unit, condition, unit, unit))
-            rows.append(("parameters", 1234567.0, 1.0, system, "all", "all", "", ""))
-    fields = ["column", "value", "weight", "system", "trial", "condition", "source_speaker", "target_speaker"]
-    return pd.DataFrame(rows, columns=fields).assign(detail="{}")
-
-
-def made_up_run(failures: list[tuple[str, str, str, str]] | None = None, synthetic: bool = True) -> SimpleNamespace:
-    rows = [*SYSTEMS, *REFERENCES]
-    outcomes = pd.concat([made_up_trials().assign(system=row, error="") for row in rows], ignore_index=True)
-    for system, trial, _, error in failures or []:
-        outcomes.loc[(outcomes["system"] == system) & (outcomes["trial"] == trial), "error"] = error
-    return SimpleNamespace(
-        systems=SYSTEMS,
-        rows=rows,
-        outcomes=outcomes,
-        corpus=SimpleNamespace(name="mini", synthetic=synthetic),
-        config=SimpleNamespace(name="quick_mini", seed=3),
-    )
-
-
-LEVELS = {"good_one": 0.9, "near": 0.895, "poor": 0.5, "source": 0.3}
-
-
-@pytest.fixture(scope="module")
-def scores() -> pd.DataFrame:
-    return made_up_scores(made_up_trials(), LEVELS)
-
-
-@pytest.fixture(scope="module")
-def board(scores: pd.DataFrame) -> Leaderboard:
-    """`near` failed on one trial, and lost one similarity score on top of it."""
-    run = made_up_run([("near", "seen->seen-3", "seen->seen", "ValueError: not finite")])
-    failed = (scores["system"] == "near") & (scores["trial"] == "seen->seen-3")
-    lost = (scores["system"] == "near") & (scores["trial"] == "seen->seen-4") & (scores["column"] == "similarity")
-    return leaderboard.build(run, scores[~(failed | lost)], COLUMNS, NOTES, MISSING)
 
 
 def cell(board: Leaderboard, condition: str, system: str, column: str) -> pd.Series:
@@ -134,11 +65,11 @@ def test_counts_and_failures_stand_beside_every_row(board: Leaderboard) -> None:
 
 def test_main_table_first_then_a_table_per_condition(board: Leaderboard) -> None:
     found = {printed.condition: [heading.title for heading in printed.headings] for printed in text_tables(board)}
-    titles = [column.title for column in COLUMNS.values()]
+    titles = [column.title for name, column in COLUMNS.items() if name not in MISSING]
     assert list(found) == ["all", "seen->seen", "seen->unseen", "seen", "unseen"]
     assert found["all"] == titles
-    assert found["seen->seen"] == [titles[0], titles[2]]
-    assert found["seen"] == [titles[3]]
+    assert found["seen->seen"] == titles[:2]
+    assert found["seen"] == [titles[2]]
 
 
 def test_ranks_are_shared_and_nothing_is_bold_unless_apart(board: Leaderboard) -> None:
@@ -179,8 +110,8 @@ def test_comparisons_are_of_systems_only(board: Leaderboard) -> None:
 
 def test_unavailable_columns_say_why(board: Leaderboard) -> None:
     text = markdown(board)
-    assert "n/a³" in text
-    assert f"3. n/a: {MISSING['ecapa']}" in text
+    assert f"3. ECAPA cosine: n/a: {MISSING['ecapa']}" in text
+    assert "| ECAPA" not in text
     assert "GE2E cosine to target ↑¹" in text
     assert "1. similarity: encoder GE2E, revision 0.1.4" in text
     assert "No listener was asked." in text
@@ -260,25 +191,6 @@ def test_json_is_strict_and_complete(board: Leaderboard, tmp_path: Path) -> None
     assert len(content["comparisons"]) == len(board.comparisons)
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
-def test_latex_compiles(board: Leaderboard, tmp_path: Path) -> None:
-    write_leaderboard(board, RunFolder(tmp_path))
-    page = r"\documentclass[twocolumn]{article}\usepackage{booktabs}\begin{document}\input{leaderboard}\end{document}"
-    (tmp_path / "page.tex").write_text(page)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "Missing character" not in (tmp_path / "page.log").read_text()
-
-
-def test_latex_rows_have_as_many_cells_as_columns(board: Leaderboard) -> None:
-    for table in latex(board).split(r"\begin{tabular}{")[1:]:
-        layout, rest = table.split("}", 1)
-        rows = [line for line in rest.split(r"\end{tabular}")[0].splitlines() if line.endswith(r" \\")]
-        assert len(rows) > 1
-        assert {row.replace(r"\&", "").count("&") + 1 for row in rows} == {len(layout)}
-
-
 @given(st.text(max_size=40))
 def test_escaped_text_holds_no_live_character(text: str) -> None:
     escaped = escape.tex(text).removeprefix("{}")
@@ -310,9 +222,24 @@ def test_a_system_whose_conversions_all_failed_stays_in_the_table(scores: pd.Dat
 def test_no_scores_at_all_still_make_a_table(scores: pd.DataFrame, tmp_path: Path) -> None:
     made = leaderboard.build(made_up_run(), scores[:0], COLUMNS, [], dict.fromkeys(COLUMNS, "nothing is here"))
     write_leaderboard(made, RunFolder(tmp_path))
-    assert "n/a¹" in (tmp_path / "leaderboard.md").read_text()
+    titles = ", ".join(column.title for column in COLUMNS.values())
+    assert f"1. {titles}: n/a: nothing is here" in (tmp_path / "leaderboard.md").read_text()
     assert "nothing is here" in printed(made, 80)
     assert len(pd.read_csv(tmp_path / "leaderboard.csv")) == len(COLUMNS) * 4
+
+
+def test_a_value_that_the_systems_structure_decides_is_neither_ranked_nor_compared(scores: pd.DataFrame) -> None:
+    exact = (scores["system"] == "near") & (scores["column"] == "mel")
+    scores = scores.assign(
+        value=scores["value"].mask(exact, 0.0), detail=np.where(exact, '{"by construction": true}', "{}")
+    )
+    undeclared = leaderboard.build(made_up_run(), scores, COLUMNS)
+    assert cell(undeclared, "all", "near", "mel")["rank"] == 1
+    made = leaderboard.build(made_up_run(), scores, COLUMNS | {"mel": Column("Mel", False, 3, constructed=True)})
+    assert pd.isna(cell(made, "all", "near", "mel")["rank"])
+    pairs = made.comparisons[(made.comparisons["column"] == "mel") & (made.comparisons["condition"] == "all")]
+    assert pairs[["first", "second"]].to_numpy().tolist() == [["good_one", "poor"]]
+    assert "0.000 [0.000,\u00a00.000] by construction" in markdown(made)
 
 
 def test_one_system_has_no_ranks(scores: pd.DataFrame) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from vcbench.api.registry import RegistryError
 from vcbench.base.settings import ConfigError
@@ -70,3 +71,30 @@ def test_a_training_table_given_in_part_keeps_the_rest_of_the_recipe() -> None:
     given = {"recipe": "original", "training": {"steps": 7}}
     training = config.system_config("adain_vc", given).training
     assert (training.steps, training.clip, training.batch_size) == (7, 5.0, 128)
+
+
+def test_a_run_s_settings_are_a_whole_configuration(tmp_path: Path) -> None:
+    """Nothing of a preset, and nothing of a file before it, is below it; what is after it is above it."""
+    chosen = config.parse(
+        config.resolve("paper", None, ["trials.per_condition=3"])
+        | {"systems": {"again_vc": {"hidden": 24}}, "metrics": {"prosody": {}}, "reference_rows": []}
+    )
+    file, before = tmp_path / "run.toml", tmp_path / "before.toml"
+    file.write_text(tomli_w.dumps(config.plain(chosen)))
+    before.write_text("[systems.flowvc]\nwidth = 8\n")
+    assert config.parse(config.resolve("quick", [before, file])) == chosen
+    assert select("quick", [file], None, "all") == chosen
+    more = config.parse(config.resolve("quick", [file, before], ["seed=7"]))
+    assert (list(more.systems), more.seed, more.preset) == (["again_vc", "flowvc"], 7, "paper")
+
+
+def test_settings_are_resolved_so_that_a_later_default_changes_nothing() -> None:
+    parsed = config.parse(config.resolve("tiny"))
+    again = parsed.systems["again_vc"]
+    assert again["hidden"] == 16
+    assert again["content_channels"] == 4  # the class's own default
+    assert again["training"]["steps"] == 20
+    assert "betas" in again["training"]  # the recipe's
+    assert parsed.metrics["word_error_rate"]["model"] == "tiny.en"
+    assert parsed.preset == "tiny"
+    assert config.parse(config.plain(parsed)) == parsed

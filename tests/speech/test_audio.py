@@ -12,6 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.made_speech import speechlike
 from vcbench.base.files import PlaceError
 from vcbench.speech import audio
 
@@ -19,11 +20,7 @@ RATE = 16_000
 
 
 def voice(seconds: float = 1.0, rate: int = RATE, peak: float = 0.5, seed: int = 0) -> np.ndarray:
-    """Harmonics of a gliding tone, in syllables: enough like speech for codecs and level measures."""
-    time = np.arange(round(seconds * rate)) / rate
-    phase = 2 * np.pi * np.cumsum(120 + 20 * np.sin(3 * time + seed)) / rate
-    wave = sum(np.sin(k * phase) / k for k in range(1, 20)) * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * time))
-    return (wave * peak / np.abs(wave).max()).astype(np.float32)
+    return speechlike(seconds, 120 + 10 * seed, rate, peak, silence=0)
 
 
 def save(path: Path, wave: np.ndarray, rate: int = RATE, subtype: str | None = None) -> Path:

@@ -155,6 +155,9 @@ def test_a_model_that_is_not_here_is_named_with_the_command_that_gets_it(
         ({"precision": "int4"}, "float32, float16, int8"),
         ({"engine": "openai-whisper", "window": 15.0}, r"window = 30\.0"),
         ({"engine": "openai-whisper", "precision": "int8"}, "float32"),
+        ({"language": "de"}, r"tiny\.en knows English alone, and the language is german .* e\.g\. tiny or"),
+        ({"model": "tiny", "language": "german"}, "For german, write 'de'"),
+        ({"model": "tiny", "language": "xx"}, "Its languages: en, zh, de"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(arguments: dict[str, object], message: str) -> None:

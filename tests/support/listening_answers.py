@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,31 @@ from vcbench.listening.kinds import KINDS
 
 
 def answered(key: Key, listener: int = 1, session: int = 1) -> dict[str, Any]:
-    """A session with different ratings; preferences alternate between A and "no preference"."""
+    """A session with different ratings; choices alternate between A and none, or are all A where none is not allowed."""
     document = make_session(key.bundle, listener, session)
     values = KINDS[key.test].values
     for index, answer in enumerate(document["answers"]):
         answer["rating"] = values[index * 3 % len(values)]
-        if key.test == "preference":
-            answer["rating"] = [1, 0, 0, 0][index % 4]
     for answer in document["training"]:
-        answer["rating"] = 1 - answer["position"] if key.test == "preference" else values[0]
+        answer["rating"] = values[0]
+    pages = groupby([*document["answers"], *document["training"]], lambda answer: answer["page"])
+    for number, (_, clips) in enumerate(pages):
+        _compare(key, number % 2 == 0, list(clips))
     return document
+
+
+def _compare(key: Key, even: bool, clips: list[dict[str, Any]]) -> None:
+    """Give the clips of a page ratings that are allowed together."""
+    if key.kind.answer == "choice":
+        chosen = (1, 0) if even or not key.bundle.manifest["no_preference"] else (0, 0)
+    elif key.kind.answer == "comparison":
+        chosen = (-2, 2) if even else (1, -1)
+    elif key.kind.answer == "best-worst":
+        chosen = (1, *[0] * (len(clips) - 2), -1)
+    else:
+        return
+    for clip, rating in zip(clips, chosen, strict=True):
+        clip["rating"] = rating
 
 
 def write(folder: Path, *documents: dict[str, Any]) -> Path:
@@ -43,11 +59,12 @@ def responses(key: Key, document: dict[str, Any]) -> Iterator[tuple[str, str, An
     answers = [*document["training"], *document["answers"]]
     for answer in answers:
         role = key.content["clips"][answer["clip"]]["role"]
-        if key.test == "preference":
+        if key.kind.pairs:
             if answer["position"] == 0:
                 second = next(a for a in answers if a["page"] == answer["page"] and a["position"])
                 chosen = 1 if answer["rating"] else 2 if second["rating"] else 0
-                yield answer["page"], key.roles(answer["page"])["reference"], chosen
+                stimulus = key.roles(answer["page"]).get("reference", second["clip"])
+                yield answer["page"], stimulus, second["rating"] if key.test == "cmos" else chosen
         else:
             yield answer["page"], "reference" if role == "hidden_reference" else answer["clip"], answer["rating"]
 

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import soundfile
 import yaml
-from scipy import signal
 
+from tests.support.made_speech import speechlike
 from tests.support.recordings import FakeRun
 from vcbench.api.conversion import Conversion
 from vcbench.listening.answers.bundle import Bundle
@@ -30,20 +29,6 @@ ROWS = [*SYSTEMS, "source", "oracle", "target", "world"]
 
 SMALL = Options(items=2, listeners=2, per_item=2, training=1)
 CONDITIONS = ["seen->seen", "seen->unseen"]
-
-
-def speechlike(seconds: float, pitch: float, rate: int, gain: float) -> np.ndarray:
-    """Syllables: a buzz through two resonances, with silence at both ends."""
-    generator = np.random.default_rng(round(pitch * 100 + seconds * 7))
-    time = np.arange(round(seconds * rate)) / rate
-    buzz = signal.sawtooth(2 * np.pi * pitch * time) + 0.05 * generator.normal(size=len(time))
-    for centre in (700.0, 1800.0):
-        b, a = signal.iirpeak(centre, 4, fs=rate)
-        buzz = buzz + 4 * signal.lfilter(b, a, buzz)
-    wave = buzz * (0.15 + np.sin(2 * np.pi * 3 * time) ** 2)
-    wave *= gain / np.abs(wave).max()
-    wave[: rate // 10] = wave[-rate // 10 :] = 0
-    return wave.astype(np.float32)
 
 
 def make_run(folder: Path, same_words: bool = True, seconds: float = 0.8, trials: int = 6) -> FakeRun:
@@ -115,8 +100,9 @@ def signed(document: dict[str, Any]) -> bytes:
 
 
 def read_package(package: Path, listener: int = 1) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Manifest, key, and one listener's webMUSHRA configuration."""
+    """Manifest, key, and one listener's webMUSHRA configuration, empty if webMUSHRA cannot run the test."""
     manifest = json.loads((package / "manifest.json").read_text())
     key = json.loads((package.with_name(f"{package.name}.key") / "key.json").read_text())
-    config = yaml.safe_load((package / "webmushra" / f"listener_{listener:03d}.yaml").read_text())
+    path = package / "webmushra" / f"listener_{listener:03d}.yaml"
+    config = yaml.safe_load(path.read_text()) if path.is_file() else {}
     return manifest, key, config

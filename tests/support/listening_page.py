@@ -11,7 +11,7 @@ from vcbench.listening.analysis.analyse import analyse_test
 from vcbench.listening.answers.key import Key
 from vcbench.listening.answers.session import Session, read_session
 
-TESTS = ["mos", "similarity-mos", "preference", "mushra"]
+TESTS = ["mos", "similarity-mos", "preference", "mushra", "cmos", "abx", "bws"]
 
 
 def press(page: Any, *keys: str) -> None:
@@ -81,6 +81,12 @@ def rate(page: Any, test: str, number: int) -> None:
         for index in range(page.locator(".row input").count()):
             tab_to(page, f"^Rating of Recording {index + 1},")
             press(page, "End", *["ArrowLeft"] * (index + number % 3))
+    elif test == "bws":
+        for end, place in (("most", 1 + number % 2), ("least", 2 - number % 2)):
+            tab_to(page, f"sounds {end} natural$")
+            press(page, "Space")
+            while page.evaluate("document.activeElement.ariaLabel") != f"Recording {place} sounds {end} natural":
+                press(page, "ArrowDown")
     else:
         page.keyboard.press("Tab")
         while page.evaluate("document.activeElement.type") != "radio":

@@ -42,19 +42,28 @@ class Client:
         return self.ask("POST", "/answers", body)[0]
 
     def kept(self) -> list[Path]:
-        return sorted(self.results.iterdir())
+        return sorted(path for path in self.results.iterdir() if path.is_file())
 
 
 class Server:
     """The collecting server in a thread of this process."""
 
-    def __init__(self, bundle: Bundle, results: Path, **limits: Any) -> None:
-        from vcbench.listening.answers.limits import Limits
-        from vcbench.listening.answers.server import make_server
+    def __init__(
+        self,
+        bundle: Bundle,
+        results: Path,
+        study: Any = None,
+        base_path: str = "",
+        port: int | None = None,
+        **limits: Any,
+    ) -> None:
+        from vcbench.listening.collecting.limits import Limits
+        from vcbench.listening.collecting.server import Serving, make_server
 
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}/"
-        self._server = make_server(bundle, results, "127.0.0.1", self.port, Limits(**limits))
+        self.port = port or free_port()
+        self.address = f"http://127.0.0.1:{self.port}{base_path}/"
+        serving = Serving(study, base_path, limits=Limits(**limits))
+        self._server = make_server(bundle, results, "127.0.0.1", self.port, serving)
         self._thread = threading.Thread(target=self._server.run)
 
     def __enter__(self) -> Server:

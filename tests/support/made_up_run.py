@@ -27,8 +27,8 @@ from vcbench.api import Column, Metric
 class Made(Metric):
     name = "made"
     columns = {
-        "similarity_x": Column("Cosine <x>", True, 3),
-        "wer": Column("WER (%)", False, 1, percent=True, detail="transcript"),
+        "similarity_x": Column("Cosine <x>", True, 3, role="target"),
+        "wer": Column("WER (%)", False, 1, percent=True, detail="transcript", role="words"),
         "mel": Column("Mel error", False, 3, detail="bands"),
         "count": Column("Count (%)", False, 1, percent=True),
     }
@@ -55,8 +55,13 @@ def made_up_scores(trials: pd.DataFrame, levels: dict[str, float]) -> list[Score
     return scores
 
 
-def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> Run:
-    """A run of eight trials with nothing but scores; one conversion failed."""
+def _other(trial: int) -> int:
+    """Which speaker, of four, is the target of a trial; never the source, which goes round."""
+    return (trial + 1 + trial // 4 % 3) % 4
+
+
+def made_up_run(folder: Path, systems: list[str], levels: dict[str, float], count: int = 8) -> Run:
+    """A run of trials with nothing but scores; one conversion failed."""
     plugin = folder.parent / "plugin.py"
     plugin.write_text(METRIC)
     values = config.resolve("tiny") | {"systems": {name: {"system": "imported_audio"} for name in systems}}
@@ -65,7 +70,7 @@ def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> R
     )
     files = Run.create(folder, settings).files
     mini = load_corpus("mini")
-    speakers = mini.speakers[::4]
+    speakers = mini.speakers[::9]
     kept = [utterance for speaker in speakers for utterance in speaker.utterances[:2]]
     stored = tuple(
         StoredUtterance(
@@ -89,12 +94,12 @@ def made_up_run(folder: Path, systems: list[str], levels: dict[str, float]) -> R
     ).write(files)
     trials = pd.DataFrame(
         {
-            "trial": f"t{k}", "condition": "seen->seen" if k < 6 else "unseen->unseen", "sex_pair": "F->F",
+            "trial": f"t{k}", "condition": "seen->seen" if k % 8 < 6 else "unseen->unseen", "sex_pair": "F->F",
             "source": kept[2 * (k % 4)].id, "source_speaker": kept[2 * (k % 4)].speaker,
-            "target_speaker": kept[2 * ((k + 1 + k // 4) % 4)].speaker, "references": [kept[2 * ((k + 1 + k // 4) % 4)].id],
-            "enrolment": [kept[2 * ((k + 1 + k // 4) % 4) + 1].id], "target_utterance": kept[2 * ((k + 1 + k // 4) % 4) + 1].id,
+            "target_speaker": kept[2 * _other(k)].speaker, "references": [kept[2 * _other(k)].id],
+            "enrolment": [kept[2 * _other(k) + 1].id], "target_utterance": kept[2 * _other(k) + 1].id,
         }
-        for k in range(8)
+        for k in range(count)
     )  # fmt: skip
     write_parquet(files.trials, trials)
     for row in [*systems, *REFERENCES]:

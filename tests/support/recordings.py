@@ -63,7 +63,7 @@ class FakeRun:
     utterances: dict[str, Utterance] = field(default_factory=dict)
     systems: list[str] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)
-    corpus: Any = field(default_factory=lambda: SimpleNamespace(name="mini"))
+    corpus: Any = field(default_factory=lambda: SimpleNamespace(name="mini", title="mini"))
 
     def __post_init__(self) -> None:
         self.systems = self.systems or list(self.loaded)

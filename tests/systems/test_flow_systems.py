@@ -49,6 +49,9 @@ def test_flowvc_and_encoding_ae_flow_return_an_utterance_to_its_own_speaker():
     for system in (trained(FlowVC), trained(AEFlow, skip_encoding=False)):
         converted = system.convert(source, Speaker("a", (source,)))
         torch.testing.assert_close(converted, source.mel, atol=1e-4, rtol=0)
+        assert system.exact_inverse
+    assert not trained(AEFlow).exact_inverse
+    assert not trained(NDFlow).exact_inverse
 
 
 def test_a_sample_depends_on_seed_source_and_target():

@@ -75,6 +75,7 @@ class Metric:
     Attributes:
         name: of the metric, unique among those of a run.
         columns: what it fills, by key.
+        summary: a sentence for the list of metrics.
         version: raise it when the code's results change.
         needs_recordings: whether it scores recordings; if no metric of a study does, nothing is converted.
         speaker_encoder: name of the pretrained speaker encoder that it scores with; a system that is conditioned on the
@@ -83,6 +84,7 @@ class Metric:
 
     name: ClassVar[str]
     columns: ClassVar[dict[str, Column]]
+    summary: ClassVar[str] = ""
     version: ClassVar[int] = 1
     needs_recordings: ClassVar[bool] = True
     speaker_encoder: ClassVar[str | None] = None

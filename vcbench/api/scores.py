@@ -10,7 +10,11 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+Role = Literal["", "listeners", "target", "source", "words", "naturalness", "probe", "speed"]
 ALL = "all"  # the condition that pools all others; also that of scores without a condition
+
+
+BY_CONSTRUCTION = "by construction"  # key of a detail
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,15 @@ class Column:
         main: whether it stands in the main tables; the others stand in a table of their own, after them.
         exact: a count, the same whenever it is taken: it has no interval because it needs none.
         needs: what a recording must have to get a value, where some may not; said where none has.
+        clocked: time or memory that this machine took; the same computation gives another value elsewhere.
         detail: what the report shows of the details of its scores: ``transcript`` (a key of that name, text) or ``bands``
-            (a key of that name, an error for each mel band); empty if nothing.
+            (a key of that name, an error for each mel band) or ``semitones`` (a key of that name, a signed difference in pitch
+            from the target); empty if nothing.
+        role: which of the questions that decide it answers; the report's first table has the first column of each role that
+            has values. ``listeners`` asked people, ``target`` and ``source`` are similarities to these, ``words`` whether the
+            words are kept.
+        constructed: whether a system's structure may decide the value, as a detail then says with ``"by construction": true``.
+            Such a value is neither ranked nor compared.
     """
 
     title: str
@@ -36,7 +47,10 @@ class Column:
     main: bool = True
     exact: bool = False
     needs: str = ""
-    detail: Literal["", "transcript", "bands"] = ""
+    clocked: bool = False
+    detail: Literal["", "transcript", "bands", "semitones"] = ""
+    role: Role = ""
+    constructed: bool = False
 
     def bounds(self, values: pd.Series) -> tuple[float, float]:
         """What a mean cannot be beyond, as far as all values of the column tell: 0 if none is negative; 1 for a share."""
@@ -92,3 +106,13 @@ def scores_to_frame(scores: Sequence[Score]) -> pd.DataFrame:
     """One row per score; `detail` as JSON text."""
     rows = [asdict(score) | {"detail": json.dumps(score.detail, ensure_ascii=False)} for score in scores]
     return pd.DataFrame(rows, columns=list(FIELDS))
+
+
+def constructed(scores: pd.DataFrame) -> list[str]:
+    """Systems with values that their structure decides, in order.
+
+    Args:
+        scores: columns of `Score`, `detail` as JSON text.
+    """
+    said = scores["detail"].str.contains(f'"{BY_CONSTRUCTION}": true', regex=False)
+    return list(dict.fromkeys(scores.loc[said, "system"]))

@@ -38,6 +38,7 @@ class NeuralSystem(nn.Module):
 
     A subclass sets `name`, `Config` (its ``training`` field has the paper's defaults), `needs`, `version`, and writes
     `__init__(config, mel)`, `loss`, `convert_batch`, `latents`; `initialise` where something depends on the data.
+    `exact_inverse` says that converting an utterance to its own voice returns it, up to rounding, whatever was learned.
     """
 
     name: ClassVar[str]
@@ -46,6 +47,7 @@ class NeuralSystem(nn.Module):
     produces: Literal["mel", "wave"] = "mel"
     version: ClassVar[int] = 1  # raise it when the same config gives other results
     conversion_only: ClassVar[tuple[str, ...]] = ()  # settings that training does not read
+    exact_inverse: bool = False
 
     def __init__(self, config: SystemConfig, mel: MelSettings, seed: int = 0) -> None:
         super().__init__()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -43,6 +45,13 @@ def git_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def command_line() -> str | None:
+    """The `vcbench` command that this process runs, ready to paste; None if it runs something else."""
+    program = Path(sys.argv[0])
+    is_vcbench = program.name == "vcbench" or program.parts[-2:] == ("vcbench", "__main__.py")
+    return shlex.join(["vcbench", *sys.argv[1:]]) if is_vcbench else None
 
 
 def today() -> str:

@@ -56,7 +56,10 @@ class RayEngine:
         """
         ray = self._ray()
         messages = ray.remote(num_cpus=0)(Messages).remote()
-        task = ray.remote(max_retries=RETRIES)(work)
+        tasks = {
+            False: ray.remote(max_retries=RETRIES)(work),
+            True: ray.remote(max_retries=RETRIES, max_calls=1)(work),  # its process ends with it
+        }
         waiting, failures = sorted(jobs, key=lambda job: -job.cost), dict[str, Exception]()
         running: dict[Any, Job] = {}
         results: dict[str, Any] = {}
@@ -66,7 +69,7 @@ class RayEngine:
                     if job.after in failures:
                         failures[job.name] = JobFailed(f"{job.name} was not started, as {job.after} failed.")
                         continue
-                    running[self._start(task, job, threads or self.threads, messages)] = job
+                    running[self._start(tasks[job.alone], job, threads or self.threads, messages)] = job
                 done, _ = ray.wait(list(running), num_returns=1, timeout=POLL_SECONDS) if running else ([], [])
                 for name, *values in ray.get(messages.take.remote()):
                     progress(name, *values)
@@ -91,8 +94,6 @@ class RayEngine:
 
     def _start(self, task: Any, job: Job, threads: int, messages: Any) -> Any:
         options = {"num_cpus": threads, "num_gpus": self.gpus if job.gpu else 0, "name": job.name}
-        if job.alone:
-            options["max_calls"] = 1  # its process ends with it
         return task.options(**options).remote(pickle.dumps(job), threads, sys.path, os.getcwd(), messages)
 
     def _ray(self) -> Any:

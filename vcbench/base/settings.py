@@ -144,6 +144,12 @@ def constructor_options(of: type, options: dict[str, Any], where: str) -> dict[s
     return {key: getattr(checked, key) for key in options}
 
 
+def constructor_defaults(of: type) -> dict[str, Any]:
+    """The options that a class's constructor has defaults for, where TOML can hold these."""
+    parameters = signature(of).parameters.values()
+    return {one.name: one.default for one in parameters if isinstance(one.default, bool | int | float | str)}
+
+
 def plain_json(settings: BaseModel) -> dict[str, Any]:
     """Settings as JSON holds them, for hashes and manifests."""
     return settings.model_dump(mode="json")

@@ -14,8 +14,9 @@ from vcbench import __version__
 from vcbench.base.console import say
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.base.files import PLACE
-from vcbench.cli import bench, listen, lists, reports
+from vcbench.cli import bench, complete, conversion, listen, lists, papers, reports
 from vcbench.cli.options import (
+    EXIT_FAILURES,
     AllowCode,
     Assignments,
     ConfigFiles,
@@ -24,9 +25,11 @@ from vcbench.cli.options import (
     Download,
     Log,
     Preset,
+    Repeated,
     Root,
     RunFolder,
     RunName,
+    Strict,
     Systems,
     console,
 )
@@ -42,7 +45,7 @@ app.add_typer(listen.app, name="listen")
 app.add_typer(bench.app, name="bench")
 
 errors = Console(stderr=True)
-EXIT_USER_ERROR, EXIT_FAILURES, EXIT_INTERRUPTED = 2, 3, 130
+EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130
 
 
 def main() -> None:
@@ -82,8 +85,9 @@ def run(
     config: ConfigFiles = None,
     assignments: Assignments = None,
     runs: Root = Path("runs"),
-    strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
+    strict: Strict = False,
     seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, on the same trials.")] = 1,
+    repeated: Repeated = None,
     download: Download = False,
     log: Log = None,
     allow_code: AllowCode = False,
@@ -91,14 +95,20 @@ def run(
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
 
     Every stage saves its files in the run's folder. If interrupted, run the command again: it skips finished work and
-    continues. Use --name, --corpus and --set for other corpora and settings.
+    continues. Use --name, --corpus and --set for other corpora and settings. `--config RUN/run.toml` starts from a run's
+    settings instead of a preset; `--from RUN` repeats it in a new folder.
     """
+    from vcbench.cli.repeat import repeat
     from vcbench.cli.verbs import download_corpus, print_board, run_all, run_seeds
     from vcbench.run.selection import open_run
 
     started = time.perf_counter()
     if download:
         download_corpus(corpus, corpus_root)
+    if repeated:
+        given = {"--systems": systems != "all", "--preset": preset != "quick", "--corpus": corpus, "--config": config}
+        others = [option for option, value in (given | {"--seeds": seeds > 1}).items() if value]
+        return repeat(repeated, others, name, assignments, corpus_root, runs, strict)
     overlay = [*(assignments or []), *([f"log={log}"] if log else [])]
     opened = open_run(preset, config, overlay, systems, name, corpus, corpus_root, runs)
     board = run_all(opened, strict, console)
@@ -138,37 +148,13 @@ def train(folder: RunFolder, systems: Systems = "all", log: Log = None, allow_co
 
 
 @app.command()
-def convert(
-    source: Annotated[Path, typer.Argument(help="Recording to convert.")],
-    target: Annotated[list[Path], typer.Option("--target", help="Recording of the target voice; more may follow.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="FLAC or WAV file to write.")],
-    system: Annotated[str | None, typer.Option(help="A system of the run.")] = None,
-    folder: Annotated[Path | None, typer.Option("--run", help="The run that trained it.")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Instead of --run and --system: a checkpoint.safetensors, e.g. an imported one.")
-    ] = None,
-    more_targets: Annotated[list[Path] | None, typer.Argument(help="More recordings of the target.")] = None,
-    allow_code: AllowCode = False,
-) -> None:
-    """Convert any recording to any voice: SOURCE.wav --target REF.wav [REF2.wav ...] -o OUT.wav.
-
-    Use a system of a run (--run, --system), with the run's vocoder, or only a checkpoint, with Griffin-Lim.
-    """
-    from vcbench.stages.convert_files import convert_files, open_converter
-
-    converter = open_converter(folder, system, checkpoint)
-    convert_files(converter, source, [*target, *(more_targets or [])], output)
-    say(console, f"Wrote {output}")
-
-
-@app.command()
 def score(
     table: Annotated[Path, typer.Argument(help="CSV: system, converted, source, target; see below.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables, the scores and copies of the recordings.")],
     preset: Preset = "quick",
     config: ConfigFiles = None,
     assignments: Assignments = None,
-    strict: Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")] = False,
+    strict: Strict = False,
     allow_failures: Annotated[bool, typer.Option(help="Exit with 0 even if recordings are missing or broken.")] = False,
 ) -> None:
     """Score speech that vcbench did not convert, with the same metrics, reference rows and tables as a run.
@@ -190,7 +176,10 @@ def score(
 
 @app.command()
 def study(
-    name: Annotated[str | None, typer.Argument(help="A study's name, or the path of a .toml file.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A study's name, or the path of a .toml file.", autocompletion=complete.studies),
+    ] = None,
     preset: Preset = "quick",
     corpus: CorpusName = None,
     corpus_root: CorpusRoot = None,
@@ -217,29 +206,7 @@ def study(
     run(name, preset, config, overlay, seeds, workers, runs, out, console)
 
 
-@app.command("import")
-def import_checkpoint(
-    system: Annotated[str, typer.Argument(help="The system of the published checkpoint, e.g. again-vc.")],
-    file: Annotated[Path, typer.Argument(help="The published checkpoint.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write checkpoint.safetensors to.")],
-    activation: Annotated[
-        str | None, typer.Option(help="The activation it was trained with, which the file does not record: sigmoid.")
-    ] = None,
-    alpha: Annotated[float | None, typer.Option(help="The sigmoid's factor; 0.1 by default.")] = None,
-    gru_over_time: Annotated[
-        bool,
-        typer.Option(help="Run the GRU over time; the published weights were trained with it running over the batch."),
-    ] = False,
-) -> None:
-    """Convert a checkpoint of a system's published code to vcbench's format, without running code from the file.
-
-    Use the result with `vcbench convert SOURCE.wav --checkpoint DIR/checkpoint.safetensors --target REF.wav -o OUT.wav`.
-    """
-    from vcbench.stages.import_checkpoint import import_checkpoint
-
-    settings = {"activation": activation, "alpha": alpha, "gru_over_batch": False if gru_over_time else None}
-    say(console, f"Wrote {import_checkpoint(system, file, output, settings)}")
-
-
+app.add_typer(conversion.app)
 app.add_typer(reports.app)
+app.add_typer(papers.app)
 app.add_typer(lists.app)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from vcbench.base.console import say
 from vcbench.base.escape import terminal
+from vcbench.base.nouns import counted
 from vcbench.cli.options import Assignments, ConfigFiles, Preset, Systems, console
 
 app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
@@ -76,7 +77,7 @@ def bench_score(
     settings = configuration.parse(configuration.resolve(preset, config, assignments))
     with shown("score", console) as progress:
         rows, missing = bench.score(settings, conversions, seconds, random_weights, progress)
-    console.print(f"{conversions} conversions of {seconds:g} s")
+    console.print(f"{counted(conversions, 'conversion')} of {seconds:g} s")
     _print(rows, "metric", "load (s)", "score (s)", "s each", "per minute", "real-time factor")
     for metric, reason in missing.items():
         say(console, (f"{metric} was not timed:", "yellow"), f" {reason}")

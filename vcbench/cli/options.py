@@ -8,23 +8,45 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from vcbench.cli import complete
+
+EXIT_FAILURES = 3  # the command went through, but recordings are missing or broken
+
 console = Console()
-Preset = Annotated[str, typer.Option(help="Settings to start from: quick (CPU, minutes, offline) or paper.")]
-ConfigFiles = Annotated[
-    list[Path] | None, typer.Option("--config", help="TOML file that overrides the preset; repeatable.")
+Preset = Annotated[
+    str,
+    typer.Option(
+        help="Settings to start from: quick (CPU, minutes, offline) or paper.", autocompletion=complete.presets
+    ),
 ]
-Assignments = Annotated[list[str] | None, typer.Option("--set", help="One setting, e.g. systems.again_vc.hidden=64.")]
+ConfigFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--config", help="TOML file that overrides the preset, or a run's run.toml, which replaces it."),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, e.g. systems.again_vc.hidden=64.", autocompletion=complete.settings),
+]
 Systems = Annotated[
-    str, typer.Option(help="all, or names separated by commas; ./my_system.py:MySystem loads one from a file.")
+    str,
+    typer.Option(
+        help="all, or names separated by commas; ./my_system.py:MySystem loads one from a file.",
+        autocompletion=complete.systems,
+    ),
 ]
 RunName = Annotated[str | None, typer.Option("--name", help="The run's name; by default the preset's.")]
 Root = Annotated[Path, typer.Option("--runs", help="Folder of the runs.")]
 
 CorpusName = Annotated[
-    str | None, typer.Option("--corpus", help="mini, vctk, librispeech, libritts, cmu_arctic or folder.")
+    str | None,
+    typer.Option("--corpus", help=f"{', '.join(complete.CORPORA[:-1])} or folder.", autocompletion=complete.corpora),
 ]
 
 CorpusRoot = Annotated[Path | None, typer.Option("--corpus-root", help="Folder of the corpus.")]
+Strict = Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")]
+Repeated = Annotated[
+    Path | None, typer.Option("--from", help="Repeat this run, and say where the table differs from its table.")
+]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/quick.")]
 Download = Annotated[
     bool, typer.Option(help="Download the corpus to --corpus-root first, if it is published for download.")

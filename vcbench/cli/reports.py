@@ -8,17 +8,31 @@ from typing import Annotated
 import typer
 
 from vcbench.base.console import say
-from vcbench.cli.options import AllowCode, RunFolder, console
+from vcbench.cli.options import AllowCode, console
 
 app = typer.Typer()
 
 
 @app.command()
-def report(folder: RunFolder, allow_code: AllowCode = False) -> None:
-    """Rewrite the report of a scored run: tables, plots, comparisons and audio on one HTML page."""
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of scored runs, e.g. runs/quick.")],
+    single_file: Annotated[
+        bool,
+        typer.Option(
+            "--single-file", help="Write report-single.html, with audio and pictures within it, to be mailed."
+        ),
+    ] = False,
+    allow_code: AllowCode = False,
+) -> None:
+    """Rewrite the report of each scored run: a verdict, tables, recordings and plots on one HTML page.
+
+    It opens from the run's folder, whose recordings it plays. With --single-file it is one file that needs nothing else.
+    """
     from vcbench.cli.verbs import report
 
-    say(console, f"Wrote {report(folder)}")
+    for folder in folders:
+        path = report(folder, single_file)
+        say(console, f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
 @app.command()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -11,12 +9,14 @@ from rich.table import Table
 
 from vcbench.base.console import say
 from vcbench.base.escape import terminal
+from vcbench.base.machine import command_line
 from vcbench.studies import study
 from vcbench.studies.file import names, read
 from vcbench.studies.plots import write_plots
 from vcbench.studies.record import write_record
 from vcbench.studies.run import run_study, shared_folder
-from vcbench.studies.tables import foot, header, render, write_tables
+from vcbench.studies.tables import foot, header, render
+from vcbench.studies.write import write_tables
 
 
 def describe() -> Table:
@@ -47,10 +47,10 @@ def run(
     finished = run_study(resolved, seeds, runs, folder, console)
     write_tables(finished, folder)
     write_plots(finished.results, folder)
-    write_record(finished, folder / "study.json", shlex.join(["vcbench", *sys.argv[1:]]))
+    write_record(finished, folder / "study.json", command_line())
     for line in header(finished):
         say(console, line)
-    for table in render(finished):
+    for table in render(finished, console.width):
         console.print(table)
     for line in foot(finished):
         say(console, line)

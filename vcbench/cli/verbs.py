@@ -12,6 +12,7 @@ from vcbench.api import registry
 from vcbench.base.console import print_missing, say
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.escape import terminal
+from vcbench.base.nouns import counted
 from vcbench.base.progress import shown, stage
 from vcbench.base.tracking import require_tracker
 from vcbench.reporting.leaderboard import Leaderboard
@@ -35,7 +36,7 @@ def run_all(run: Run, strict: bool, console: Console) -> Leaderboard:
         say(
             console,
             "Corpus ",
-            (run.corpus.name, "bold"),
+            (run.corpus.title, "bold"),
             " is synthetic speech: its figures rank nothing but themselves.",
         )
     times: dict[str, float] = {}
@@ -90,18 +91,22 @@ def score_table(
     return run, board
 
 
-def report(folder: Path) -> Path:
-    """Write report.html of what a run's scores are now."""
+def report(folder: Path, single_file: bool = False) -> Path:
+    """Write the report of what a run's scores are now."""
     from vcbench.reporting.report.page import write_report  # here, because what draws takes seconds to import
 
     run = Run.open(folder)
-    return write_report(run, tabulate(run, unscored(run)))
+    return write_report(run, tabulate(run, unscored(run)), single_file)
 
 
 def _print_rejected(run: Run, console: Console) -> None:
     rejected = run.prepared.rejected
     if rejected:
-        say(console, (f"{len(rejected)} recordings rejected", "yellow"), f" (all are in {run.files.prepared}):")
+        say(
+            console,
+            (f"{counted(len(rejected), 'recording')} rejected", "yellow"),
+            f" (all are in {run.files.prepared}):",
+        )
         for identity, reason in rejected[:5]:
             say(console, f"  {identity}: {reason}")
 
@@ -110,8 +115,11 @@ def print_board(board: Leaderboard, run: Run, console: Console, seconds: float) 
     console.print(render(board))
     failures = len(run.failures)
     if failures:
-        counted = ": they are counted in the table, their errors are in converted/."
-        say(console, (f"{failures} conversions failed", "red"), counted)
+        say(
+            console,
+            (f"{counted(failures, 'conversion')} failed", "red"),
+            ": counted in the table; errors are in converted/.",
+        )
     say(console, f"Done in {seconds:.0f} s. Tables, audio and report.html: {run.folder}")
 
 
@@ -121,7 +129,7 @@ def prepare_corpus(run: Run, console: Console) -> None:
         prepare(run, progress)
     _print_rejected(run, console)
     parts = run.split
-    title = terminal(f"{run.corpus.name}: {run.corpus.licence}", "table.title")
+    title = terminal(f"{run.corpus.title}: {run.corpus.licence}", "table.title")
     table = Table("part", "speakers", "utterances", "hours", title=title)
     rate = run.config.features.mel.sampling_rate
     for name, utterances in (("training", parts.training), ("held out", parts.held_out), ("unseen", parts.unseen)):
@@ -131,7 +139,7 @@ def prepare_corpus(run: Run, console: Console) -> None:
     console.print(table)
     for line in run.notes:
         say(console, line)
-    say(console, f"{len(run.trials)} trials in {run.files.trials}")
+    say(console, f"{counted(len(run.trials), 'trial')} in {run.files.trials}")
 
 
 def download_corpus(corpus: str | None, root: Path | None) -> None:
@@ -165,7 +173,7 @@ def describe(kind: registry.Kind) -> Table:
         table.add_column(title)
     for name in registry.names(kind):
         loaded = registry.load(kind, name)
-        summary = (loaded.__doc__ or "").strip().split("\n")[0]
+        summary = getattr(loaded, "summary", "") or (loaded.__doc__ or "").strip().split("\n")[0]
         cells = [name, summary, *([", ".join(loaded.columns)] if kind == "metrics" else [])]
         table.add_row(*map(terminal, cells))
     return table

@@ -18,8 +18,8 @@ class Options(Strict):
         training: trials on the practice pages at the start, which do not count.
         traps: attention checks per listener: pages on which a voice says what to answer.
         gold: pages per listener with a known right answer.
-        no_preference: whether a preference test offers "no preference".
-        contrast: the primary comparison, two rows; ``None``: all pairs are equal.
+        no_preference: whether a test in which one of two clips is chosen offers "no preference".
+        contrast: the primary comparisons: its first row with each of the others; ``None``: all pairs are equal.
         language: of webMUSHRA's configurations, and of the page until the listener chooses one.
         consent: the consent form; by default a template to fill in.
         collector: URL that the page posts answers to; ``None``: listeners download them, or `listen serve` collects them.
@@ -35,21 +35,23 @@ class Options(Strict):
     traps: int = 0
     gold: int = 0
     no_preference: bool = False
-    contrast: tuple[str, str] | None = None
+    contrast: tuple[str, ...] | None = None
     language: str = "en"
     consent: str | None = None
     collector: str | None = None
 
 
-def pair(names: str | None) -> tuple[str, str] | None:
-    """Two names, separated by a comma.
+def contrast(names: str | None) -> tuple[str, ...] | None:
+    """Two or more names, separated by commas.
 
     Raises:
-        ListeningError: not exactly two names.
+        ListeningError: fewer than two different names, or one twice.
     """
     if names is None:
         return None
-    first, *rest = names.split(",")
-    if len(rest) != 1:
-        raise ListeningError(f"A contrast names two rows, for example again_vc,adain_vc; received {names!r}.")
-    return first, rest[0]
+    rows = tuple(names.split(","))
+    if len(rows) < 2 or len(set(rows)) < len(rows):
+        raise ListeningError(
+            f"A contrast names two rows, for example again_vc,adain_vc, or one and all that it is compared with; received {names!r}."
+        )
+    return rows

@@ -13,8 +13,10 @@ from vcbench.api.scores import Column, scores_to_frame
 from vcbench.base.errors import UserError
 from vcbench.base.escape import csv
 from vcbench.base.files import hash_json, write_text
+from vcbench.base.nouns import counted
 from vcbench.base.state import read_state
-from vcbench.reporting.formats import latex, long_table, markdown
+from vcbench.reporting.formats import long_table, markdown
+from vcbench.reporting.latex_board import latex
 from vcbench.reporting.leaderboard import Leaderboard, build
 from vcbench.run.config import RunConfig
 from vcbench.run.folder import read_scores
@@ -212,7 +214,10 @@ def _notes(
     ]
     for one in runs:
         lines.append(
-            ((), f"{one.name}: {len(trials[one.name])} of its {len(one.run.trials)} trials are common to all.")
+            (
+                (),
+                f"{one.name}: {len(trials[one.name])} of its {counted(len(one.run.trials), 'trial')} are common to all.",
+            )
         )
     return lines
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from vcbench.api.scores import ALL, Column
+from vcbench.api.scores import ALL, Column, constructed
 from vcbench.reporting.speakers import few_speakers
 from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vcbench.run.config import RunConfig
     from vcbench.speech.utterance import Corpus
 
-CELL_FIELDS = ["condition", "system", "column", "mean", "low", "high", "count", "rank", "best"]
+CELL_FIELDS = ["condition", "system", "column", "mean", "low", "high", "count", "rank", "best", "constructed"]
 COMPARISON_FIELDS = ["condition", "column", "first", "second", "difference", "low", "high", "p", "p_holm", "better"]
 
 
@@ -30,7 +30,8 @@ class Leaderboard:
     Attributes:
         systems, references: the rows, in order; reference rows are neither ranked nor compared.
         cells: one row per condition, system and column with values: `condition, system, column, mean, low, high, count,
-            rank, best`; `rank` is missing where rows are not ranked, `best` means better than every other system.
+            rank, best, constructed`; `rank` is missing where rows are not ranked, `best` means better than every other system,
+            `constructed` a value that the system's structure decides.
         counts: `condition, system, trials, failures`, for the conditions that have trials.
         comparisons: from `vcbench.stats.scores.compare_pairs`, with `condition` and `column`.
         unavailable: by column, why no row has a value.
@@ -83,7 +84,8 @@ def build(
     """Tabulate a run's scores, over all conditions and in each.
 
     Args:
-        scores: a row per score: `system, column, trial, condition, value, weight, source_speaker, target_speaker`.
+        scores: a row per score: `system, column, trial, condition, value, weight, source_speaker, target_speaker`, and
+            `detail` (JSON text) where a column may be `constructed`.
         columns: those of the metrics, in the order of the table.
         notes: (columns, footnote), e.g. model, revision and settings; without columns it is about the whole table.
         unavailable: by column, why it has no values.
@@ -97,7 +99,7 @@ def build(
     shown = [name for name, about in columns.items() if not about.exact]
     return Leaderboard(
         name=run.config.name,
-        corpus=run.corpus.name,
+        corpus=run.corpus.title,
         synthetic=run.corpus.synthetic,
         systems=tuple(run.systems),
         references=tuple(row for row in run.rows if row not in run.systems),
@@ -138,7 +140,8 @@ def _column(
         speakers = part["source_speaker"].tolist(), part["target_speaker"].tolist()
         interval = weighted_mean_interval(part["value"], part["weight"], *speakers, seed=seed, bounds=bounds)
         records.append({"system": row, **asdict(interval)})
-    compared = [name for name in systems if name in by_row]
+    given = constructed(table) if about.constructed else []
+    compared = [name for name in systems if name in by_row and name not in given]
     comparisons = compare_pairs(table[table["system"].isin(compared)], about.higher_is_better, compared, seed=seed)
     means = {record["system"]: record["mean"] for record in records if record["system"] in compared}
     ranked = {}
@@ -148,6 +151,7 @@ def _column(
         rank = ranked.get(record["system"])
         record["rank"] = rank
         record["best"] = rank == 1 and sum(other == 1 for other in ranked.values()) == 1
+        record["constructed"] = record["system"] in given
     return pd.DataFrame(records), comparisons
 
 

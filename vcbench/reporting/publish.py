@@ -11,9 +11,10 @@ import pandas as pd
 from vcbench.api.scores import Column, scores_to_frame
 from vcbench.base.escape import csv
 from vcbench.base.files import ReadOnlyError, write_json, write_text
-from vcbench.base.state import read_state
+from vcbench.base.state import find_state, read_state
 from vcbench.reporting.leaderboard import Leaderboard, build
 from vcbench.reporting.manifest import write_manifest
+from vcbench.reporting.methods import write_methods
 from vcbench.reporting.ratings import with_ratings
 from vcbench.reporting.sanity import broken_order
 from vcbench.run.folder import RunError, RunFolder, read_scores
@@ -28,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 def write_leaderboard(board: Leaderboard, files: RunFolder) -> None:
     """Write leaderboard.md, .csv, .json and .tex, each completely or not at all."""
-    from vcbench.reporting.formats import latex, long_table, markdown, plain
+    from vcbench.reporting.formats import long_table, markdown, plain
+    from vcbench.reporting.latex_board import latex
 
     write_text(files.leaderboard("md"), markdown(board))
     write_text(files.leaderboard("tex"), latex(board))
@@ -58,10 +60,11 @@ def publish(run: Run, missing: dict[str, str], wall_times: dict[str, float]) -> 
 
 
 def write_tables(run: Run, board: Leaderboard) -> None:
-    """Write the leaderboard in every format, and the report."""
+    """Write the leaderboard in every format, the paragraph on methods, and the report."""
     from vcbench.reporting.report.page import write_report  # here, because what draws takes seconds to import
 
     write_leaderboard(board, run.files)
+    write_methods(run, board, find_state(run.files.manifest) or {})
     write_report(run, board)
 
 

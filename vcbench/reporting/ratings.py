@@ -28,7 +28,7 @@ def with_ratings(board: Leaderboard, run: Run) -> Leaderboard:
     A test of recordings that the run no longer has gets no values, and a note that says so.
     """
     tests = read_ratings(run)
-    columns = {f"rating_{name}": Column(**test["column"]) for name, test in tests.items()}
+    columns = {f"rating_{name}": replace(Column(**test["column"]), role="listeners") for name, test in tests.items()}
     notes, missing = [], {}
     for column, test in zip(columns, tests.values(), strict=True):
         if changed := replaced(run, test["recordings"]):
@@ -70,7 +70,7 @@ def _cells(board: Leaderboard, column: str, test: dict[str, Any]) -> pd.DataFram
     """A test's means for the board's rows. They are not ranked here: the test's own analysis compares them."""
     scores = pd.DataFrame(test["scores"])
     own = scores[scores["system"].isin([*board.systems, *board.references])].rename(columns={"ratings": "count"})
-    return own.assign(column=column, rank=None, best=False)[list(board.cells.columns)]
+    return own.assign(column=column, rank=None, best=False, constructed=False)[list(board.cells.columns)]
 
 
 def _correlations(board: Leaderboard, column: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from vcbench.api.scores import Column
 from vcbench.base.escape import markdown
@@ -42,3 +42,32 @@ def number(value: float, column: Column) -> str:
 def ordinal(rank: int) -> str:
     ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
     return f"{rank}{ending}"
+
+
+def pack(
+    widths: Sequence[float], limit: float, names: float, extra: float = 0, joined: Sequence[bool] = ()
+) -> Iterator[list[int]]:
+    """The columns of each part of a table that is cut to fit, as indices.
+
+    Args:
+        names: width of the column of names, which every part has.
+        extra: further width that the first part needs.
+        joined: of each column, whether it stays with the one before it, if both fit.
+    """
+    units: list[list[int]] = []
+    for index, width in enumerate(widths):
+        stays = index < len(joined) and joined[index] and units
+        if stays and names + width + sum(widths[one] for one in units[-1]) <= limit:
+            units[-1].append(index)
+        else:
+            units.append([index])
+    part: list[int] = []
+    used = names + extra
+    for unit in units:
+        needed = sum(widths[one] for one in unit)
+        if part and used + needed > limit:
+            yield part
+            part, used = [], names
+        part, used = [*part, *unit], used + needed
+    if part:
+        yield part

@@ -13,7 +13,17 @@ from vcbench.api import registry
 from vcbench.api.metric import Metric
 from vcbench.api.settings import SystemConfig
 from vcbench.base.errors import did_you_mean
-from vcbench.base.settings import ConfigError, Strict, constructor_options, lay_over, merge, plain_json, validate
+from vcbench.base.settings import (
+    ConfigError,
+    Strict,
+    constructor_defaults,
+    constructor_options,
+    lay_over,
+    merge,
+    plain_json,
+    read_toml,
+    validate,
+)
 from vcbench.base.tracking import Tracker
 from vcbench.run.trials import TrialSettings
 from vcbench.speech.corpora import MODULES
@@ -23,6 +33,9 @@ from vcbench.speech.vocoders.vocoder import VocoderSettings
 
 ReferenceRow = Literal["source", "oracle", "target", "world"]
 REFERENCE_ROWS: tuple[ReferenceRow, ...] = ("source", "oracle", "target", "world")
+
+# A file with all of these, as a run's run.toml has, is a whole configuration: nothing of a preset is below it.
+WHOLE = {"corpus", "features", "trials", "vocoder", "reference_rows", "systems", "metrics"}
 
 RECOGNISED_TEXT = (
     "The texts are a recogniser's: an error rate to the text is one to that recogniser, not to what was said."
@@ -50,10 +63,11 @@ class RunConfig(Strict):
     """Everything that decides a run's numbers, and `device`, `workers`, `engine`, `address` and `log`, which decide none.
 
     `systems` and `metrics` map a row's or metric's name to its settings; a system's table may hold ``system = "NAME"``
-    to run one system under several settings.
+    to run one system under several settings. `preset` only records which preset they were laid over.
     """
 
     name: str = Field("quick", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    preset: str = ""
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(0, ge=0)  # processes at once; 0 is one per core on a CPU, and one on a GPU
@@ -78,15 +92,22 @@ def presets() -> list[str]:
 
 
 def resolve(preset: str, files: list[Path] | None = None, assignments: list[str] | None = None) -> dict[str, Any]:
-    """A preset, with files laid over it in order, then ``key.key=value`` assignments (values as in TOML, or bare text)."""
+    """A preset, with files laid over it in order, then ``key.key=value`` assignments (values as in TOML, or bare text).
+
+    A file that is a whole configuration, as a run's run.toml is, replaces the preset and the files before it.
+    """
     if preset not in presets():
         raise ConfigError(f"There is no preset {preset!r}.{did_you_mean(preset, presets())}")
     values = tomllib.loads(((resources.files("vcbench.run") / "presets") / f"{preset}.toml").read_text())
-    return lay_over(values, files, assignments)
+    values["preset"] = preset
+    for path in files or []:
+        given = read_toml(path)
+        values = given if given.keys() >= WHOLE else merge(values, given)
+    return lay_over(values, None, assignments)
 
 
 def parse(values: dict[str, Any]) -> RunConfig:
-    """Check everything, each system's and metric's own settings too.
+    """Check everything, each system's and metric's own settings too, and fill in what these leave to their defaults.
 
     Raises:
         ConfigError: an unknown key or a value out of range, with the nearest key or what is allowed.
@@ -104,7 +125,20 @@ def parse(values: dict[str, Any]) -> RunConfig:
                 f"{', '.join(rows)} is conditioned on {encoder} embeddings, and {name} scores the run with the same encoder: a "
                 f'system must not be scored by what it was given. Drop the metric {name}, or set speaker_embedding = "learned".'
             )
-    return config
+    return config.model_copy(update=_resolved(config))
+
+
+def _resolved(config: RunConfig) -> dict[str, Any]:
+    """The settings of systems and metrics with all that they leave out, so that a later default changes no run."""
+    systems = {}
+    for row, settings in config.systems.items():
+        own = system_config(row, settings)
+        named = {"system": settings["system"]} if "system" in settings else {}
+        systems[row] = named | (_without_none(plain_json(own)) if own else {})
+    metrics = {
+        name: constructor_defaults(registry.load("metrics", name)) | options for name, options in config.metrics.items()
+    }
+    return {"systems": systems, "metrics": metrics}
 
 
 def system_class(row: str, settings: dict[str, Any]) -> Any:

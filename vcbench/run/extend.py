@@ -7,14 +7,8 @@ from pathlib import Path
 from vcbench.run.config import RunConfig, parse, plain
 from vcbench.run.folder import RunError
 
-WHERE_ONLY = (
-    "device",
-    "workers",
-    "engine",
-    "address",
-    "log",
-    "name",
-)  # keys that decide where a run computes, not what
+# keys that decide no number
+WHERE_ONLY = ("device", "workers", "engine", "address", "log", "name", "preset")
 GROWING = ("systems", "metrics", "reference_rows")  # tables that may gain rows in a run that exists
 
 
@@ -37,5 +31,6 @@ def extend(old: RunConfig, new: RunConfig, folder: Path) -> RunConfig:
         )
     for table in ("systems", "metrics"):
         after[table] = before[table] | after[table]
+    after["preset"] = before["preset"] or after["preset"]
     after["reference_rows"] = list(dict.fromkeys([*before["reference_rows"], *after["reference_rows"]]))
     return parse(after)

@@ -60,8 +60,13 @@ class RunFolder:
         return self.root / "report.html"
 
     @property
+    def single_report(self) -> Path:
+        """The report with audio and pictures within it (`vcbench report --single-file`)."""
+        return self.root / "report-single.html"
+
+    @property
     def clips(self) -> Path:
-        """Recordings that the report plays and that are not conversions."""
+        """What the report shows and plays that is not a conversion."""
         return self.root / "report"
 
     @property
@@ -116,6 +121,15 @@ class RunFolder:
         """Mean and spread over training seeds (`vcbench run --seeds`)."""
         return self.root / f"seeds.{suffix}"
 
+    @property
+    def repeat(self) -> Path:
+        """Where the table differs from that of the run that this one repeats (`vcbench run --from`)."""
+        return self.root / "repeat.md"
+
+    def methods(self, suffix: Literal["md", "tex"]) -> Path:
+        """A paragraph for a paper on how the run was made."""
+        return self.root / f"methods.{suffix}"
+
     def leaderboard(self, suffix: Literal["md", "tex", "csv", "json"]) -> Path:
         return self.root / f"leaderboard.{suffix}"
 
@@ -148,10 +162,10 @@ class Prepared(Strict):
     """What `prepare` found, in prepared.json.
 
     Attributes:
-        settings: what it was asked for: corpus, features, seed, needs of the systems, share of varied recordings.
+        settings: what it was asked for: corpus and its version, features, seed, needs of the systems, share of varied recordings.
         rejected: (utterance id, reason) of recordings that cannot be used.
         fallbacks, varied_fallbacks: (utterance id, how) of utterances whose phones are not an alignment to their text.
-        corpus_hash: of the usable recordings and their texts.
+        corpus_hash: of the corpus's version, the usable recordings and their texts.
     """
 
     settings: dict[str, Any]

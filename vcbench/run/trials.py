@@ -12,6 +12,7 @@ from pydantic import Field
 
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_json
+from vcbench.base.nouns import counted
 from vcbench.base.settings import Strict
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.utterance import Speaker, Utterance
@@ -155,8 +156,9 @@ def _trial(
     needed = 1 + settings.references + settings.enrolment
     if len(recordings) < needed:
         raise TrialError(
-            f"Target speaker {target_speaker.id} has {len(recordings)} recordings; a trial needs {needed}: 1 as target utterance, "
-            f"{settings.references} as reference and {settings.enrolment} as enrolment. Lower trials.references or trials.enrolment."
+            f"Target speaker {target_speaker.id} has {counted(len(recordings), 'recording')}; a trial needs {needed}: "
+            f"1 as target utterance, {settings.references} as reference and {settings.enrolment} as enrolment. "
+            "Lower trials.references or trials.enrolment."
         )
     same_words = [u for u in recordings if source.text is not None and u.text == source.text]
     fresh = [u for u in recordings if u.id not in pools.trained]

@@ -120,6 +120,7 @@ class Corpus:
     Attributes:
         synthetic: whether the voices are synthetic; if so, every table says it.
         licence: one line with licence, owner and origin.
+        version: of a corpus that is part of this software; others have none.
     """
 
     name: str
@@ -127,6 +128,12 @@ class Corpus:
     speakers: tuple[Speaker, ...]
     licence: str
     synthetic: bool = False
+    version: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The name, with the version if there is one."""
+        return f"{self.name} (version {self.version})" if self.version else self.name
 
     @property
     def utterances(self) -> tuple[Utterance, ...]:

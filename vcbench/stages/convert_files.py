@@ -15,6 +15,7 @@ from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.machine import cache_root
 from vcbench.run.run import Run
 from vcbench.speech import audio
+from vcbench.speech.audio_header import SUFFIXES
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance
 from vcbench.speech.vocoders import load_vocoder
@@ -62,6 +63,37 @@ def convert_utterance(converter: Converter, source: Path, targets: Sequence[Path
     costs = {"conversion_seconds": 0.0, "vocoder_seconds": 0.0}
     wave = convert_waves(system, [spoken], [Speaker("target", tuple(recordings))], vocoder, costs)[0]
     return wave.detach().cpu().numpy()
+
+
+def planned(recordings: Sequence[Path], targets: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """A FLAC file in `folder` for each recording; one that is found in a folder keeps its path below that.
+
+    Raises:
+        UserError: a path that does not exist, a folder without recordings, or two recordings with one name.
+    """
+    plan: dict[Path, Path] = {}
+    for given in recordings:
+        found = (
+            sorted(path for path in given.rglob("*") if path.suffix.lower() in SUFFIXES) if given.is_dir() else [given]
+        )
+        if not found:
+            raise UserError(f"The folder {given} has no recordings ({', '.join(SUFFIXES)}).")
+        for path in found:
+            inside = path.relative_to(given) if given.is_dir() else Path(path.name)
+            plan[path] = folder / inside.with_suffix(".flac")
+    for path in (*plan, *targets):
+        if not path.is_file():
+            raise UserError(f"There is no recording {path}.")
+    names: dict[Path, Path] = {}
+    for source, output in plan.items():
+        if output in names:
+            raise UserError(
+                f"{names[output]} and {source} would both become {output}. Convert them to different folders."
+            )
+        if output.resolve() in {one.resolve() for one in plan}:
+            raise UserError(f"{output} would replace a recording that is to be converted. Choose another --out-dir.")
+        names[output] = source
+    return plan
 
 
 def convert_files(converter: Converter, source: Path, targets: Sequence[Path], output: Path) -> None:

@@ -18,6 +18,7 @@ from vcbench.api import registry
 from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import ALL
 from vcbench.base.files import hash_file, hash_json
+from vcbench.base.nouns import counted, verb
 from vcbench.base.state import write_parquet, write_state
 from vcbench.run import config
 from vcbench.run.config import RunConfig
@@ -30,12 +31,14 @@ from vcbench.stages.convert import COSTS, conversion_key
 from vcbench.stages.external_table import Recording, TableError, enrolment, read_table, recordings
 
 EFFECTS = {LOW_RATE: "the models receive them without their upper band", CLIPPED: "they were scaled down"}
+ALONE = {LOW_RATE: "the models receive it without its upper band", CLIPPED: "it was scaled down"}
 REAL = "the sources and targets"
 
 
 class ImportedAudio:
     """Speech that vcbench did not convert (`vcbench score`)."""
 
+    summary = "Recordings that vcbench did not convert; `vcbench score` makes its rows. It cannot convert."
     produces: Literal["mel", "wave"] = "wave"
 
     def convert(self, source: Utterance, target: Speaker) -> Tensor:
@@ -108,12 +111,18 @@ def _notes(table: pd.DataFrame, flags: list[tuple[str, str]]) -> list[str]:
     """Notes for the tables' footnotes."""
     lines = []
     for (owner, flag), count in Counter(flags).items():
-        lines.append(f"{count} recordings of {owner} are {flag}; {EFFECTS[flag]}.")
+        lines.append(
+            f"{counted(count, 'recording')} of {owner} {verb(count)} {flag}; {EFFECTS[flag] if count > 1 else ALONE[flag]}."
+        )
     without = int((table["enrolment"] == "").sum())
     if without:
         lines.append(
-            f"{without} of {len(table)} conversions have no enrolment: their similarity is measured against the recording that "
-            "the system was given, and is therefore too high."
+            f"{without} of {counted(len(table), 'conversion')} {verb(without, 'has', 'have')} no enrolment: similarity is then "
+            "measured against the recording that the system was given, and is therefore too high."
+        )
+        lines.append(
+            "The reference rows target and oracle are left out: where a conversion has no enrolment, no other recording of the target "
+            "is left for them."
         )
     return lines
 

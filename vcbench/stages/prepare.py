@@ -55,7 +55,9 @@ def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> P
         rejected=(*checked.rejected, *parts.rejected, *made.rejected, *varied_made.rejected),
         fallbacks=tuple(made.fallbacks),
         varied_fallbacks=tuple(varied_made.fallbacks),
-        corpus_hash=hash_json([[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]),
+        corpus_hash=hash_json(
+            [run.corpus.version, [[u.id, u.text, u.span, run.store.content_hash(u)] for u in usable]]
+        ),
         split=StoredSplit(**stored, speakers=speakers),
     )
 
@@ -76,6 +78,7 @@ def _to_prepare(run: Run, before: dict[str, Any]) -> dict[str, Any]:
     needs, varied = run.needs
     same = {
         "corpus": plain_json(run.config.corpus),
+        "corpus_version": run.corpus.version,
         "features": plain_json(run.config.features),
         "seed": run.config.trials.seed,
     }

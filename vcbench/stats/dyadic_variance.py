@@ -35,7 +35,7 @@ class Error(NamedTuple):
     freedom: float
 
 
-class _Correction(NamedTuple):
+class Correction(NamedTuple):
     """What makes a sum of squares an unbiased variance, and its degrees of freedom."""
 
     factor: float
@@ -52,19 +52,19 @@ def errors(influence: Floats, masses: Floats, clusters: Clusters) -> tuple[Error
     if (masses > 0).sum() < 2:
         return ()
     for_speakers, for_pairs = _corrections(clusters, masses.tobytes())
-    found = [_error(float((influence**2).sum()), for_pairs)]
+    found = [error_of(float((influence**2).sum()), for_pairs)]
     if for_speakers is not None:
         repeated = float((influence[clusters.second < clusters.speakers] ** 2).sum())
-        found.append(_error(float((clusters.by_speaker(influence) ** 2).sum()) - repeated, for_speakers))
+        found.append(error_of(float((clusters.by_speaker(influence) ** 2).sum()) - repeated, for_speakers))
     return tuple(found)
 
 
-def _error(squares: float, correction: _Correction) -> Error:
+def error_of(squares: float, correction: Correction) -> Error:
     return Error(math.sqrt(max(squares, 0.0) * correction.factor), correction.freedom)
 
 
 @lru_cache(maxsize=256)
-def _corrections(clusters: Clusters, masses: bytes) -> tuple[_Correction | None, _Correction]:
+def _corrections(clusters: Clusters, masses: bytes) -> tuple[Correction | None, Correction]:
     """Those of the speakers' and of the pairs' sums of squares.
 
     Where the speakers' has no more than one degree of freedom, there are too few speakers for it. Then the pairs' is used
@@ -72,7 +72,7 @@ def _corrections(clusters: Clusters, masses: bytes) -> tuple[_Correction | None,
     """
     shares = np.frombuffer(masses)
     if not clusters.crossed:
-        return None, _of_pairs(shares)
+        return None, of_pairs(shares)
     codes = np.arange(clusters.speakers)[:, None]
     incidence = ((codes == clusters.first) | (codes == clusters.second)).astype(float)  # (speakers, pairs)
     exposure = incidence @ shares
@@ -80,21 +80,21 @@ def _corrections(clusters: Clusters, masses: bytes) -> tuple[_Correction | None,
     sums = influences @ incidence.T
     repeated = influences[:, clusters.second < clusters.speakers]
     variance = float((exposure**2).sum())
-    for_speakers = _of_form(sums.T @ sums - repeated @ repeated.T, variance)
+    for_speakers = of_form(sums.T @ sums - repeated @ repeated.T, variance)
     if for_speakers.freedom > ENOUGH_FREEDOM:
-        return for_speakers, _of_pairs(shares)
-    return None, _of_form(influences @ influences.T, variance)
+        return for_speakers, of_pairs(shares)
+    return None, of_form(influences @ influences.T, variance)
 
 
-def _of_form(form: Floats, variance: float) -> _Correction:
+def of_form(form: Floats, variance: float) -> Correction:
     """Of a quadratic form in speakers' effects of variance 1, to make `variance` of it."""
     mean, norm = float(np.trace(form)), float((form**2).sum())
-    return _Correction(variance / mean, mean**2 / norm) if mean > 0 else _Correction(math.inf, 0.0)
+    return Correction(variance / mean, mean**2 / norm) if mean > 0 else Correction(math.inf, 0.0)
 
 
-def _of_pairs(shares: Floats) -> _Correction:
+def of_pairs(shares: Floats) -> Correction:
     """Under a model of pairs with independent effects of one variance; a plain mean's is n / (n - 1) with n - 1."""
     second, third, fourth, fifth = (float((shares**power).sum()) for power in (2, 3, 4, 5))
     mean = second - 2 * third + second**2
     norm = fourth - 4 * fifth + 4 * second * fourth + 2 * third**2 - 4 * second**2 * third + second**4
-    return _Correction(second / mean, mean**2 / norm)
+    return Correction(second / mean, mean**2 / norm)

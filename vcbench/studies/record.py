@@ -15,7 +15,7 @@ from vcbench.studies.results import StudyResults
 from vcbench.studies.run import Finished
 
 
-def write_record(finished: Finished, path: Path, command: str) -> None:
+def write_record(finished: Finished, path: Path, command: str | None) -> None:
     """Write study.json: settings, versions and results, in full precision."""
     results, run = finished.results, finished.views[0]
     study = results.study
@@ -35,7 +35,7 @@ def write_record(finished: Finished, path: Path, command: str) -> None:
         "versions": versions(),
         "git_commit": git_commit(),
         "seeds": list(results.seeds),
-        "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic}
+        "corpus": {"name": run.corpus.name, "version": run.corpus.version, "synthetic": run.corpus.synthetic}
         | {"hashes": [view.prepared.corpus_hash for view in finished.views]},
         "speed": asdict(finished.speed) if finished.speed else None,
         "missing": finished.missing,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,11 +10,12 @@ from rich.table import Table
 
 from vcbench.api.scores import Column
 from vcbench.base import escape
-from vcbench.base.files import write_text
 from vcbench.base.machine import device_name
+from vcbench.base.nouns import counted
 from vcbench.listening.kinds import SUFFIX
 from vcbench.listening.options import Options
 from vcbench.reporting.speakers import few_speakers
+from vcbench.reporting.terminal import fitted
 from vcbench.reporting.text import NO_BREAK_SPACE, NOT_MEASURED, markdown_table, number
 from vcbench.stats.scores import LEVEL
 from vcbench.studies.listening import FOLDER
@@ -24,6 +23,7 @@ from vcbench.studies.results import Answer, StudyResults
 from vcbench.studies.run import Finished
 from vcbench.studies.study import CONDITION_SIGN, Study
 
+PAPER = "paper"  # title of the columns with a paper's own figures
 CLAIM_TITLES = ("claim", "source", "here", "difference")
 
 
@@ -34,7 +34,7 @@ def headings(study: Study) -> list[str]:
         arrow = {True: " ↑", False: " ↓", None: ""}[column.higher_is_better]
         titles.append(f"{column_title(study, key)}{arrow}")
         if has_paper(study, key):
-            titles.append("paper")
+            titles.append(PAPER)
     return titles
 
 
@@ -120,8 +120,8 @@ def header(finished: Finished) -> list[str]:
     )
     lines = [
         f"Source: {study.file.source}.",
-        f"Corpus {run.corpus.name}: {len({u.speaker for u in parts.training})} training speakers, {len(parts.training)} "
-        f"training utterances.{synthetic}",
+        f"Corpus {run.corpus.title}: {counted(len({u.speaker for u in parts.training}), 'training speaker')}, "
+        f"{counted(len(parts.training), 'training utterance')}.{synthetic}",
         f"Scale: preset {study.preset}{_recipe(study)}. {'Seeds' if several else 'Seed'} {seeds}. {device_name(run.device)}.",
         f"Mean [{LEVEL:.0%} interval] over {over}.",
         *([] if several else few_speakers(results.scores, _with_intervals(study))),
@@ -167,8 +167,8 @@ def _listening(test: str, options: Options, seed: int) -> str:
     of = f" of {options.condition}" if options.condition else ""
     rows = ", ".join(options.rows) if options.rows else "all rows that the test allows"
     return (
-        f"Listening test {test} of seed {seed}: {rows}; {options.items} item{'s' * (options.items > 1)}{of}, "
-        f"{options.listeners} listeners, {options.per_item} ratings of each clip. "
+        f"Listening test {test} of seed {seed}: {rows}; {counted(options.items, 'item')}{of}, "
+        f"{counted(options.listeners, 'listener')}, {counted(options.per_item, 'rating')} of each clip. "
         f"`vcbench listen serve {folder} --results DIR` serves it, "
         f"`vcbench listen analyse --key {folder}{SUFFIX}` analyses the answers; both folders are next to this table."
     )
@@ -191,24 +191,6 @@ CLAIM_NOTE = (
 )
 
 
-def latex(finished: Finished) -> str:
-    """Two booktabs tables: the figures, and the claims; needs only \\usepackage{booktabs}."""
-    study = finished.results.study
-    lines = [f"% {escape.one_line(study.file.title)}; needs \\usepackage{{booktabs}}"]
-    lines += _latex_table(study.file.title, "l" + "r" * (len(headings(study)) - 1), [headings(study), *rows(finished)])
-    if study.claims:
-        lines += _latex_table("Claims", "p{6cm}llp{6cm}", [CLAIM_TITLES, *claim_rows(finished.results)])
-    notes = [escape.tex(line) for line in (*header(finished), *foot(finished))]
-    return "\n".join([*lines, r"{\footnotesize\raggedright", "\n\n".join(notes), r"\par}", ""])
-
-
-def _latex_table(caption: str, columns: str, table: Sequence[Sequence[str]]) -> list[str]:
-    body = [" & ".join(escape.tex(cell) for cell in row) + r" \\" for row in table]
-    begin = [r"\begin{table*}[t]", r"\centering\small", rf"\caption{{{escape.tex(caption)}}}"]
-    tabular = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule"]
-    return [*begin, *tabular, r"\end{tabular}", r"\end{table*}", ""]
-
-
 def long_table(finished: Finished) -> pd.DataFrame:
     """One row per cell and column, in full precision."""
     study, records = finished.results.study, list[dict[str, Any]]()
@@ -224,22 +206,15 @@ def long_table(finished: Finished) -> pd.DataFrame:
     return pd.DataFrame(records, columns=["cell", "row", "column", "mean", "low", "high", "count", "paper"])
 
 
-def write_tables(finished: Finished, out: Path) -> None:
-    """Write table.md, table.csv and table.tex."""
-    write_text(out / "table.md", markdown(finished))
-    write_text(out / "table.tex", latex(finished))
-    write_text(out / "table.csv", escape.csv(long_table(finished)))
-
-
-def render(finished: Finished) -> list[Table]:
-    """The figures and the claims, for the terminal."""
+def render(finished: Finished, width: int) -> list[Table]:
+    """The figures and the claims, for a terminal of so many characters."""
     study = finished.results.study
-    figures = Table(title=escape.terminal(study.file.title, "table.title"))
-    for title in headings(study):
-        figures.add_column(escape.terminal(title), justify="left" if title == "cell" else "right")
-    for row in rows(finished):
-        figures.add_row(*map(escape.terminal, row))
-    claims = Table(*CLAIM_TITLES, title="Claims")
+    titles = headings(study)
+    joined = [title == PAPER for title in titles[1:]]
+    figures = list(fitted(titles, rows(finished), width, study.file.title, joined))
+    claims = Table(title="Claims")
+    for title in CLAIM_TITLES:
+        claims.add_column(title, overflow="fold")
     for row in claim_rows(finished.results):
         claims.add_row(*map(escape.terminal, row))
-    return [figures, claims] if study.claims else [figures]
+    return [*figures, claims] if study.claims else figures

@@ -159,6 +159,11 @@ class MelFlow(NeuralSystem):
         pair_mask = nn.functional.pad(mask, (0, mask.shape[-1] % 2))[..., ::2]
         return unsqueeze(self.flow.inverse(latent * pair_mask, pair_mask, projected)[0], mask)
 
+    @property
+    def exact_inverse(self) -> bool:  # type: ignore[override]
+        """A latent that was encoded is decoded to what it came from."""
+        return not self.skip_encoding
+
     @torch.no_grad()
     def convert_batch(self, sources: Sequence[Utterance], targets: Sequence[Speaker]) -> list[Tensor]:
         """Converted log10 mels (n_mels, frames).

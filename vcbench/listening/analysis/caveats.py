@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from vcbench.listening.analysis.statistics import ALL, TWO_MODES, Findings, points
+from vcbench.listening.analysis.wording import WORDINGS, some
 from vcbench.listening.answers.key import Key
 from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
 
-# Differences that a test should be able to detect: half a category, 10 points, 60% against 40%.
-WORTH = {"mos": 0.5, "similarity-mos": 0.5, "mushra": 10.0, "preference": 0.2}
 CROWDED = 80  # on MUSHRA's scale: if most ratings are above it, systems are hard to tell apart (BS.1534-3)
 
 
@@ -33,11 +32,11 @@ def caveats(key: Key, table: pd.DataFrame, findings: Findings, screened: int) ->
             found.append(
                 f"{high:.0%} of the ratings are above {CROWDED}: MUSHRA can hardly tell systems this good apart."
             )
-    if key.test != "preference":
+    if key.kind.answer in ("category", "sliders"):
         scores = findings.scores[findings.scores["condition"] == ALL]
         if two := scores.loc[scores["bimodality"] > TWO_MODES, "system"].tolist():
             found.append(
-                f"The ratings of {', '.join(two)} may have two modes (bimodality coefficient above 5/9). See the plot."
+                f"The ratings of {some(two)} may have two modes (bimodality coefficient above 5/9). See the plot."
             )
     return found
 
@@ -62,17 +61,22 @@ def _insensitive(key: Key, findings: Findings) -> Iterator[str]:
     if pairs.empty:
         return
     primary = pairs[pairs["primary"]]
-    asked, step = (primary, key.plan.alpha) if len(primary) else (pairs, key.plan.alpha / len(pairs))
+    asked = primary if len(primary) else pairs
+    step = key.plan.alpha / len(asked)
     least = int(asked["listeners"].min())
     if 2.0 ** (1 - least) > step:
         needed = next(count for count in range(2, 100) if 2.0 ** (1 - count) <= step)
         yield (
             f"With {least} listeners Wilcoxon's test cannot reach the level of {step:.2g} that "
-            f"{'the primary contrast' if len(primary) else 'the first of the pairs'} needs; it takes at least {needed}."
+            f"{_first(len(primary))} needs; it takes at least {needed}."
         )
     worst = asked.loc[asked["detectable"].idxmax()] if asked["detectable"].notna().any() else None
-    if worst is not None and worst["detectable"] > WORTH[key.test]:
+    if worst is not None and worst["detectable"] > WORDINGS[key.content["name"]].worth:
         yield (
             f"Too few ratings: between {worst['first']} and {worst['second']} only a difference of {worst['detectable']:.2f} or more "
             f"would have been detected with 80% power at the plan's alpha of {key.plan.alpha:g}."
         )
+
+
+def _first(primary: int) -> str:
+    return ("the first of the pairs", "the primary contrast", "the first of the primary contrasts")[min(primary, 2)]

@@ -12,11 +12,19 @@ from vcbench.listening.answers.key import open_key
 from vcbench.listening.kinds import SUFFIX
 
 
-def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path | None, run: Path | None) -> str:
+def analyse(
+    key: Path,
+    results: Sequence[Path],
+    bundle: Path | None,
+    out: Path | None,
+    run: Path | None,
+    with_ordinal: bool = False,
+) -> str:
     """Analyse, write the report, and return the text to print: notes, warnings, the paragraph, and the paths of the files.
 
     Args:
         out: by default a folder next to the key, named after the bundle.
+        with_ordinal: whether to fit cumulative logits too.
         run: the folder of the run that was rated; its leaderboard and report get the ratings.
 
     Raises:
@@ -24,7 +32,7 @@ def analyse(key: Path, results: Sequence[Path], bundle: Path | None, out: Path |
     """
     key = key.resolve()
     out = out or key.with_name(f"{key.name.removesuffix(SUFFIX)}.analysis")
-    analysis = analyse_test(open_key(key, bundle), results)
+    analysis = analyse_test(open_key(key, bundle), results, with_ordinal)
     wrote = [f"Wrote {out / 'analysis.md'}."]
     if run is None:
         write(analysis, out)

@@ -8,25 +8,8 @@ import pandas as pd
 
 from vcbench.listening.analysis.analyse import Analysis
 from vcbench.listening.analysis.statistics import ALL, LEVELS
-
-ASKED = {
-    "mos": "Naturalness was rated from 1 to 5 (absolute category rating, ITU-T P.800)",
-    "similarity-mos": (
-        "Listeners rated from 1 (different) to 4 (same) whether a clip and a recording of the target are of the same "
-        "speaker, as in the Voice Conversion Challenge"
-    ),
-    "mushra": (
-        "Clips were rated from 0 to 100 against a reference, with a hidden reference and anchors at 3.5 and 7 kHz "
-        "(ITU-R BS.1534-3)"
-    ),
-    "mushra-like": (
-        "Clips were rated from 0 to 100 against a reference with other words, with a hidden reference and anchors at 3.5 and 7 kHz; "
-        "this is like MUSHRA, but not MUSHRA"
-    ),
-    "preference": "Of two clips, listeners chose the one whose voice is closer to a recording of the target",
-}
-
-DECIMALS = {"mos": 2, "similarity-mos": 2, "mushra": 1, "preference": 3}
+from vcbench.listening.analysis.wording import MANY, WORDINGS
+from vcbench.listening.kinds import Kind
 
 
 def paragraph(analysis: Analysis) -> str:
@@ -46,18 +29,21 @@ def interval(row: pd.Series, decimals: int) -> str:
     return f"[{row['low']:.{decimals}f}, {row['high']:.{decimals}f}]"
 
 
+def _unit(kind: Kind) -> str:
+    return "comparisons" if kind.pairs else "ratings"
+
+
 def _design(analysis: Analysis) -> Iterator[str]:
-    content, before = analysis.key.content, analysis.before
+    content, before, kind = analysis.key.content, analysis.before, analysis.key.kind
     systems, references = len(content["systems"]), len(content["references"])
     also = f" and {references} kind{'s' * (references > 1)} of reference recording" if references else ""
     refusal = ""
-    if analysis.key.test == "preference":
+    if kind.no_preference:
         allowed = analysis.key.bundle.manifest["no_preference"]
         refusal = '; "no preference" was allowed and counts one half for each' if allowed else "; a choice was required"
-    unit = "comparisons" if analysis.key.test == "preference" else "ratings"
     yield (
-        f"{ASKED[content['name']]}{refusal}. {before.listeners} listeners gave {before.ratings} {unit} of {systems} systems{also} "
-        f"on {before.items} items."
+        f"{WORDINGS[content['name']].asked}{refusal}. {before.listeners} listeners gave {before.ratings} {_unit(kind)} of "
+        f"{systems} systems{also} on {before.items} items."
     )
 
 
@@ -70,21 +56,24 @@ def _screening(analysis: Analysis) -> Iterator[str]:
     verb = "was" if len(analysis.out) == 1 else "were"
     yield (
         f"{len(analysis.out)} of them {verb} left out by rules {fixed} ({rules}), leaving {analysis.after.listeners} "
-        f"listeners and {analysis.after.ratings} {'comparisons' if analysis.side else 'ratings'}."
+        f"listeners and {analysis.after.ratings} {_unit(analysis.key.kind)}."
     )
 
 
 def _means(analysis: Analysis) -> Iterator[str]:
-    plan, decimals = analysis.key.plan, DECIMALS[analysis.key.test]
-    scores = analysis.after.scores
-    pooled = scores[scores["condition"] == ALL]
-    what = "Shares of preference" if analysis.side else "Mean ratings"
-    found = "; ".join(
-        f"{row['system']} {row['mean']:.{decimals}f} {interval(row, decimals)}" for _, row in pooled.iterrows()
-    )
-    yield (
-        f"{what} with {1 - plan.alpha:.0%} intervals (bootstrap over listeners and items, {plan.bootstrap_samples} draws): {found}."
-    )
+    plan, decimals, kind = analysis.key.plan, WORDINGS[analysis.key.content["name"]].decimals, analysis.key.kind
+    pooled = analysis.after.scores[analysis.after.scores["condition"] == ALL]
+    what = "Mean ratings"
+    if kind.answer == "choice":
+        what = "Shares of right answers" if kind.discriminates else "Shares of preference"
+    how = f"{1 - plan.alpha:.0%} intervals (bootstrap over listeners and items, {plan.bootstrap_samples} draws)"
+    found = [f"{row['system']} {row['mean']:.{decimals}f} {interval(row, decimals)}" for _, row in pooled.iterrows()]
+    if len(found) <= MANY:
+        yield f"{what} with {how}: {'; '.join(found)}."
+        return
+    order = pooled["mean"].argsort()
+    ends = found[order.iloc[-1]], found[order.iloc[0]]
+    yield f"{what} ranged from {ends[0]} to {ends[1]}, with {how}; a table lists all {len(found)}."
 
 
 def _friedman(analysis: Analysis) -> Iterator[str]:
@@ -98,44 +87,67 @@ def _friedman(analysis: Analysis) -> Iterator[str]:
 
 
 def _pairs(analysis: Analysis) -> Iterator[str]:
-    pairs, plan, test = analysis.after.pairs, analysis.key.plan, analysis.key.test
+    pairs, alpha = analysis.after.pairs, analysis.key.plan.alpha
     if pairs.empty:
         return
-    for _, row in pairs[pairs["primary"]].iterrows():
+    primary, others = pairs[pairs["primary"]], pairs[~pairs["primary"]]
+    for _, row in primary.iterrows() if len(primary) == 1 else ():
         yield (
-            f"The primary contrast was {_size(row, test)} (Wilcoxon signed-rank test on listeners' means, "
+            f"The primary contrast was {_size(row, analysis)} (Wilcoxon signed-rank test on listeners' means, "
             f"W = {row['statistic']:g}, {probability(row['p'])}, rank-biserial r = {row['rank_biserial']:.2f}, "
             f"n = {row['listeners']})."
         )
-    others = pairs[~pairs["primary"]]
-    apart = others["p_holm"] <= plan.alpha
-    differed = f"Pairs that differed significantly (Wilcoxon, Holm's correction, \u03b1 = {plan.alpha:g})"
-    for title, part in ((differed, others[apart]), ("Pairs without a significant difference", others[~apart])):
-        found = [
-            f"{_size(row, test)}, {probability(row['p_holm'])}, r = {row['rank_biserial']:.2f}"
-            for _, row in part.iterrows()
-        ]
-        if found:
-            yield f"{title}: {'; '.join(found)}."
+    if len(primary):
+        corrected = f"Primary contrasts (Wilcoxon, Holm's correction over them, \u03b1 = {alpha:g})"
+        yield from [f"{corrected}: {_listed(primary, analysis)}."] if len(primary) > 1 else []
+        if len(others):
+            yield f"The other {len(others)} pairs are exploratory; their p-values are not corrected."
+        return
+    apart = others["p_holm"] <= alpha
+    how = f"Wilcoxon, Holm's correction, \u03b1 = {alpha:g}"
+    if len(others) > MANY:
+        yield f"{int(apart.sum())} of the {len(others)} pairs differed significantly ({how})."
+        return
+    titles = f"Pairs that differed significantly ({how})", "Pairs without a significant difference"
+    for title, part in zip(titles, (others[apart], others[~apart]), strict=True):
+        if len(part):
+            yield f"{title}: {_listed(part, analysis)}."
 
 
-def _size(row: pd.Series, test: str) -> str:
-    """A pair's difference, or in a preference test the share of the first, with its interval."""
-    if test == "preference":
-        limits = f"[{row['share_low']:.1%}, {row['share_high']:.1%}]"
-        return f"{row['first']} over {row['second']} {row['share']:.1%} {limits} over listeners"
-    decimals = DECIMALS[test]
+def _listed(pairs: pd.DataFrame, analysis: Analysis) -> str:
+    return "; ".join(
+        f"{_size(row, analysis)}, {probability(row['p_holm'])}, r = {row['rank_biserial']:.2f}"
+        for _, row in pairs.iterrows()
+    )
+
+
+def _size(row: pd.Series, analysis: Analysis) -> str:
+    """A pair's difference, or the share of the first or of right answers, with its interval."""
+    if analysis.key.kind.answer == "choice":
+        told = " told from " if analysis.key.kind.discriminates else " over "
+        return f"{row['first']}{told}{row['second']} {share(row)}"
+    decimals = WORDINGS[analysis.key.content["name"]].decimals
     return f"{row['first']} \u2212 {row['second']} {row['difference']:+.{decimals}f} {interval(row, decimals)}"
+
+
+def share(row: pd.Series) -> str:
+    """A pair's share of right answers, or of the first where "no preference" counts one half, with its interval."""
+    found = row[["difference", "low", "high"]].astype(float)
+    mean, low, high = found + 0.5 if "right" in row else (1 + found) / 2
+    return f"{mean:.1%} [{low:.1%}, {high:.1%}]"
 
 
 def _rest(analysis: Analysis) -> Iterator[str]:
     if analysis.side:
         side = pd.Series(analysis.side)
-        yield f"A was chosen in {side['share']:.1%} [{side['low']:.1%}, {side['high']:.1%}] of the choices."
+        verb = "rated better" if analysis.key.kind.answer == "comparison" else "chosen"
+        yield f"A was {verb} in {side['share']:.1%} [{side['low']:.1%}, {side['high']:.1%}] of the choices."
     model = analysis.model
     if model is not None and model.converged:
         parts = ", ".join(f"{name} {value:.3g}" for name, value in model.variances.items())
         yield f"A linear mixed model with random intercepts for listeners and items gave the variances: {parts}."
+    if analysis.odds is not None:
+        yield "Cumulative logits were fitted by generalised estimating equations, with errors clustered by listener."
     if analysis.after.alpha == analysis.after.alpha:
-        level = LEVELS[analysis.key.test]
+        level = LEVELS[analysis.key.kind.answer]
         yield f"Agreement between listeners was Krippendorff's \u03b1 = {analysis.after.alpha:.2f} ({level})."

@@ -6,21 +6,13 @@ from pathlib import Path
 
 from vcbench.base.state import write_state
 from vcbench.listening.analysis.analyse import Analysis
-from vcbench.listening.analysis.paragraph import DECIMALS
 from vcbench.listening.analysis.report import records
 from vcbench.listening.analysis.statistics import points
+from vcbench.listening.analysis.wording import WORDINGS
 from vcbench.listening.kinds import ListeningError
 from vcbench.reporting.publish import tabulate, unscored, write_tables
 from vcbench.reporting.ratings import read_ratings, replaced
 from vcbench.run.run import Run
-
-TITLES = {
-    "mos": "Naturalness, rated (1-5)",
-    "similarity-mos": "Same speaker, rated (1-4)",
-    "preference": "Preferred voice, rated (%)",
-    "mushra": "MUSHRA, rated (0-100)",
-    "mushra-like": "MUSHRA-like, rated (0-100)",
-}
 
 
 def open_rated_run(analysis: Analysis, folder: Path) -> Run:
@@ -47,13 +39,13 @@ def merge(analysis: Analysis, run: Run) -> None:
     """
     tests = read_ratings(run)
     content = analysis.key.content
-    preference = analysis.key.test == "preference"
+    wording = WORDINGS[content["name"]]
     tests[content["id"]] = {
         "column": {
-            "title": TITLES[content["name"]],
-            "higher_is_better": True,
-            "decimals": 1 if preference else DECIMALS[analysis.key.test],
-            "percent": preference,
+            "title": wording.title,
+            "higher_is_better": None if analysis.key.kind.discriminates else True,
+            "decimals": 1 if wording.percent else wording.decimals,
+            "percent": wording.percent,
         },
         "note": _note(analysis),
         "recordings": content["recordings"],

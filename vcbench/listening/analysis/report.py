@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from vcbench.base import escape
 from vcbench.base.files import write_json, write_text
 from vcbench.listening.analysis import plots
 from vcbench.listening.analysis.analyse import Analysis
-from vcbench.listening.analysis.paragraph import DECIMALS, interval, paragraph
+from vcbench.listening.analysis.letters import display
+from vcbench.listening.analysis.paragraph import interval, paragraph, share
 from vcbench.listening.analysis.statistics import ALL, Findings
+from vcbench.listening.analysis.wording import MANY, WORDINGS
+from vcbench.listening.answers.key import Key
 from vcbench.reporting.text import Marked, markdown_table
 
 
@@ -31,6 +35,8 @@ def write(analysis: Analysis, folder: Path) -> None:
         "scores": analysis.after.scores,
         "pairs": analysis.after.pairs,
     }
+    if shown := display(analysis):
+        tables["scores"] = tables["scores"].assign(letters=tables["scores"]["system"].map(shown))
     for name, table in tables.items():
         write_text(folder / f"{name}.csv", escape.csv(table))
     write_text(folder / "paragraph.txt", f"{paragraph(analysis)}\n")
@@ -55,6 +61,7 @@ def plain(analysis: Analysis) -> dict[str, Any]:
         "before": _findings(analysis.before),
         "after": _findings(analysis.after),
         "model": None if model is None else {**asdict(model), "effects": records(model.effects)},
+        "odds": None if analysis.odds is None else records(analysis.odds),
         "side": analysis.side,
         "paragraph": paragraph(analysis),
     }
@@ -89,12 +96,14 @@ def markdown(analysis: Analysis) -> str:
     lines += [*_section("Missing ratings", analysis.reading.missing.astype(str))]
     lines += [*_section("Screened listeners", analysis.screened)]
     lines += ["![Ratings](scores.svg)", ""]
-    lines += _scores("Scores", analysis.after, key.test)
+    lines += _scores("Scores", analysis.after, key, display(analysis))
     if analysis.out:
-        lines += _scores("Scores before screening", analysis.before, key.test)
-    lines += _section("Pairs", _pairs(analysis.after.pairs, DECIMALS[key.test]))
+        lines += _scores("Scores before screening", analysis.before, key, {})
+    lines += _pairs(analysis)
     if analysis.model is not None:
         lines += _model(analysis)
+    if analysis.odds is not None:
+        lines += ["", *_odds(analysis.odds)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -105,50 +114,68 @@ def _section(title: str, table: pd.DataFrame) -> list[str]:
     return [f"## {escape.markdown(title)}", "", *markdown_table([list(table.columns), *cells]), ""]
 
 
-def _scores(title: str, findings: Findings, test: str) -> list[str]:
+def _scores(title: str, findings: Findings, key: Key, shown: Mapping[str, str]) -> list[str]:
+    """A table for all conditions and for each, the best first; letters only for all."""
     lines: list[str] = []
     for condition in dict.fromkeys(findings.scores["condition"]):
         part = findings.scores[findings.scores["condition"] == condition]
-        name = title if condition == ALL else f"{title}, {condition}"
-        lines += _section(name, pd.DataFrame(_score_rows(part, test)))
+        ordered = part.sort_values("mean", ascending=False, kind="stable")
+        pooled = condition == ALL
+        rows = _score_rows(ordered, key, shown if pooled else {})
+        lines += _section(title if pooled else f"{title}, {condition}", pd.DataFrame(rows))
+    if shown:
+        lines += ["Systems that share a letter do not differ significantly (compact letter display, Piepho 2004).", ""]
     return lines
 
 
-def _score_rows(scores: pd.DataFrame, test: str) -> Iterator[dict[str, str]]:
-    decimals = DECIMALS[test]
+def _score_rows(scores: pd.DataFrame, key: Key, shown: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    decimals = WORDINGS[key.content["name"]].decimals
     for _, row in scores.iterrows():
-        shown = {"system": row["system"], "ratings": str(row["ratings"])}
-        shown["mean"] = f"{row['mean']:.{decimals}f} {interval(row, decimals)}"
-        if test != "preference":
-            shown["median"] = f"{row['median']:g} [{row['median_low']:g}, {row['median_high']:g}]"
-            shown |= {"quartiles": f"{row['lower']:g} to {row['upper']:g}", "outliers": str(row["outliers"])}
-        yield shown
+        one = {"system": row["system"], "ratings": str(row["ratings"])}
+        one["mean"] = f"{row['mean']:.{decimals}f} {interval(row, decimals)}"
+        if shown:
+            one["letters"] = shown.get(row["system"], "")
+        if key.kind.answer in ("category", "sliders"):
+            one["median"] = f"{row['median']:g} [{row['median_low']:g}, {row['median_high']:g}]"
+            one |= {"quartiles": f"{row['lower']:g} to {row['upper']:g}", "outliers": str(row["outliers"])}
+        yield one
 
 
-def _pairs(pairs: pd.DataFrame, decimals: int) -> pd.DataFrame:
-    """The pairs, rounded; the primary contrast, which is tested without correction, in bold."""
-    shown = []
+def _pairs(analysis: Analysis) -> list[str]:
+    """The pairs: all, or of many the primary ones; the largest difference first."""
+    pairs = analysis.after.pairs
+    if pairs.empty:
+        return []
+    listed = pairs if len(pairs) <= MANY else pairs[pairs["primary"]]
+    ordered = listed.loc[listed["difference"].abs().sort_values(ascending=False, kind="stable").index]
+    decimals = WORDINGS[analysis.key.content["name"]].decimals
+    lines = _section("Pairs", pd.DataFrame(_pair_rows(ordered, decimals), dtype=object))  # str would lose `Marked`
+    if len(listed) < len(pairs):
+        lines += [f"All {len(pairs)} pairs, with p-values and effect sizes, are in pairs.csv.", ""]
+    return lines
+
+
+def _pair_rows(pairs: pd.DataFrame, decimals: int) -> Iterator[dict[str, str]]:
+    """Rounded; primary contrasts in bold."""
     for _, row in pairs.iterrows():
         name = f"{row['first']} \u2212 {row['second']}"
         one: dict[str, str] = {"pair": Marked(f"**{escape.markdown(name)}**") if row["primary"] else name}
-        if "comparisons" in pairs:
+        if "chose_first" in pairs:
             one |= {word: f"{row[f'chose_{word}']:.1%}" for word in ("first", "none", "second")}
-            one["share of first"] = f"{row['share']:.1%} [{row['share_low']:.1%}, {row['share_high']:.1%}]"
-        one |= {
-            "difference": f"{row['difference']:+.{decimals}f} {interval(row, decimals)}",
-            "W": f"{row['statistic']:g}",
-        }
-        one |= {"p": _small(row["p"]), "p (Holm)": _small(row["p_holm"]), "r": f"{row['rank_biserial']:.2f}"}
-        shown.append({**one, "n": str(row["listeners"]), "detectable": f"{row['detectable']:.{decimals}f}"})
-    return pd.DataFrame(shown, dtype=object)  # pandas' own strings would lose `Marked`
+        if "comparisons" in pairs:
+            one["right" if "right" in pairs else "share of first"] = share(row)
+        one["difference"] = f"{row['difference']:+.{decimals}f} {interval(row, decimals)}"
+        one |= {"W": f"{row['statistic']:g}", "p": _small(row["p"]), "p (Holm)": _small(row["p_holm"])}
+        one |= {"r": f"{row['rank_biserial']:.2f}", "d": f"{row['cohen_d']:.2f}", "n": str(row["listeners"])}
+        yield one | {"detectable": f"{row['detectable']:.{decimals}f}"}
 
 
 def _small(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+    return "\u2013" if p != p else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _model(analysis: Analysis) -> Sequence[str]:
-    model, decimals = analysis.model, DECIMALS[analysis.key.test]
+    model, decimals = analysis.model, WORDINGS[analysis.key.content["name"]].decimals
     assert model is not None
     shown = pd.DataFrame(
         {
@@ -163,3 +190,17 @@ def _model(analysis: Analysis) -> Sequence[str]:
     spread = ", ".join(f"{name} {value:.3g}" for name, value in model.variances.items())
     lines.append(f"Variances: {spread}." if model.converged else "The fit did not converge: do not rely on it.")
     return lines
+
+
+def _odds(odds: pd.DataFrame) -> Sequence[str]:
+    shown = pd.DataFrame(
+        {
+            "system": row["system"],
+            "log odds": f"{row['estimate']:+.2f} {interval(row, 2)}",
+            "odds": f"{math.exp(row['estimate']):.2f}",
+            "z": f"{row['z']:.2f}",
+            "p": _small(row["p"]),
+        }
+        for _, row in odds.iterrows()
+    )
+    return _section("Cumulative logits, clustered by listener: a higher category, against the baseline", shown)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from vcbench.listening.design.design import ANCHOR_70, HIDDEN
 from vcbench.listening.design.plan import AnalysisPlan, CategoryScreening, MushraScreening
+from vcbench.listening.kinds import KINDS
 
 FIELDS = ["listener", "rule", "found"]
 
@@ -28,7 +29,8 @@ def screen(table: pd.DataFrame, plan: AnalysisPlan, gold: Mapping[str, Any]) -> 
         broken += _mushra(rated, plan.mushra)
     if plan.category is not None:
         for listener, own in rated.groupby("listener", sort=False):
-            broken += ((str(listener), rule, found) for rule, found in _category(own, plan.category, gold))
+            found = _category(own, plan.category, gold, KINDS[plan.test].answer == "comparison")
+            broken += ((str(listener), rule, what) for rule, what in found)
     return pd.DataFrame(broken, columns=FIELDS)
 
 
@@ -51,7 +53,9 @@ def _too_many(clips: pd.DataFrame, failed: pd.Series, rule: str, allowed: float)
             yield str(listener), rule, f"in {own.sum()} of {len(own)} items; at most {allowed:.0%} are allowed"
 
 
-def _category(own: pd.DataFrame, rules: CategoryScreening, gold: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _category(
+    own: pd.DataFrame, rules: CategoryScreening, gold: Mapping[str, Any], compared: bool
+) -> Iterator[tuple[str, str]]:
     """After ITU-T P.808: one listener's traps, gold clips, playback and variance."""
     unheard = int((own["heard"] == False).sum())  # noqa: E712  # missing is neither
     if rules.all_heard and unheard:
@@ -63,7 +67,10 @@ def _category(own: pd.DataFrame, rules: CategoryScreening, gold: Mapping[str, An
                 f"{purpose} clips answered wrongly",
                 f"{right.sum()} of {len(right)} right; at least {least:.0%} are needed",
             )
-    variance = own.loc[own["purpose"] == "rated", "rating"].var(ddof=0)
+    counted = own[own["purpose"] == "rated"]
+    if compared:  # the ratings of A follow from those of B
+        counted = counted[counted["position"] != 0]
+    variance = counted["rating"].var(ddof=0)
     if variance < rules.minimum_variance:
         yield "ratings all the same", f"variance {variance:.2f}; at least {rules.minimum_variance:g} is needed"
 

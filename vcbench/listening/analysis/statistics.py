@@ -2,8 +2,8 @@
 
 Ratings are not independent: a listener gives many, and a clip gets many. So intervals come from a bootstrap over listeners
 and items (`vcbench.stats.bootstrap`; Camp et al. 2023, Rosenberg and Ramabhadran 2017), and tests compare listeners' means:
-Friedman's test over all systems, then Wilcoxon's signed-rank test for pairs with Holm's correction. A preference counts
-1 for the chosen clip, 0 for the other, and one half for each if there was none.
+Friedman's test over all systems, then Wilcoxon's signed-rank test for pairs with Holm's correction. A choice counts 1 for
+the chosen clip, 0 for the other, and one half for each if there was none; where it is right or wrong, 1 or 0 for both.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from scipy import stats
 
 from vcbench.api.scores import ALL
 from vcbench.listening.analysis.comparisons import Friedman, compare, friedman
-from vcbench.listening.analysis.medians import median_interval
+from vcbench.listening.analysis.crossed import Grid, Group
 from vcbench.listening.design.plan import AnalysisPlan
-from vcbench.listening.kinds import KINDS
-from vcbench.stats.clusters import clusters
+from vcbench.listening.kinds import KINDS, Answer
 from vcbench.stats.scores import weighted_mean_interval
 
 Level = Literal["nominal", "ordinal", "interval"]
 
-LEVELS: dict[str, Level] = {
-    "mos": "ordinal",
-    "similarity-mos": "ordinal",
-    "mushra": "interval",
-    "preference": "nominal",
+LEVELS: dict[Answer, Level] = {
+    "category": "ordinal",
+    "comparison": "ordinal",
+    "best-worst": "ordinal",
+    "choice": "nominal",
+    "sliders": "interval",
 }
 
 TWO_MODES = 5 / 9  # a coefficient above this, that of a uniform distribution, suggests two modes
@@ -42,10 +42,10 @@ class Findings:
     """The results of one set of listeners.
 
     Attributes:
-        listeners, items, ratings: counts.
+        listeners, items, ratings: counts; two clips that are compared are one rating.
         scores: from `describe`.
         pairs: from `compare`.
-        friedman: ``None`` for fewer than three systems, fewer than two complete listeners, or a preference.
+        friedman: ``None`` for fewer than three systems, fewer than two complete listeners, or pages with two clips.
         alpha: Krippendorff's; NaN if no clip has two ratings, or all ratings are equal.
     """
 
@@ -66,29 +66,33 @@ def analyse(
     Args:
         table: of `vcbench.listening.answers.reading.Reading`, for the listeners that count.
         rows: everything rated, in table order.
-        systems: those to compare, along with the rows of the primary contrast.
+        systems: those to compare, along with the rows of the primary contrasts.
         draws: of the bootstrap; by default those of the plan.
     """
-    draws = draws or plan.bootstrap_samples
     rated = points(table, plan.test)
     compared = [row for row in rows if row in systems or row in plan.primary_contrast]
-    means = listener_means(rated)
+    grid = Grid(rated["listener"].tolist(), rated["item"].tolist(), draws or plan.bootstrap_samples, plan.seed)
+    groups = groups_of(rated, np.arange(len(rated)), rows, grid)
+    pairs = KINDS[plan.test].pairs
     return Findings(
         listeners=rated["listener"].nunique(),
         items=rated["item"].nunique(),
-        ratings=len(rated) if plan.test != "preference" else rated.groupby(["listener", "page"]).ngroups,
-        scores=describe(rated, rows, plan, draws),
-        pairs=compare(rated, compared, plan, draws),
-        friedman=None if plan.test == "preference" else friedman(means.reindex(columns=compared)),
+        ratings=rated.groupby(["listener", "page"]).ngroups if pairs else len(rated),
+        scores=describe(rated, rows, plan, grid, groups),
+        pairs=compare(rated, compared, plan, grid, groups),
+        friedman=None if pairs else friedman(listener_means(rated).reindex(columns=compared)),
         alpha=agreement(rated, plan.test),
     )
 
 
 def points(table: pd.DataFrame, test: str) -> pd.DataFrame:
-    """The ratings that count; "no preference" becomes one half."""
+    """The ratings that count; "no preference" becomes one half, and an answer about X becomes right or wrong."""
     rated = table[(table["purpose"] == "rated") & table["rating"].notna()]
-    if test != "preference":
+    if KINDS[test].answer != "choice":
         return rated
+    if KINDS[test].discriminates:
+        hits = (rated["rating"] * rated["right"].astype(float)).groupby([rated["listener"], rated["page"]])
+        return rated.assign(rating=hits.transform("sum"))
     chosen = rated.groupby(["listener", "page"])["rating"].transform("sum")
     return rated.assign(rating=rated["rating"].where(chosen > 0, 0.5))
 
@@ -98,36 +102,46 @@ def listener_means(rated: pd.DataFrame) -> pd.DataFrame:
     return rated.pivot_table(index="listener", columns="system", values="rating", aggfunc="mean", sort=False)
 
 
-def describe(rated: pd.DataFrame, rows: Sequence[str], plan: AnalysisPlan, draws: int) -> pd.DataFrame:
+def groups_of(rated: pd.DataFrame, chosen: np.ndarray, rows: Sequence[str], grid: Grid) -> dict[str, Group]:
+    """Each row's ratings among those at the places `chosen`."""
+    system, ratings = rated["system"].to_numpy()[chosen], rated["rating"].to_numpy(float)
+    places = {row: chosen[system == row] for row in rows}
+    return {row: grid.group(own, ratings[own]) for row, own in places.items() if len(own)}
+
+
+def describe(
+    rated: pd.DataFrame, rows: Sequence[str], plan: AnalysisPlan, grid: Grid, groups: dict[str, Group]
+) -> pd.DataFrame:
     """Summarise each row's ratings, over all conditions and in each.
+
+    Args:
+        groups: each row's ratings.
 
     Returns:
         `condition, system, ratings`; `mean` and `median` with their intervals `low, high` and `median_low, median_high`;
         the quartiles `lower` and `upper`; `outliers`, the number of ratings more than 1.5 interquartile ranges beyond them;
         `bimodality` (see `TWO_MODES`; Pfister et al. 2013).
     """
-    conditions = list(dict.fromkeys(rated["condition"]))
+    conditions = dict.fromkeys(rated["condition"])
     records = []
     for condition in [ALL, *conditions] if len(conditions) > 1 else [ALL]:
         part = rated if condition == ALL else rated[rated["condition"] == condition]
-        for row in rows:
-            own = part[part["system"] == row]
-            if len(own):
-                records.append({"condition": condition, "system": row, **_describe(own, plan, draws)})
+        if condition != ALL:
+            groups = groups_of(rated, np.flatnonzero(rated["condition"] == condition), rows, grid)
+        ratings = {str(row): own.to_numpy(float) for row, own in part.groupby("system")["rating"]}
+        for row, group in groups.items():
+            records.append({"condition": condition, "system": row, **_describe(ratings[row], group, plan)})
     return pd.DataFrame(records)
 
 
-def _describe(own: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, float]:
-    values, level = own["rating"].to_numpy(float), 1 - plan.alpha
-    names = own["listener"].tolist(), own["item"].tolist()
-    scale = KINDS[plan.test].values
-    mean = weighted_mean_interval(values, None, *names, draws, plan.seed, level, (scale[0], scale[-1]), shared=False)
-    found = clusters(len(values), *names, shared=False)
-    median_low, median_high = median_interval(values, found, draws, plan.seed, level)
+def _describe(values: np.ndarray, group: Group, plan: AnalysisPlan) -> dict[str, float]:
+    scale, level = KINDS[plan.test].values, 1 - plan.alpha
+    low, high = np.clip(group.mean().limits(level), scale[0], scale[-1])
+    median_low, median_high = group.median(level)
     lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75])
     reach = 1.5 * (upper - lower)
     return {
-        "ratings": len(values), "mean": mean.mean, "low": mean.low, "high": mean.high, "median": float(median),
+        "ratings": len(values), "mean": group.estimate, "low": float(low), "high": float(high), "median": float(median),
         "median_low": median_low, "median_high": median_high, "lower": float(lower), "upper": float(upper),
         "outliers": int(((values < lower - reach) | (values > upper + reach)).sum()), "bimodality": bimodality(values),
     }  # fmt: skip
@@ -142,27 +156,32 @@ def bimodality(values: np.ndarray) -> float:
     return float((skewness**2 + 1) / (excess + 3 * (count - 1) ** 2 / ((count - 2) * (count - 3))))
 
 
-def side_bias(rated: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, float]:
-    """How often A was chosen when a choice was made: `share` with `low, high` over listeners, and `choices`."""
-    decided = rated[(rated["position"] == 0) & (rated["rating"] != 0.5)]
+def side_bias(table: pd.DataFrame, plan: AnalysisPlan, draws: int) -> dict[str, float]:
+    """How often A was chosen, or rated better, when there was a choice: `share` with `low, high` over listeners, and `choices`.
+
+    Args:
+        table: as for `analyse`.
+    """
+    rated = table[(table["purpose"] == "rated") & table["rating"].notna()]
+    chosen = rated["rating"].abs().groupby([rated["listener"], rated["page"]]).transform("sum")
+    decided = rated[(rated["position"] == 0) & (chosen > 0)]
     if decided.empty:
         return {"share": np.nan, "low": np.nan, "high": np.nan, "choices": 0}
-    found = weighted_mean_interval(
-        decided["rating"], None, decided["listener"].tolist(), None, draws, plan.seed, 1 - plan.alpha, (0, 1)
-    )
+    share, listeners = (decided["rating"] > 0).astype(float), decided["listener"].tolist()
+    found = weighted_mean_interval(share, None, listeners, None, draws, plan.seed, 1 - plan.alpha, (0, 1))
     return {"share": found.mean, "low": found.low, "high": found.high, "choices": found.count}
 
 
 def agreement(rated: pd.DataFrame, test: str) -> float:
     """Krippendorff's alpha of listeners over clips, by the test's level of measurement (`LEVELS`)."""
-    if test == "preference":  # the second rating follows from the first
+    if KINDS[test].pairs:  # the second rating follows from the first
         rated = _first_clips(rated)
     units = rated.pivot_table(index="listener", columns="clip", values="rating", sort=False).to_numpy(float)
     shared = units[:, (~np.isnan(units)).sum(0) > 1] if units.size else units
     values = shared[~np.isnan(shared)]
     if not len(values) or np.ptp(values) == 0:
         return np.nan
-    return float(krippendorff.alpha(shared, level_of_measurement=LEVELS[test]))
+    return float(krippendorff.alpha(shared, level_of_measurement=LEVELS[KINDS[test].answer]))
 
 
 def _first_clips(rated: pd.DataFrame) -> pd.DataFrame:

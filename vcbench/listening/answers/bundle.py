@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,17 +103,16 @@ class Bundle:
             self._check_ratings(answers)
 
     def _check_ratings(self, answers: list[Answer]) -> None:
-        allowed = KINDS[self.manifest["test"]].values
+        kind = KINDS[self.manifest["test"]]
+        allowed = kind.values
         for answer in answers:
             if answer.rating is not None and answer.rating not in allowed:
                 raise ListeningError(
                     f"Clip {answer.clip} is rated {answer.rating}; allowed: {allowed[0]} to {allowed[-1]}."
                 )
-        if self.manifest["test"] != "preference":
-            return
-        for first, second in zip(answers[::2], answers[1::2], strict=True):
-            choice = (first.rating, second.rating)
-            if choice not in [(None, None), (1, 0), (0, 1), *([(0, 0)] if self.manifest["no_preference"] else [])]:
+        for page, clips in groupby(answers, lambda answer: answer.page):
+            ratings = tuple(answer.rating for answer in clips)
+            if not kind.allows(ratings, self.manifest["no_preference"]):
                 raise ListeningError(
-                    f"Page {first.page} has the ratings {choice}, which this preference test does not allow."
+                    f"Page {page} has the ratings {ratings}, which a test of the kind {self.manifest['test']} does not allow."
                 )

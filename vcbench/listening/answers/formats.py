@@ -27,7 +27,20 @@ from vcbench.listening.kinds import ListeningError
 
 PLAIN = ["listener", "item", "system", "rating"]
 CELL = ["listener", "page", "clip"]
-GIVEN = [*CELL, "session", "position", "rating", "heard", "plays", "shown", "rated", "seconds", "source", "plain"]
+GIVEN = [
+    *CELL,
+    "sheet",
+    "session",
+    "position",
+    "rating",
+    "heard",
+    "plays",
+    "shown",
+    "rated",
+    "seconds",
+    "source",
+    "plain",
+]
 
 FORMATS = (
     "a session of vcbench's page (JSON), a CSV file of webMUSHRA (mushra, paired_comparison, lms, lss), pymushra's TinyDB (JSON) "
@@ -99,8 +112,9 @@ def _own(result: Session) -> Iterator[dict[str, Any]]:
     for answer in result.answers:
         waited = answer.rated - answer.shown if answer.rated and answer.shown else None
         yield {
-            "listener": str(result.listener), "session": result.session, "page": answer.page, "clip": answer.clip,
-            "position": float(answer.position), "rating": float("nan") if answer.rating is None else float(answer.rating),
+            "listener": result.participant or str(result.listener), "sheet": str(result.listener),
+            "session": result.session, "page": answer.page, "clip": answer.clip, "position": float(answer.position),
+            "rating": float("nan") if answer.rating is None else float(answer.rating),
             "heard": answer.heard, "plays": answer.plays, "shown": answer.shown, "rated": answer.rated,
             "seconds": waited.total_seconds() if waited is not None else None, "plain": False,
         }  # fmt: skip
@@ -137,17 +151,18 @@ def _foreign(responses: Iterable[Response], key: Key) -> Iterator[dict[str, Any]
 
 
 def _plain(table: pd.DataFrame, key: Key) -> Iterator[dict[str, Any]]:
-    """A plain table. For a preference test it also needs the column `page`, because an item has several pairs."""
-    if key.kind.clips == "pair" and "page" not in table:
+    """A plain table. If pages compare clips it also needs the column `page`, because an item has several pages."""
+    compared = key.kind.answer not in ("category", "sliders")
+    if compared and "page" not in table:
         raise ListeningError(
-            "a preference test needs the column page, with the same code in both rows of a comparison."
+            f"a test of the kind {key.test} needs the column page, with the same code in all rows of a page."
         )
     clips = {
-        (place["trial"], place["role"], place["page"] if key.kind.clips == "pair" else ""): clip
+        (place["trial"], place["role"], place["page"] if compared else ""): clip
         for clip, place in key.content["clips"].items()
         if key.content["pages"][place["page"]]["purpose"] == "rated"
     }
-    pages = table["page"] if key.kind.clips == "pair" else pd.Series("", table.index)
+    pages = table["page"] if compared else pd.Series("", table.index)
     for listener, item, system, rating, page in zip(*(table[name] for name in PLAIN), pages, strict=True):
         clip = clips.get((item, system, page))
         if clip is None:

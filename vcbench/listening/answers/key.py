@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,14 @@ class Key:
 
     def roles(self, page: str) -> dict[str, str]:
         """Clips of a page by role, including the reference."""
-        return {place["role"]: clip for clip, place in self.content["clips"].items() if place["page"] == page}
+        return self._roles.get(page, {})
+
+    @cached_property
+    def _roles(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for clip, place in self.content["clips"].items():
+            found.setdefault(place["page"], {})[place["role"]] = clip
+        return found
 
     def sheet(self, listener: str) -> list[dict[str, Any]] | None:
         """A listener's pages without training, each a `page` and the `order` of its clips; ``None`` for an unknown listener."""

@@ -22,9 +22,10 @@ class Reading:
 
     Attributes:
         table: a row per clip on a listener's sheet, without training: `listener, item` (trial), `system` (row of the run,
-            MUSHRA's hidden reference or anchor, or role of a trap or gold clip), `condition, page, clip, position` (from 0;
-            NaN if unknown), `rating` (NaN: none), `heard, plays, shown, rated, seconds` (missing if the format lacks them),
-            `purpose` (``rated``, ``trap`` or ``gold``), `session, source`.
+            MUSHRA's hidden reference or anchor, or role of a trap or gold clip), `condition, page, clip`, `right` (whether
+            the clip is the page's X), `position` (from 0; NaN if unknown), `rating` (NaN: none),
+            `heard, plays, shown, rated, seconds` (missing if the format lacks them), `purpose` (``rated``, ``trap`` or
+            ``gold``), `session, source`.
         missing: `listener, clips, missing`, for listeners who left clips unrated.
         notes: which answers were dropped, and what is unknown.
     """
@@ -109,6 +110,8 @@ def _without_repeats(given: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFram
 def _complete(given: pd.DataFrame, key: Key) -> pd.DataFrame:
     """Add the unrated clips of every listener's sheet, except for listeners in a plain table.
 
+    A participant of a crowd is a listener whose name is their code; several may have had the same sheet.
+
     Raises:
         ListeningError: a listener without a sheet, or an answer that is not on the sheet.
     """
@@ -132,12 +135,12 @@ def _complete(given: pd.DataFrame, key: Key) -> pd.DataFrame:
 
 
 def _sheet(listener: str, given: pd.DataFrame, key: Key) -> Sequence[dict[str, Any]]:
-    sheet = key.sheet(listener)
+    row = given[given["listener"] == listener].iloc[0]
+    sheet = key.sheet(listener if pd.isna(row["sheet"]) else row["sheet"])
     if sheet is None:
-        source = given.loc[given["listener"] == listener, "source"].iloc[0]
         raise ListeningError(
-            f"{source}: there is no listener {brief(listener)!r}; allowed: 1 to {len(key.bundle.sheets)}. Correct the number in the "
-            "file."
+            f"{row['source']}: there is no listener {brief(listener)!r}; allowed: 1 to {len(key.bundle.sheets)}. Correct the "
+            "number in the file."
         )
     return sheet
 
@@ -151,6 +154,7 @@ def _attribute(table: pd.DataFrame, key: Key) -> pd.DataFrame:
         system=[place["role"] for place in places],
         condition=[page["condition"] for page in pages],
         purpose=[page["purpose"] for page in pages],
+        right=[page.get("repeated") == place["role"] for page, place in zip(pages, places, strict=True)],
     )
     order = [
         "listener",
@@ -159,6 +163,7 @@ def _attribute(table: pd.DataFrame, key: Key) -> pd.DataFrame:
         "condition",
         "page",
         "clip",
+        "right",
         "position",
         "rating",
         "purpose",
@@ -173,7 +178,7 @@ def _unknowns(given: pd.DataFrame, key: Key) -> list[str]:
     notes = []
     if foreign_ones.any() and key.plan.category and key.plan.category.all_heard:
         notes.append("Some files do not say whether clips were played fully; their listeners were not screened for it.")
-    if (foreign_ones & ~given["plain"].astype(bool)).any() and key.test == "mushra":
+    if (foreign_ones & ~given["plain"].astype(bool)).any() and key.kind.answer == "sliders":
         notes.append(
             "webMUSHRA's sliders start at 100 and need not be moved: a rating of 100 may mean that the clip was not rated."
         )

@@ -55,6 +55,21 @@ class Answer(Strict):
         return self
 
 
+class Headphones(Strict):
+    """The last attempt at the headphone test: right answers among its trials, and how many attempts there were."""
+
+    right: int = Field(ge=0, le=MANY)
+    trials: int = Field(ge=1, le=MANY)
+    attempts: int = Field(ge=1, le=MANY)
+
+
+class Device(Strict):
+    """What the browser says of its audio output: rate in Hz, and channels."""
+
+    rate: int = Field(ge=1, le=MANY)
+    channels: int = Field(ge=0, le=MANY)
+
+
 def canonical(document: dict[str, Any]) -> bytes:
     """JSON with sorted keys, no spaces, and characters unescaped; the page writes the same bytes."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -78,6 +93,8 @@ class Session(Strict):
         ended: ``None`` if the listener left before the end.
         answers: every clip of the sheet in the order of the sheet, including traps and gold clips.
         training: the same for the training pages, which do not count.
+        participant: the code of who was given this sheet on arrival; ``None`` if the sheet's number was typed in.
+        headphones, device: ``None`` if not tested, or not known.
         checksum: SHA-256, see `checksum`.
     """
 
@@ -92,6 +109,9 @@ class Session(Strict):
     ended: AwareDatetime | None
     answers: list[Answer]
     training: list[Answer]
+    participant: str | None = Field(None, pattern=r"^[0-9a-f]{20}$")
+    headphones: Headphones | None = None
+    device: Device | None = None
     checksum: str = Field(pattern=r"^[0-9a-f]{64}$")
 
     @property

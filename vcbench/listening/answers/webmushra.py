@@ -175,17 +175,24 @@ def answers(response: Response, key: Key) -> list[Placed]:
     if response.kind == "paired_comparison":
         return _chosen(response, clip, key)
     rating = number(response.answer)
-    if key.test == "preference":
-        return _preferred(response, rating, key)
+    if key.kind.pairs:
+        return _compared(response, rating, key)
     return [Placed(clip, 0.0 if response.kind == "likert" else float("nan"), rating)]
 
 
-def _preferred(response: Response, rating: float, key: Key) -> list[Placed]:
-    """Preferences are rated on the target's page: 1 is the first clip of the listener's sheet, 2 the second, 0 neither."""
+def _compared(response: Response, rating: float, key: Key) -> list[Placed]:
+    """Two clips are rated by one answer, in the order of the listener's sheet: 1 chooses the first, 2 the second, 0 neither; a
+    comparison rates the second against the first.
+    """
     sheet = key.sheet(response.listener) or []
     order = next((shown["order"] for shown in sheet if shown["page"] == response.page), None)
     if order is None:
         raise ListeningError(f"listener {brief(response.listener)}'s sheet has no page {response.page}.")
+    if key.kind.answer == "comparison":
+        return [
+            Placed(clip, place, sign * rating)
+            for place, (clip, sign) in enumerate(zip(order, (-1.0, 1.0), strict=True))
+        ]
     if rating == rating and rating not in PREFERENCES:
         raise ListeningError(
             f"the answer on page {response.page} is {rating:g}; allowed: 1 (A), 2 (B) and 0 (neither)."

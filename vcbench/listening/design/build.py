@@ -8,6 +8,7 @@ import hmac
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,17 @@ def build(
     return key
 
 
+def build_all(run: Run, tests: Sequence[str], out: Path, options: Options) -> Iterator[tuple[Path, Path]]:
+    """Build tests of the same trials; yield each folder and key: `out`, or for several tests folders in it.
+
+    Raises:
+        ListeningError: as `build`.
+    """
+    for test in tests:
+        folder = out if len(tests) == 1 else out / test
+        yield folder, build(run, test, folder, options)
+
+
 def _rate(run: Run, design: Design) -> int:
     """Hz, of the run's conversions."""
     return audio.inspect(next(iter(by_row(run.conversions)[design.rows[0]].values())).path).rate
@@ -112,7 +124,7 @@ def _refuse_places(out: Path, key: Path) -> None:
 
 def _refuse_contrast(design: Design, options: Options) -> None:
     unknown = [row for row in options.contrast or () if row not in design.rows]
-    if unknown or (options.contrast and len(set(options.contrast)) != 2):
+    if unknown or (options.contrast and len(set(options.contrast)) < 2):
         raise ListeningError(
             f"The primary contrast {options.contrast} does not name two rows of the test; it has {', '.join(design.rows)}."
         )
@@ -129,9 +141,11 @@ def _manifest(
         "format": FORMAT,
         "id": identity,
         "test": design.kind,
+        "answer": KINDS[design.kind].answer,
+        "values": list(KINDS[design.kind].values),
         "name": design.name,
         "language": options.language,
-        "no_preference": options.no_preference,
+        "no_preference": options.no_preference and KINDS[design.kind].no_preference,
         "volume": codes[OPENING],
         "pages": _manifest_pages(design, codes, waves, salt),
     }
@@ -146,7 +160,7 @@ def _manifest_pages(design: Design, codes: Codes, waves: dict[Place, np.ndarray]
             {
                 "id": _page_code(salt, index),
                 "stimuli": sorted(codes[place] for place in places),
-                "reference": codes[Place(index, REFERENCE, page.trial)] if page.reference is not None else None,
+                "reference": codes[Place(index, REFERENCE, page.trial)] if page.compares else None,
                 "samples": len(waves[places[0]]),
             }
         )
@@ -182,10 +196,8 @@ def _write_key(
     checksum: str,
 ) -> None:
     ids = [_page_code(salt, index) for index in range(len(design.pages))]
-    shown = [
-        {"trial": page.trial, "condition": page.condition, "reference": page.reference, "purpose": page.purpose}
-        for page in design.pages
-    ]
+    fields = ("trial", "condition", "reference", "purpose", "repeated")
+    shown = [{name: getattr(page, name) for name in fields} for page in design.pages]
     key = {
         "format": FORMAT,
         "id": identity,
@@ -194,7 +206,7 @@ def _write_key(
         "name": design.name,
         "values": [KINDS[design.kind].values[0], KINDS[design.kind].values[-1]],
         "run": str(run.folder),
-        "corpus": run.corpus.name,
+        "corpus": run.corpus.title,
         "systems": [row for row in design.rows if row in run.systems],
         "references": [row for row in design.rows if row not in run.systems],
         "options": options.model_dump(mode="json"),

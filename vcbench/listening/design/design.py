@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise, permutations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from vcbench.listening.design.selection import by_row, choose_rows, pick, same_words
+from vcbench.listening.design.sets import sets
 from vcbench.listening.design.williams import Slot, allot, refuse_impossible, williams
-from vcbench.listening.kinds import KINDS, Kind, ListeningError, find_kind
+from vcbench.listening.kinds import KINDS, SET_SIZE, Kind, ListeningError, find_kind
 from vcbench.listening.options import Options
 from vcbench.listening.texts import texts
 
@@ -36,6 +37,7 @@ class Page:
         trial, condition: of the run; empty on a trap page.
         roles: the clips to rate: rows of the run, anchors, gold clips, or ``trap:<place>:<prompt>``.
         reference: id of the utterance to compare them with; ``None`` for none.
+        repeated: the role that is played once more, as X; ``None`` for none.
         accepted: on a trap or gold page, the accepted ratings of each role.
     """
 
@@ -45,6 +47,12 @@ class Page:
     reference: str | None
     purpose: Purpose = "rated"
     accepted: tuple[tuple[int, ...], ...] = ()
+    repeated: str | None = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether the page has a recording that nobody rates."""
+        return self.reference is not None or self.repeated is not None
 
 
 class Showing(NamedTuple):
@@ -67,7 +75,7 @@ class Design:
 
     Attributes:
         kind: key in KINDS.
-        name: as reported: ``mushra-like`` if a reference has other words than its clips, else `kind`.
+        name: as reported: ``mushra-like`` or ``dmos-like`` if a reference has other words than its clips, else `kind`.
         rows: systems, then reference rows.
         volume: id of an utterance for setting the volume, which nobody rates.
     """
@@ -105,8 +113,8 @@ def plan(run: Run, kind: str, options: Options) -> Design:
     slots = allot(len(units), options.items, options.listeners, options.per_item, options.seed)
     pages = (*rated, *training, *checks)
     sheets = tuple(_sheet(rounds, pages, options.items, random) for rounds in slots)
-    other_words = kind == "mushra" and not all(same_words(run, trial) for trial in picked)
-    return Design(kind, "mushra-like" if other_words else kind, tuple(rows), pages, sheets, volume)
+    other_words = test.reference == "target_utterance" and not all(same_words(run, trial) for trial in picked)
+    return Design(kind, f"{kind}-like" if other_words else kind, tuple(rows), pages, sheets, volume)
 
 
 def check(kind: str, options: Options) -> None:
@@ -121,22 +129,30 @@ def check(kind: str, options: Options) -> None:
             f"{options.items} items, {options.training} training trials, {options.traps} traps and {options.gold} gold pages "
             "were requested; at least 1 item is needed, and no number may be below 0."
         )
-    if kind == "mushra" and options.traps + options.gold:
+    if KINDS[kind].answer == "sliders" and options.traps + options.gold:
         raise ListeningError(
             "A MUSHRA test takes no traps or gold clips: its hidden reference and anchors do their work. Leave them out."
         )
+    if KINDS[kind].answer == "best-worst" and options.traps:
+        raise ListeningError("A best-worst test takes no traps: no voice tells which clips to choose. Use gold pages.")
     refuse_impossible(options.items, options.listeners, options.per_item)
     texts(options.language)
 
 
 def _units(test: Kind, rows: list[str]) -> list[tuple[str, ...]]:
     """The roles on each page of an item."""
-    if test.clips == "all":
+    if test.answer == "sliders":
         return [(*rows, HIDDEN, ANCHOR_35, ANCHOR_70)]
-    return list(combinations(rows, 2)) if test.clips == "pair" else [(row,) for row in rows]
+    if test.answer == "best-worst":
+        return sets(rows, SET_SIZE)
+    if test.discriminates:  # the first is X
+        return list(permutations(rows, 2))
+    return list(combinations(rows, 2)) if test.pairs else [(row,) for row in rows]
 
 
 def _page(test: Kind, trial: Any, roles: tuple[str, ...], purpose: Purpose = "rated") -> Page:
+    if test.discriminates:
+        return Page(trial.trial, trial.condition, roles, None, purpose, repeated=roles[0])
     reference = None
     if test.reference is not None:
         named = getattr(trial, test.reference)
@@ -151,10 +167,11 @@ def _traps(kind: str, count: int, reference: str, random: np.random.Generator) -
     roles: tuple[str, ...]
     accepted: tuple[tuple[int, ...], ...]
     for _ in range(count):
-        if test.clips == "pair":
+        if test.pairs:
             first = int(random.integers(2))
             prompt = "choose_a" if first else "choose_b"
-            roles, accepted = (f"trap:1:{prompt}", f"trap:2:{prompt}"), ((first,), (1 - first,))
+            roles = f"trap:1:{prompt}", f"trap:2:{prompt}"
+            accepted = _better(test) if first else _better(test)[::-1]
         else:
             value = int(random.choice(test.values))
             roles, accepted = (f"trap:1:rate_{value}",), ((value,),)
@@ -167,26 +184,44 @@ def _gold(kind: str, number: int, trial: Any) -> Page:
     test, high = KINDS[kind], number % 2 == 0
     roles: tuple[str, ...]
     accepted: tuple[tuple[int, ...], ...]
-    if test.clips == "pair":
-        roles, accepted = ((TARGET, SOURCE), ((1,), (0,))) if high else ((SOURCE, TARGET), ((0,), (1,)))
+    low = SOURCE if test.reference == "enrolment" else NOISE
+    if test.answer == "best-worst":
+        roles, accepted = (TARGET, low, SOURCE), ((0, 1), (-1,), (0, 1))
+    elif test.pairs:
+        roles, accepted = (TARGET, low), _better(test)
+        if not high:
+            roles, accepted = roles[::-1], accepted[::-1] if not test.discriminates else accepted
     else:
-        low = SOURCE if test.reference else NOISE
         roles, accepted = ((TARGET,), (test.values[-2:],)) if high else ((low,), (test.values[:2],))
-    page = _page(test, trial, roles)
-    return Page(page.trial, page.condition, roles, page.reference, "gold", accepted)
+    return replace(_page(test, trial, roles, "gold"), accepted=accepted)
+
+
+def _better(test: Kind) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The accepted ratings of two clips of which the first should be chosen: in a comparison, any in its favour."""
+    better = tuple(value for value in test.values if value > 0)
+    return better, tuple(-value for value in better) if test.answer == "comparison" else (0,)
 
 
 def _sheet(rounds: list[list[Slot]], pages: Sequence[Page], items: int, random: np.random.Generator) -> ListenerSheet:
-    """One listener's sheet: rated pages as allotted, with traps and gold pages inserted at random, but never first."""
+    """One listener's sheet: rated pages as allotted; traps, and gold pages, are spread over them and never first."""
     shown = [[_showing(slot, pages, items) for slot in one] for one in rounds]
     fixed = {
         purpose: [Showing(index, page.roles) for index, page in enumerate(pages) if page.purpose == purpose]
         for purpose in ("training", "trap", "gold")
     }
-    for check in (*fixed["trap"], *fixed["gold"]):
-        one = shown[random.integers(len(shown))]
-        one.insert(int(random.integers(1, len(one) + 1)), check)
+    for checks in (fixed["trap"], fixed["gold"]):
+        _spread(shown, checks, random)
     return ListenerSheet(tuple(fixed["training"]), tuple(tuple(one) for one in shown))
+
+
+def _spread(rounds: list[list[Showing]], checks: list[Showing], random: np.random.Generator) -> None:
+    """Insert one check into each of as many equal parts of the session, at random within the part."""
+    places = [(one, place) for one in rounds for place in range(1, len(one) + 1)]
+    bounds = np.linspace(0, len(places), len(checks) + 1).round().astype(int)
+    last = len(places) - 1
+    chosen = [places[min(int(random.integers(low, max(high, low + 1))), last)] for low, high in pairwise(bounds)]
+    for (one, place), check in reversed(list(zip(chosen, checks, strict=True))):  # an insertion moves only what follows
+        one.insert(place, check)
 
 
 def _showing(slot: Slot, pages: Sequence[Page], items: int) -> Showing:

@@ -13,7 +13,7 @@ import numpy as np
 
 from vcbench.base.files import hash_file, write_json
 from vcbench.listening.design.clips import write_clip
-from vcbench.listening.design.webmushra import Writer, dump
+from vcbench.listening.design.webmushra import Writer, can_say, dump
 from vcbench.listening.options import Options
 from vcbench.listening.texts import languages, texts
 
@@ -68,7 +68,10 @@ def _write_scripts(folder: Path, manifest: dict[str, Any], sheets: dict[str, Any
 
 def _write_texts(folder: Path, manifest: dict[str, Any], listeners: int, options: Options) -> None:
     consent = options.consent or texts(options.language)["consent.template"]
-    readme = README.format(name=manifest["name"], id=manifest["id"], listeners=listeners)
+    other = WEBMUSHRA if can_say(manifest["test"]) else NO_WEBMUSHRA
+    readme = README.format(
+        name=manifest["name"], listeners=listeners, webmushra=other.format(id=manifest["id"], test=manifest["test"])
+    )
     (folder / "consent.txt").write_text(f"{consent}\n", encoding="utf-8")
     (folder / "README.txt").write_text(readme, encoding="utf-8")
 
@@ -76,6 +79,8 @@ def _write_texts(folder: Path, manifest: dict[str, Any], listeners: int, options
 def _write_webmushra(
     folder: Path, manifest: dict[str, Any], sheets: dict[str, Any], hidden: set[str], consent: str | None
 ) -> None:
+    if not can_say(manifest["test"]):
+        return
     (folder / "webmushra").mkdir()
     writer = Writer(manifest, hidden, consent)
     for number, sheet in sheets.items():
@@ -91,6 +96,16 @@ def _write_sums(folder: Path) -> str:
     return hash_file(folder / "SHA256SUMS")
 
 
+WEBMUSHRA = """\
+- webMUSHRA (https://github.com/audiolabs/webMUSHRA) or pymushra: copy this folder to webMUSHRA's configs/{id}/ and
+  give listener 7 the address /?config={id}/webmushra/listener_007.yaml
+"""
+
+NO_WEBMUSHRA = """\
+
+webMUSHRA cannot run this test ({test}): its pages have one answer, and this one needs two.
+"""
+
 README = """\
 A blinded listening test: {name}, for {listeners} listeners.
 
@@ -105,8 +120,6 @@ To run it, one of:
 - Open index.html in a browser, from this folder or from any web server. At the end the listener downloads a file with
   the answers and sends it to you. index.html?listener=7 fills in the number, &lang=de chooses the language.
 - `vcbench listen serve THIS_FOLDER --results RESULTS` serves the same page and collects the answers.
-- webMUSHRA (https://github.com/audiolabs/webMUSHRA) or pymushra: copy this folder to webMUSHRA's configs/{id}/ and
-  give listener 7 the address /?config={id}/webmushra/listener_007.yaml
-
+{webmushra}
 The analysis plan in the key folder is fixed. If you must change it, do so before the first listener, and report it.
 """

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tomli_w
-from pydantic import Field
 
 from vcbench.base.settings import Strict
 from vcbench.listening.design.design import Design
+from vcbench.listening.kinds import KINDS
 from vcbench.listening.options import Options
 
 
@@ -28,7 +28,7 @@ class CategoryScreening(Strict):
         all_heard: every rated clip must have been played fully.
         traps_share: minimum share of traps answered as instructed.
         gold_share: minimum share of gold clips rated within one point of the end of the scale.
-        minimum_variance: of a listener's ratings; 0 for a preference, where all answers may rightly be the same.
+        minimum_variance: of a listener's ratings, of two clips those of B; 0 for choices, whose variance says nothing.
     """
 
     all_heard: bool = True
@@ -42,8 +42,8 @@ class AnalysisPlan(Strict):
 
     Attributes:
         bundle: its id.
-        primary_contrast: the primary comparison, two rows, without correction; empty: all pairs are equal.
-        correction: for the other pairs.
+        primary_contrast: the primary comparisons, the first row with each of the others; empty: all pairs are equal.
+        correction: over the primary comparisons, or over all pairs; pairs that are not primary are exploratory.
         alpha: of every test.
         bootstrap_samples: over listeners and items.
         seed: of the bootstrap.
@@ -55,7 +55,7 @@ class AnalysisPlan(Strict):
     bundle: str
     test: str
     name: str
-    primary_contrast: list[str] = Field(max_length=2)
+    primary_contrast: list[str]
     correction: str = "holm"
     alpha: float = 0.05
     bootstrap_samples: int = 10_000
@@ -65,10 +65,16 @@ class AnalysisPlan(Strict):
     mushra: MushraScreening | None = None
     category: CategoryScreening | None = None
 
+    def is_primary(self, first: str, second: str) -> bool:
+        """Whether these two rows are a primary comparison."""
+        chief, others = self.primary_contrast[:1], self.primary_contrast[1:]
+        return ([first] == chief and second in others) or ([second] == chief and first in others)
+
 
 def make_plan(design: Design, bundle: str, options: Options) -> AnalysisPlan:
     """The default plan for a test."""
-    category = CategoryScreening(minimum_variance=0.0) if design.kind == "preference" else CategoryScreening()
+    answer = KINDS[design.kind].answer
+    varied = CategoryScreening() if answer in ("category", "comparison") else CategoryScreening(minimum_variance=0.0)
     return AnalysisPlan(
         bundle=bundle,
         test=design.kind,
@@ -77,8 +83,8 @@ def make_plan(design: Design, bundle: str, options: Options) -> AnalysisPlan:
         seed=options.seed,
         listeners=options.listeners,
         ratings_per_clip=options.per_item,
-        mushra=MushraScreening() if design.kind == "mushra" else None,
-        category=None if design.kind == "mushra" else category,
+        mushra=MushraScreening() if answer == "sliders" else None,
+        category=None if answer == "sliders" else varied,
     )
 
 

@@ -40,10 +40,12 @@ def render(run: Run, design: Design, rate: int) -> tuple[dict[Place, np.ndarray]
     source = _Source(run, rate)
     waves = {OPENING: source.utterance(design.volume)}
     for index, page in enumerate(design.pages):
-        if page.reference is not None:
-            waves[Place(index, REFERENCE, page.trial)] = source.utterance(page.reference)
         for role in page.roles:
             waves[Place(index, role, page.trial)] = source.clip(role, page.trial, page.reference)
+        if page.reference is not None:
+            waves[Place(index, REFERENCE, page.trial)] = source.utterance(page.reference)
+        if page.repeated is not None:
+            waves[Place(index, REFERENCE, page.trial)] = waves[Place(index, page.repeated, page.trial)].copy()
     longest: dict[int, int] = {}
     for place, wave in waves.items():
         longest[place.page] = max(longest.get(place.page, 0), len(wave))

@@ -51,7 +51,7 @@ def choose_rows(run: Run, test: Kind, converted: dict[str, Any], rows: Sequence[
     if without:
         raise ListeningError(f"There are no conversions of {', '.join(without)}. Leave them out.")
     signals = len(chosen) + 3
-    if test.clips == "all" and signals > MAXIMUM_SIGNALS:
+    if test.answer == "sliders" and signals > MAXIMUM_SIGNALS:
         raise ListeningError(
             f"A MUSHRA page holds at most {MAXIMUM_SIGNALS} signals; {len(chosen)} rows, the hidden reference and two "
             f"anchors are {signals}. Name fewer rows."
@@ -77,12 +77,12 @@ def pick(
     """Trials: first the items, then those for training, then those for gold pages."""
     trials = of_condition(run.trials, options.condition)
     usable = [trial for trial in trials.itertuples() if all(trial.trial in converted[row] for row in rows)]
-    if test.clips == "all":
+    if test.answer == "sliders":
         usable = [trial for trial in usable if _seconds(run, trial, converted, rows) <= MAXIMUM_SECONDS]
     others = options.training + options.gold
     if options.items + others > len(usable):
         of = f" of {options.condition}" if options.condition else ""
-        limit = f" and are at most {MAXIMUM_SECONDS:.0f} s long" if test.clips == "all" else ""
+        limit = f" and are at most {MAXIMUM_SECONDS:.0f} s long" if test.answer == "sliders" else ""
         raise ListeningError(
             f"The test needs {options.items} items and {others} trials for training and gold pages; {len(usable)} of the run's "
             f"{len(trials)} trials{of} were converted by all of {', '.join(rows)}{limit}. "

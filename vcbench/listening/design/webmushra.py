@@ -7,8 +7,9 @@ on one line, with characters unescaped.
 webMUSHRA shuffles a list that begins with ``random``: here the rounds of a sheet, each a list of pages that keeps its
 order, so that carry-over stays balanced. It adds the hidden reference to a `mushra` page itself and calls it
 ``reference`` in its results; every other clip has its code. Only `mushra` results carry a session, hence the required
-`listener_id`. webMUSHRA cannot ask which of two clips is closer to a third: a preference is a single-stimulus page of
-the target, with A and B as players in its text.
+`listener_id`. webMUSHRA can neither ask which of two clips is closer to a third nor how much better one of two is: that is a
+single-stimulus page of the third clip, or of B, with the others as players in its text. A page gets one answer, so there is
+no best-worst scaling.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from typing import Any
 from vcbench.listening.kinds import KINDS
 from vcbench.listening.texts import scale, texts
 
-PREFERENCES = {1: "preference.choice.a", 2: "preference.choice.b", 0: "preference.choice.none"}
+PREFERENCES = {1: "choice.a", 2: "choice.b", 0: "choice.none"}
+
+
+def can_say(test: str) -> bool:
+    """Whether webMUSHRA can ask what this test asks."""
+    return KINDS[test].answer != "best-worst"
 
 
 class Writer:
@@ -35,6 +41,7 @@ class Writer:
     def __init__(self, manifest: dict[str, Any], hidden: set[str], consent: str | None) -> None:
         self._manifest = manifest
         self._test = manifest["test"]
+        self._kind = KINDS[self._test]
         self._hidden = hidden
         self._pages = {page["id"]: page for page in manifest["pages"]}
         self._words = texts(manifest["language"])
@@ -74,7 +81,7 @@ class Writer:
             "type": "consent", "id": "consent", "name": words["consent.heading"], "mustConsent": True,
             "content": paragraphs.replace("\n", " "),
         }  # fmt: skip
-        if KINDS[self._test].reference and KINDS[self._test].clips != "all":
+        if self._kind.pairs or (self._kind.reference and self._kind.answer != "sliders"):
             # The browser plays some of its recordings, and webMUSHRA's volume control has no effect on those.
             instruction += f" {words['webmushra.volume']} {_player(volume)}"
             return [consent, {"type": "generic", "id": "instructions", "name": words["title"], "content": instruction}]
@@ -93,7 +100,7 @@ class Writer:
     def _page(self, shown: dict[str, Any]) -> dict[str, Any]:
         page, words = self._pages[shown["page"]], self._words
         common = {"id": page["id"], "name": words[f"{self._test}.name"]}
-        if KINDS[self._test].clips == "all":
+        if self._kind.answer == "sliders":
             return {
                 "type": "mushra", **common, "content": words[f"{self._manifest['name']}.question"],
                 "reference": self._path(page["reference"]), "createAnchor35": False, "createAnchor70": False,
@@ -110,18 +117,23 @@ class Writer:
         """The stimulus of a single-stimulus page, its text, and the possible answers."""
         words = self._words
         question = words[f"{self._test}.question"]
-        if self._test == "preference":
-            players = [
-                f"{words[f'clip.{place}']}: {_player(self._path(code))}"
-                for place, code in zip("ab", order, strict=True)
-            ]
+        third = words[
+            "clip.x" if self._kind.discriminates else "clip.reference" if self._test == "dmos" else "clip.speaker"
+        ]
+        if self._kind.answer == "choice":
             offered = {value: key for value, key in PREFERENCES.items() if value or self._manifest["no_preference"]}
-            choices = [{"value": value, "label": words[key]} for value, key in offered.items()]
-            return page["reference"], f"{question} {' '.join(players)} {words['clip.speaker']}:", choices
-        if page["reference"]:
-            question += f" {words['clip.speaker']}: {_player(self._path(page['reference']))}"
-        answers = [{"value": value, "label": label} for value, label in scale(self._test, self._manifest["language"])]
-        return order[0], question, answers
+            answers = [{"value": value, "label": words[key]} for value, key in offered.items()]
+        else:
+            steps = scale(self._test, self._manifest["language"])
+            answers = [{"value": value, "label": label} for value, label in steps]
+        if self._kind.pairs:
+            played = dict(zip((words["clip.a"], words["clip.b"]), order, strict=True)) | {third: page["reference"]}
+        else:
+            played = {third: page["reference"], words["clip.one"]: order[0]}
+        named = [(name, code) for name, code in played.items() if code]
+        players = [f"{name}: {_player(self._path(code))}" for name, code in named[:-1]]
+        last, stimulus = named[-1]
+        return stimulus, " ".join([question, *players, *([f"{last}:"] if self._kind.pairs else [])]), answers
 
     def _finish(self) -> dict[str, Any]:
         words = self._words

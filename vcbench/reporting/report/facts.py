@@ -18,12 +18,16 @@ def facts(run: Run, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     Args:
         manifest: content of manifest.json; empty if the run has none.
     """
-    yield "Corpus", f"{run.corpus.name}{' (synthetic speech)' if run.corpus.synthetic else ''}"
+    yield "Corpus", f"{run.corpus.title}{' (synthetic speech)' if run.corpus.synthetic else ''}"
     counts = run.trials["condition"].value_counts(sort=False)
     parts = ", ".join(f"{name} {count}" for name, count in counts.items() if name != ALL)
     yield "Trials", f"{len(run.trials)}{f' ({parts})' if parts else ''}"
     yield "Seed", str(run.config.seed)
     if manifest:
+        if manifest.get("command"):
+            yield "Command", manifest["command"]
+        if manifest.get("preset"):
+            yield "Preset", manifest["preset"]
         yield "Date", manifest.get("date", "not recorded")
         yield "Device", manifest["device"]
         yield "Trial list", f"SHA-256 {manifest['trials']['hash'][:16]}"
@@ -33,6 +37,12 @@ def facts(run: Run, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if manifest.get("git_commit"):
         commit = manifest["git_commit"]
         yield "Commit", f"{commit[:12]}{' with uncommitted changes' if commit.endswith('+') else ''}"
+    for row, weights in manifest.get("weights", {}).items():
+        yield f"Weights of {row}", f"SHA-256 {weights[:16]}"
+    if "config_hash" in manifest:
+        yield "Settings", f"SHA-256 {manifest['config_hash'][:16]}"
+    if "citation" in manifest:
+        yield "Citation", manifest["citation"]
     yield "Licence of the corpus", run.corpus.licence
 
 

@@ -1,30 +1,31 @@
-"""The HTML report of a run: `report.html` in its folder, one page with tables, plots and audio that needs no network.
+"""The HTML report of a run: one page with a verdict, the table that decides, recordings, plots, and everything else on demand.
 
-A section appears only if the run has data for it.
+`report.html` in the run's folder plays the recordings there; `report-single.html` has some of them within it, and can be mailed.
+Neither needs a network. A section appears only if the run has data for it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from vcbench.api.scores import ALL, scores_to_frame
 from vcbench.base import escape
-from vcbench.base.errors import ModelUnavailable
 from vcbench.base.files import write_text
 from vcbench.base.state import find_state
 from vcbench.reporting.comparisons import matrices
 from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.report.clips import Clip, draw
+from vcbench.reporting.report.deciding import deciding, key_table
 from vcbench.reporting.report.facts import assignments, facts, without_roots
-from vcbench.reporting.report.plots import COLOURS, bands, conditions, cosines, intervals, training
-from vcbench.reporting.report.trials import listening
+from vcbench.reporting.report.figures import Drawn, further_plots, main_plots
+from vcbench.reporting.report.listen import choose, listening, spread
+from vcbench.reporting.report.style import COLOURS, Look, looks
+from vcbench.reporting.report.verdict import verdict
 from vcbench.reporting.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
 from vcbench.reporting.tables import footnotes, plain_notes, text_tables
 from vcbench.run.config import plain
@@ -32,47 +33,45 @@ from vcbench.run.folder import read_scores
 from vcbench.run.run import Run
 
 LISTED = 200  # most failures or rejected recordings that the page lists; the rest are in the run's files
+PICTURED = 40  # trials whose recordings are drawn
+EMBEDDED = 11_000_000  # characters of audio and pictures in a page that is mailed, which its plots and tables add to
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A plot with its heading and an optional caption."""
-
-    title: str
-    svg: Markup
-    caption: str = ""
-
-
-def write_report(run: Run, board: Leaderboard) -> Path:
-    """Write report.html, and copies of the recordings it plays that are not in the run's folder."""
-    path = run.files.report
-    write_text(path, render(run, board))
+def write_report(run: Run, board: Leaderboard, single_file: bool = False) -> Path:
+    """Write report.html, and what it shows that is not in the run's folder; or report-single.html, which has all within it."""
+    path = run.files.single_report if single_file else run.files.report
+    write_text(path, render(run, board, single_file))
     return path
 
 
-def render(run: Run, board: Leaderboard) -> str:
+def render(run: Run, board: Leaderboard, single_file: bool = False) -> str:
     """The report of a run with this leaderboard, as HTML."""
-    scores = _scores(run, board)
-    failures = run.failures.assign(error=[without_roots(error, run) for error in run.failures["error"]])
+    scores, roles, drawn_as = _scores(run, board), deciding(board), looks(board.systems, board.references)
     manifest = find_state(run.files.manifest) or {}
+    drawn = Drawn(run, board, scores, roles, drawn_as)
+    heard = _heard(run, board, scores, roles, drawn_as, single_file)
     return _template("report.html.j2").render(
         board=board,
         colours=COLOURS,
+        looks=drawn_as,
+        verdict=verdict(run, board, roles),
+        key=key_table(board, roles),
         facts=dict(facts(run, manifest)),
         versions=manifest.get("versions", {}),
         settings=list(assignments(plain(run.config))),
         tables=list(text_tables(board)),
         notes=plain_notes(board),
         footnotes=footnotes(board),
-        intervals=list(_intervals(board)),
         matrices=list(matrices(board)),
         order=_order(board),
-        failures=_grouped(failures),
+        failures=_grouped(run),
         rejected=[(name, without_roots(reason, run)) for name, reason in run.prepared.rejected],
         listed=LISTED,
-        distributions=[*_conditions(board), *_cosines(run, board), *_bands(board, scores)],
-        training=list(_training(run)),
-        trials=listening(run, scores, board.columns, failures),
+        drawings=list(main_plots(drawn)),
+        further=list(further_plots(drawn)),
+        listening=heard,
+        all_trials=len(run.trials),
+        single_file=single_file,
     )
 
 
@@ -107,14 +106,27 @@ def _scores(run: Run, board: Leaderboard) -> pd.DataFrame:
     return table[table["column"].isin(board.columns)]
 
 
-def _intervals(board: Leaderboard) -> Iterator[Plot]:
-    """A plot for each main column."""
-    pooled = board.cells[board.cells["condition"] == ALL]
-    for name, column in board.columns.items():
-        cells = pooled[pooled["column"] == name]
-        if column.main and len(cells):
-            svg = intervals(cells, column, (*board.systems, *board.references), board.references)
-            yield Plot(column.title, svg)
+def _heard(
+    run: Run,
+    board: Leaderboard,
+    scores: pd.DataFrame,
+    roles: Mapping[str, str],
+    drawn_as: Mapping[str, Look],
+    single_file: bool,
+) -> dict[str, Any]:
+    """Data of the listening section: of all trials, or of as many as a page that is mailed can hold."""
+    trials = scores[scores["trial"].isin(set(run.trials["trial"]))]
+    chosen = choose(run.trials, spread(trials, list(roles.values()), board.systems), PICTURED)
+    clips: dict[tuple[str, str], Clip] = {}
+    held: list[str] = []
+    room = EMBEDDED
+    for name, own in draw(run, chosen, single_file):
+        room -= sum(clip.size for clip in own.values())
+        if single_file and room < 0 and held:
+            break
+        held.append(name)
+        clips |= {(row, name): clip for row, clip in own.items()}
+    return listening(run, board, trials, roles, drawn_as, clips, held if single_file else None)
 
 
 def _order(board: Leaderboard) -> list[str] | None:
@@ -127,61 +139,8 @@ def _order(board: Leaderboard) -> list[str] | None:
     return list(broken_order(board))
 
 
-def _grouped(failures: pd.DataFrame) -> list[tuple[str, str, list[str]]]:
+def _grouped(run: Run) -> list[tuple[str, str, list[str]]]:
     """Each system with each of its errors and the trials that failed with it."""
+    failures = run.failures.assign(error=[without_roots(error, run) for error in run.failures["error"]])
     groups = failures.groupby(["system", "error"], sort=False)["trial"]
     return [(system, error, list(trials)) for (system, error), trials in groups]
-
-
-def _conditions(board: Leaderboard) -> Iterator[Plot]:
-    """A plot for each main column that has values in several conditions."""
-    for name, column in board.columns.items():
-        cells = board.cells[(board.cells["column"] == name) & (board.cells["condition"] != ALL)]
-        names = list(dict.fromkeys(cells["condition"]))
-        if column.main and len(names) > 1 and set(cells["system"]) & set(board.systems):
-            yield Plot(f"{column.title}, by condition", conditions(cells, column, board.systems, names))
-
-
-def _cosines(run: Run, board: Leaderboard) -> Iterator[Plot]:
-    """A plot for each metric that has scores and can verify the corpus's own speakers."""
-    pooled = board.cells[board.cells["condition"] == ALL]
-    for metric in run.metrics.values():
-        key = next((key for key in metric.columns if key.startswith(SIMILARITY)), None)
-        cells = pooled[pooled["column"] == key]
-        if key is None or cells.empty:
-            continue
-        try:
-            found = metric.verification(run)
-        except ModelUnavailable:
-            continue  # scored on another machine: this one does not have the model
-        if found is not None:
-            column, rows = board.columns[key], (*board.systems, *board.references)
-            svg = cosines(found.same, found.different, found.threshold, cells, column, rows, board.references)
-            yield Plot(
-                f"{column.title}: calibration on this corpus",
-                svg,
-                f"Top: the corpus's own recordings, {len(found.same)} pairs of the same speaker and {len(found.different)} of "
-                f"different speakers. Equal error rate {found.error_rate:.1%}, at threshold {found.threshold:.3f}. Bottom: the rows.",
-            )
-
-
-def _bands(board: Leaderboard, scores: pd.DataFrame) -> Iterator[Plot]:
-    """A plot for each column whose scores have details by mel band."""
-    for name, column in board.columns.items():
-        own = scores[scores["column"] == name]
-        if column.detail != "bands" or own.empty:
-            continue
-        errors = {
-            str(system): np.mean([json.loads(detail)["bands"] for detail in details], axis=0)
-            for system, details in own.groupby("system", sort=False)["detail"]
-        }
-        yield Plot(f"{column.title}, by mel band", bands(errors, column))
-
-
-def _training(run: Run) -> Iterator[Plot]:
-    """A plot for each system that was trained in this run."""
-    for row in run.systems:
-        path = run.files.training_log(row)
-        if path.is_file() and path.stat().st_size:
-            log = pd.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
-            yield Plot(row, training(log, row))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field
 
+from vcbench.base.nouns import counted
 from vcbench.base.settings import Strict
 from vcbench.speech.audio import AudioError
 from vcbench.speech.corpora.seeded import (
@@ -191,7 +192,7 @@ def _cut_for_training(speaker: Speaker, settings: SplitSettings) -> list[Utteran
     for utterance in speaker.utterances:
         if utterance.held_out is not None:
             raise TooLittleSpeech(
-                f"{len(speaker.utterances)} recordings with roles fixed by the corpus; {ENOUGH} are needed."
+                f"{counted(len(speaker.utterances), 'recording')} with roles fixed by the corpus; {ENOUGH} are needed."
             )
         first, *rest = cut_off_end(
             utterance, LARGEST_SHARE_HELD_OUT, each, most, settings.minimum_seconds, settings.segment_seconds

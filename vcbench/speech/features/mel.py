@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
@@ -36,6 +37,12 @@ def _filterbank(settings: MelSettings, device: torch.device) -> Tensor:
         mel_scale="slaney",
     )
     return filters.T.contiguous().to(device)
+
+
+def centres(settings: MelSettings) -> np.ndarray:
+    """(n_mels,): the frequency in Hz at which each filter is largest, within half a bin of the transform."""
+    bins: np.ndarray = filterbank(settings).argmax(dim=1).numpy()
+    return bins * settings.sampling_rate / settings.fft_size
 
 
 @lru_cache(maxsize=8)

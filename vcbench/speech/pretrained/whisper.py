@@ -58,6 +58,7 @@ class Transcriber:
         window: seconds that the encoder reads; shorter recordings are padded with silence. Less than 30 is faster and needs
             faster-whisper; a recording that does not fit, or whose text looks like a loop, gets the window of 30 s.
         precision: of the arithmetic; "int8" needs faster-whisper, "float16" needs a GPU.
+        language: of the speech, in Whisper's code of two or three letters; a model whose name ends in ".en" knows English alone.
 
     Raises:
         ModelUnavailable: the model or the engine is not on this machine.
@@ -73,12 +74,14 @@ class Transcriber:
         beam: int = 1,
         window: float = FULL_WINDOW,
         precision: str = "float32",
+        language: str = "en",
     ) -> None:
         check_settings(engine, model, beam, window, precision)
+        check_language(model, language)
         folder = find_model(engine, model, path)
         self.window = window
         build = FasterWhisper if engine == "faster-whisper" else OpenAIWhisper
-        self._decode: Decoder = build(folder, model, device, beam, precision)
+        self._decode: Decoder = build(folder, model, device, beam, precision, language)
 
     def transcribe(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
         """One transcript for each wave (samples,) at 16 kHz; each is independent of the other waves."""
@@ -140,6 +143,23 @@ def check_settings(engine: str, model: str, beam: int, window: float, precision:
         )
     if not SHORTEST_WINDOW <= window <= FULL_WINDOW:
         raise UserError(f"window is {window} s; allowed: {SHORTEST_WINDOW:g} to {FULL_WINDOW:g}.")
+
+
+def check_language(model: str, language: str) -> None:
+    """Raise UserError for a language that Whisper does not have, or that the model does not know."""
+    if language == "en":
+        return
+    from whisper.tokenizer import LANGUAGES  # here, because it imports much
+
+    if language not in LANGUAGES:
+        named = next((code for code, name in LANGUAGES.items() if name == language.lower()), None)
+        hint = f"For {language}, write {named!r}." if named else f"Its languages: {', '.join(LANGUAGES)}."
+        raise UserError(f"language = {language!r} is not a code of a language of Whisper. {hint}")
+    if model.endswith(".en"):
+        raise UserError(
+            f"The model {model} knows English alone, and the language is {LANGUAGES[language]} ({language!r}). Choose a model of "
+            f"many languages, e.g. {model.removesuffix('.en')} or large-v3."
+        )
 
 
 def find_model(engine: str, model: str, path: Path | str | None = None) -> Path:

@@ -25,7 +25,7 @@ class Decoder(Protocol):
 class FasterWhisper:
     """CTranslate2: one window per thread, on as many threads as PyTorch has, so that the number of threads changes no result."""
 
-    def __init__(self, folder: Path, model: str, device: str, beam: int, precision: str) -> None:
+    def __init__(self, folder: Path, model: str, device: str, beam: int, precision: str, language: str) -> None:
         from faster_whisper import WhisperModel
         from faster_whisper.tokenizer import Tokenizer
         from faster_whisper.transcribe import get_suppressed_tokens
@@ -41,7 +41,9 @@ class FasterWhisper:
         )
         self._model = whisper.model
         self.n_mels = self._model.n_mels
-        self._tokenizer = Tokenizer(whisper.hf_tokenizer, self._model.is_multilingual, task="transcribe", language="en")
+        self._tokenizer = Tokenizer(
+            whisper.hf_tokenizer, self._model.is_multilingual, task="transcribe", language=language
+        )
         self._prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
         self._options = {
             "beam_size": beam,
@@ -65,7 +67,7 @@ class FasterWhisper:
 class OpenAIWhisper:
     """PyTorch: on a GPU in batches of fixed size, padded with silence, so that other recordings do not change the rounding."""
 
-    def __init__(self, folder: Path, model: str, device: str, beam: int, precision: str) -> None:
+    def __init__(self, folder: Path, model: str, device: str, beam: int, precision: str, language: str) -> None:
         from whisper import DecodingOptions
 
         self._model = _load_openai_whisper(folder, model).to(device).eval()
@@ -73,7 +75,7 @@ class OpenAIWhisper:
         self._batch = 1 if device == "cpu" else BATCH
         self._device = device
         self._options = DecodingOptions(
-            language="en",
+            language=language,
             temperature=0.0,
             beam_size=None if beam == 1 else beam,
             without_timestamps=True,

@@ -35,7 +35,7 @@
         }),
       );
       const labels = options.map(([value, label], index) => {
-        const number = typeof value === "number" ? [element("strong", {}, String(value))] : [];
+        const number = typeof value === "number" ? [element("strong", {}, String(value).replace("-", "−"))] : [];
         return element("label", { class: "choice" }, this.inputs[index], ...number, element("span", {}, label));
       });
       this.element = element("fieldset", {}, element("legend", {}, question), element("div", { class: "choices" }, ...labels));

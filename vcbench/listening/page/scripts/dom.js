@@ -24,6 +24,7 @@ window.vcbench = {
   setLanguage(language) {
     vcbench.language = language;
     document.documentElement.lang = language;
+    document.documentElement.dir = vcbench.text("direction");
     document.title = vcbench.text("title");
     document.getElementById("title").textContent = vcbench.text("title");
   },

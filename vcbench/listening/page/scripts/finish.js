@@ -13,9 +13,9 @@
   /** Send a session; the server confirms it with its checksum. */
   async function send(session) {
     const body = session.document();
-    const response = await fetch(vcbench.collector, { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    const reply = await response.json();
-    if (reply.stored !== JSON.parse(body).checksum) throw new Error(reply.error ?? `HTTP ${response.status}`);
+    const reply = await vcbench.post(vcbench.collector, body);
+    if (reply.stored !== JSON.parse(body).checksum) throw new Error("HTTP 2xx");
+    return reply;
   }
 
   vcbench.pages.finish = (app) => {
@@ -23,6 +23,7 @@
     session.state.ended ??= new Date().toISOString();
     app.save();
     const outcome = element("p", { class: "outcome" });
+    const end = element("div");
     const next = button("finish.next", () => app.release(), "secondary");
     const retry = button("finish.retry", () => handIn(), "primary");
     const download = button("finish.download", () => {
@@ -31,17 +32,23 @@
     }, vcbench.collector ? "secondary" : "primary");
     const hint = element("p", {}, text(vcbench.collector ? "finish.backup.hint" : "finish.download.hint"));
     retry.hidden = true;
-    next.hidden = !session.state.sent;
+    next.hidden = true;
+
+    function sent() {
+      next.hidden = Boolean(vcbench.crowd); // a participant has a device of their own
+      tell(session.state.ending ? "finish.arrived" : "finish.sent");
+      end.replaceChildren(...vcbench.ending(app, session.state.ending));
+    }
 
     async function handIn() {
       retry.hidden = true;
       tell("finish.sending");
       try {
-        await send(session);
+        const reply = await send(session);
         session.state.sent = true;
+        session.state.ending = Object.keys(reply.ending ?? {}).length ? reply.ending : null;
         app.save();
-        next.hidden = false;
-        tell("finish.sent");
+        sent();
       } catch (error) {
         retry.hidden = false;
         tell("finish.failed", { reason: error.message });
@@ -54,8 +61,8 @@
     }
 
     const buttons = element("div", { class: "buttons" }, retry, download, next);
-    show(text("finish.heading"), element("p", {}, text("finish.text")), outcome, hint, buttons);
-    if (session.state.sent) tell("finish.sent");
+    show(text("finish.heading"), element("p", {}, text("finish.text")), outcome, end, hint, buttons);
+    if (session.state.sent) sent();
     else if (vcbench.collector) handIn();
   };
 })();

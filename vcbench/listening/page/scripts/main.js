@@ -23,14 +23,25 @@
 
     next() {
       app.session.state.step += 1;
+      if (!app.save()) return;
+      if (app.session.step.view !== "finish") vcbench.report(app); // which sends by itself
+      app.render();
+    },
+
+    /** The server wants no more of this participant. */
+    stop(reply) {
+      app.session.state.stopped = { ending: reply.ending };
       if (app.save()) app.render();
     },
+
+    stopped: () => Boolean(app.session.state.stopped),
 
     async render() {
       const { session } = app;
       app.player?.stop();
       app.player = null;
       showPlace(session);
+      if (app.stopped()) return vcbench.pages.stopped(app, session.state.stopped);
       try {
         await vcbench.pages[session.step.view](app);
       } catch (error) {
@@ -43,6 +54,7 @@
     async load(clips, together) {
       const waiting = setTimeout(() => announce(text("loading")), 300);
       app.context ??= new AudioContext();
+      app.session.state.device = { rate: app.context.sampleRate, channels: app.context.destination.maxChannelCount };
       const player = new vcbench.Player(app.context, together);
       try {
         for (const { code, name, known } of clips) {
@@ -62,6 +74,9 @@
       store.release();
       location.href = location.pathname;
     },
+
+    languageMenu,
+    open,
   };
 
   class LoadError extends Error {}
@@ -111,7 +126,7 @@
       input.focus();
     };
     show(
-      text("start.heading"), ...vcbench.paragraphs(text("start.text")), languageMenu(),
+      text("start.heading"), ...vcbench.paragraphs(text("start.text")), languageMenu(start),
       element(
         "form", { onsubmit: begin, novalidate: true },
         element("label", { for: "listener" }, text("start.listener")), input,
@@ -121,31 +136,46 @@
     );
   }
 
-  function languageMenu() {
+  /** `again` shows the page that it is on, in the other language. */
+  function languageMenu(again) {
     const options = Object.entries(vcbench.translations).map(([code, words]) =>
       element("option", { value: code, lang: code, selected: code === vcbench.language }, words.language),
     );
     const choose = (event) => {
       vcbench.setLanguage(event.target.value);
-      start();
+      again();
       document.getElementById("language").focus();
     };
     const menu = element("select", { id: "language", onchange: choose }, ...options);
     return element("div", { class: "field" }, element("label", { for: "language" }, text("start.language")), menu);
   }
 
-  /** Start a listener's session, or continue it. */
-  function open(listener) {
-    const kept = store.claim(listener);
-    app.session = kept ? new vcbench.Session(data, kept) : vcbench.Session.begin(data, listener, vcbench.language);
+  /** Start a listener's session, or continue it; `arrival` is the server's word on a participant of a crowd. */
+  function open(listener, arrival = null) {
+    const participant = arrival?.participant ?? null;
+    const kept = store.claim(listener, participant);
+    if (!kept && arrival && arrival.state !== "working") return done(arrival);
+    app.session = kept
+      ? new vcbench.Session(data, kept)
+      : vcbench.Session.begin(data, listener, vcbench.language, participant, vcbench.crowd);
     vcbench.setLanguage(app.session.state.language);
+    if (arrival?.state === "stopped") app.session.state.stopped ??= { ending: arrival.ending };
     if (app.save()) app.render();
+  }
+
+  /** Somebody who came to an end elsewhere, or whose browser has forgotten it. */
+  function done(arrival) {
+    if (arrival.state === "stopped") return vcbench.pages.stopped(app, arrival);
+    show(text("finish.heading"), element("p", {}, text("finish.arrived")), ...vcbench.ending(app, arrival.ending));
   }
 
   const store = new vcbench.Store(data.manifest.id, taken);
   const known = (language) => language in vcbench.translations;
   vcbench.setLanguage([asked.get("lang"), data.manifest.language].find(known));
   const current = store.current();
-  if (current !== null && [null, String(current)].includes(asked.get("listener"))) open(current);
+  if (vcbench.crowd) {
+    vcbench.watchNetwork(app);
+    vcbench.arrive(app, store, asked);
+  } else if (current !== null && [null, String(current)].includes(asked.get("listener"))) open(current);
   else start();
 })();

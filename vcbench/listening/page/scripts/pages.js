@@ -7,7 +7,7 @@
     const box = element("input", { type: "checkbox", id: "agree", onchange: recheck });
     const agreed = () => {
       if (!box.checked) {
-        complain(() => (box.checked ? null : text("consent.missing")));
+        complain(() => (box.checked ? null : text(vcbench.crowd ? "consent.missing.crowd" : "consent.missing")));
         box.focus();
         return;
       }
@@ -17,6 +17,10 @@
     const words = paragraphs(app.data.consent ?? text("consent.template"));
     const label = element("label", { class: "agree" }, box, element("span", {}, text("consent.agree")));
     show(text("consent.heading"), element("div", { class: "prose" }, ...words), label, button("continue", agreed));
+  }
+
+  function hearing(app) {
+    show(text("hearing.heading"), ...paragraphs(text("hearing.text")), button("continue", () => app.next()));
   }
 
   async function volume(app) {
@@ -38,8 +42,8 @@
   }
 
   function instructions(app) {
-    const { test } = app.data.manifest;
-    const keyboard = text(test === "mushra" ? "instructions.keyboard.mushra" : "instructions.keyboard");
+    const { test, answer } = app.data.manifest;
+    const keyboard = text(answer === "sliders" ? "instructions.keyboard.mushra" : "instructions.keyboard");
     const practice = app.session.training.length ? [text("instructions.practice")] : [];
     const parts = [text(`${test}.instruction`), ...practice, keyboard];
     show(text("instructions.heading"), ...parts.flatMap(paragraphs), button("continue", () => app.next()));
@@ -50,28 +54,23 @@
     show(text("begin.heading"), ...paragraphs(words), button("continue", () => app.next()));
   }
 
-  /** Names of a page's clips, as the listener knows them, in the order of their places. */
-  function names(test, order) {
-    if (test === "preference") return [text("clip.a"), text("clip.b")];
-    if (test === "mushra") return order.map((_, index) => text("clip.number", { number: index + 1 }));
-    return [text("clip.one")];
-  }
-
   async function rating(app) {
     const { data, session } = app;
-    const { test } = data.manifest;
+    const { answer } = data.manifest;
     const { page, order } = session.step;
+    const names = vcbench.clipNames(data.manifest, order);
     const { reference } = data.manifest.pages.find(({ id }) => id === page);
-    const clips = order.map((code, index) => ({ code, name: names(test, order)[index], known: session.clip(page, code) }));
+    const clips = order.map((code, index) => ({ code, name: names[index], known: session.clip(page, code) }));
     if (reference) {
-      const name = text(test === "mushra" ? "clip.reference" : "clip.speaker");
+      const name = vcbench.referenceName(data.manifest);
       clips.unshift({ code: reference, name, known: session.reference(page) });
     }
     if (!app.save()) return;
-    const player = await app.load(clips, test === "mushra");
+    const player = await app.load(clips, answer === "sliders");
     if (!player) return;
     const buttons = new Map(clips.map(({ code, name }) => [code, new vcbench.ClipButton(player, code, name)]));
-    const form = test === "mushra" ? sliders(app, player, clips, buttons) : choices(app, clips, buttons);
+    const forms = { sliders: () => sliders(app, player, clips, buttons), "best-worst": () => vcbench.bestWorst(app, clips, buttons, unheard) };
+    const form = (forms[answer] ?? (() => choices(app, clips, buttons)))();
     const announced = new Set(clips.filter(({ known }) => known.heard).map(({ code }) => code));
     player.changed = (code) => {
       buttons.get(code).update();
@@ -86,7 +85,7 @@
     };
     const proceed = () => (form.complete() ? app.next() : form.complain());
     show(heading(app), ...form.elements, button("continue", proceed));
-    if (announced.size < clips.length) announce(text(test === "mushra" ? "locked.mushra" : "locked"));
+    if (announced.size < clips.length) announce(text(answer === "sliders" ? "locked.mushra" : "locked"));
   }
 
   function heading(app) {
@@ -100,12 +99,12 @@
     return left.length ? text("missing.heard", { clips: left.map(({ name }) => name).join(", ") }) : null;
   }
 
-  /** MOS, similarity and preference: the listener plays all clips, then chooses one answer. */
+  /** Categories, choices and comparisons: the listener plays all clips, then chooses one answer. */
   function choices(app, clips, buttons) {
-    const { test, no_preference: refusable } = app.data.manifest;
+    const { test } = app.data.manifest;
     const { page, order } = app.session.step;
     const known = order.map((code) => app.session.clip(page, code));
-    const offered = test === "preference" ? preferences(refusable) : categories(test);
+    const offered = vcbench.offers(app.data.manifest);
     const chosen = offered.find(({ ratings }) => ratings.every((value, place) => value === known[place].rating));
     const control = new vcbench.Choices(
       text(`${test}.question`), offered.map(({ value, label }) => [value, label]), chosen?.value,
@@ -128,18 +127,6 @@
         control.focus();
       },
     };
-  }
-
-  function categories(test) {
-    const values = Object.keys(vcbench.translations.en).filter((key) => key.startsWith(`${test}.scale.`));
-    return values.map((key) => Number(key.split(".").pop())).map((value) => (
-      { value, label: text(`${test}.scale.${value}`), ratings: [value] }
-    ));
-  }
-
-  function preferences(refusable) {
-    const offered = [["a", [1, 0]], ["b", [0, 1]], ...(refusable ? [["none", [0, 0]]] : [])];
-    return offered.map(([value, ratings]) => ({ value, label: text(`preference.choice.${value}`), ratings }));
   }
 
   /** MUSHRA: a slider per clip, unlocked after it and the reference were played fully. */
@@ -175,5 +162,5 @@
     };
   }
 
-  vcbench.pages = { consent, volume, instructions, begin, rating };
+  vcbench.pages = { consent, hearing, volume, instructions, begin, rating };
 })();

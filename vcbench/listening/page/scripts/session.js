@@ -11,7 +11,9 @@ vcbench.Session = class {
     this.rated = sheet.rounds.flat();
     this.steps = [
       { view: "consent" },
+      ...(state.checks?.hearing ? [{ view: "hearing" }] : []),
       { view: "volume" },
+      ...(state.checks?.headphones ? [{ view: "headphones" }] : []),
       { view: "instructions" },
       ...this.training.map((shown, index) => ({ view: "rating", ...shown, training: true, number: index + 1 })),
       ...(this.training.length ? [{ view: "begin" }] : []),
@@ -20,10 +22,11 @@ vcbench.Session = class {
     ];
   }
 
-  static begin(data, listener, language) {
+  /** `checks` are what a crowd goes through first: {hearing, headphones}. */
+  static begin(data, listener, language, participant = null, checks = null) {
     const session = vcbench.randomId();
     const times = { consented: null, started: new Date().toISOString(), ended: null };
-    return new this(data, { listener, session, language, ...times, step: 0, pages: {}, sent: false });
+    return new this(data, { listener, participant, checks, session, language, ...times, step: 0, pages: {}, sent: false });
   }
 
   get step() {
@@ -57,16 +60,18 @@ vcbench.Session = class {
 
   /** The session as vcbench.listening.answers.session describes it, in canonical JSON. */
   document() {
-    const { listener, session, language, consented, started, ended } = this.state;
+    const { listener, participant, session, language, consented, started, ended, tested, device } = this.state;
     const { id: bundle, test } = this.data.manifest;
     const content = {
       format: 1, bundle, test, listener, session, language, consented, started, ended,
       answers: this.answers(this.rated), training: this.answers(this.training),
+      ...(participant && { participant }), ...(tested && { headphones: tested }), ...(device && { device }),
     };
     return vcbench.canonical({ ...content, checksum: vcbench.sha256(vcbench.canonical(content)) });
   }
 
   get fileName() {
-    return `${this.data.manifest.id}_listener_${this.state.listener}_${this.state.session.slice(0, 8)}.json`;
+    const { participant, listener } = this.state;
+    return `${this.data.manifest.id}_${participant ? `participant_${participant}` : `listener_${listener}`}_${this.state.session.slice(0, 8)}.json`;
   }
 };

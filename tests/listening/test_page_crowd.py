@@ -1,0 +1,241 @@
+"""The page for a crowd, in headless Chromium: arrival, checks, a lost network, a reload, a second tab, and the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.listening_crowd import Clock, arrive, finish, make_study
+from tests.support.listening_page import go_on, heading, kept_pages, listen, rate, session_of
+from tests.support.listening_server import Server
+from vcbench.listening.answers.bundle import Bundle
+from vcbench.listening.answers.key import Key
+from vcbench.listening.answers.session import Session, read_session
+from vcbench.listening.collecting.crowd import Crowd
+from vcbench.listening.collecting.study import Study
+
+pytest.importorskip("uvicorn", reason="needs uvicorn and starlette: the extra `listen`")
+
+IDS = "?PROLIFIC_PID=anna&STUDY_ID=s1&SESSION_ID=t1"
+KNOW_PLACES = """() => {
+  const real = vcbench.noises;
+  window.places = [];
+  vcbench.noises = (context, count, place, level) => {
+    if (count === 3) places.push(place);
+    return real(context, count, place, level);
+  };
+}"""
+
+
+@pytest.fixture
+def bundle(bundles: dict[str, Bundle]) -> Bundle:
+    return bundles["mos"]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "answers"
+
+
+def consent_and_volume(page: Any) -> None:
+    heading(page, "Taking part")
+    page.get_by_label("I agree").check()
+    page.get_by_role("button", name="Continue").click()
+    if "Your hearing" in page.locator("h1").filter(has_not_text="Taking part").inner_text():
+        go_on(page)
+    heading(page, "Volume")
+    page.get_by_role("button", name="Play Sample").click()
+    page.locator(".heard:not(:empty)").wait_for()
+    go_on(page)
+
+
+def enter(page: Any, server: Server, ids: str = IDS) -> None:
+    """To the first practice page."""
+    page.goto(server.address + ids)
+    consent_and_volume(page)
+    heading(page, "What to do")
+    go_on(page)
+
+
+def kept(results: Path) -> list[Session]:
+    return [read_session(path.read_bytes()) for path in sorted(results.glob("participant_*.json"))]
+
+
+def states(results: Path) -> list[Session]:
+    return [read_session(path.read_bytes()) for path in sorted((results / "progress").glob("*.json"))]
+
+
+def test_a_session_with_a_lost_network_a_reload_and_a_second_tab(
+    page: Any, context: Any, bundle: Bundle, results: Path
+) -> None:
+    study = make_study(bundle, results, Clock(), completion="C1A2B3", hearing=True)
+    with Server(bundle, results, study) as server:
+        enter(page, server)
+        listen(page)
+        rate(page, "mos", 2)
+        go_on(page)
+        page.wait_for_function("fetch('collector.js')")  # the network is there; then it is not
+        page.route("**/answers", lambda route: route.abort())
+        page.route("**/arrive", lambda route: route.abort())
+        while "begins" not in page.locator("h1").inner_text():
+            listen(page)
+            rate(page, "mos", 1)
+            go_on(page)
+        page.reload()  # without the server's word the page goes on with what the browser has
+        heading(page, "The test begins")
+        go_on(page)
+        listen(page)
+        rate(page, "mos", 2)
+        before = kept_pages(page)
+        page.unroute("**/answers")
+        page.unroute("**/arrive")
+        second = context.new_page()
+        second.goto(server.address + IDS)
+        heading(second, "Page 1")
+        page.locator("h1", has_text="open in another tab").wait_for()
+        assert kept_pages(second) == before
+        session_of(second, "mos")
+        second.locator(".code", has_text="C1A2B3").wait_for()
+        assert second.get_by_role("button", name="Next listener").count() == 0
+        (result,) = kept(results)
+        assert result.complete
+        given = {answer.clip: answer.rating for answer in (*result.training, *result.answers)}
+        for known in before.values():
+            for code, clip in known["clips"].items():
+                assert clip["rating"] == given[code]
+        assert (result.participant, result.listener) == (study.coder.code("anna"), 1)
+        assert result.device is not None
+        assert states(results) == []
+        second.reload()
+        second.locator(".code", has_text="C1A2B3").wait_for()
+
+
+def test_each_page_is_reported(page: Any, bundle: Bundle, results: Path) -> None:
+    with Server(bundle, results, make_study(bundle, results, Clock())) as server:
+        enter(page, server, "?pid=bert")
+        listen(page)
+        rate(page, "mos", 2)
+        with page.expect_response("**/answers") as waiting:
+            go_on(page)
+        assert waiting.value.json()["state"] == "working"
+        (state,) = states(results)
+        assert [answer.rating is None for answer in state.training].count(False) == 1
+        assert state.ended is None
+
+
+def hear_and_choose(page: Any, right: bool) -> None:
+    page.get_by_role("button", name="Play Three noises").click()
+    page.locator(".heard:not(:empty)").wait_for()
+    place = page.evaluate("places.at(-1)")
+    page.get_by_role("radio").nth(place if right else (place + 1) % 3).check()
+    title = page.locator("h1").inner_text()
+    page.get_by_role("button", name="Continue").click()
+    page.locator("h1").filter(has_not_text=title).wait_for()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_headphone_test(page: Any, bundle: Bundle, results: Path, right: bool) -> None:
+    study = make_study(
+        bundle, results, Clock(), headphones="require", screened_out="https://panel.example/?id={pid}&s={study}"
+    )
+    with Server(bundle, results, study) as server:
+        page.route("https://panel.example/**", lambda route: route.fulfill(body="back"))
+        page.goto(server.address + IDS)
+        page.evaluate(KNOW_PLACES)
+        consent_and_volume(page)
+        for attempt in range(1 if right else 2):
+            heading(page, "Headphone check")
+            assert page.get_by_text("Some answers were wrong").count() == attempt
+            page.get_by_role("button", name="Start the check").click()
+            for number in range(6):
+                heading(page, f"Headphone check {number + 1} of 6")
+                hear_and_choose(page, right or number != 3)
+        heading(page, "What to do" if right else "The test ends here")
+        (state,) = states(results)
+        assert state.headphones is not None
+        assert (state.headphones.right, state.headphones.attempts) == ((6, 1) if right else (5, 2))
+        if not right:
+            page.wait_for_url("https://panel.example/?id=anna&s=s1")  # by itself
+            page.goto(server.address + IDS)
+            heading(page, "The test ends here")
+
+
+def test_a_wrong_trap_ends_the_session(page: Any, keys: dict[str, Key], results: Path) -> None:
+    bundle = keys["mos"].bundle
+    shown = bundle.sheets["1"]["rounds"][0][0]  # as if it were a trap: only the rating 1 is right
+    traps = {shown["page"]: {shown["order"][0]: [1]}}
+    study = Study(bundle, results, Crowd(stop_after=1), traps)
+    with Server(bundle, results, study) as server:
+        enter(page, server)
+        while "begins" not in page.locator("h1").inner_text():
+            listen(page)
+            rate(page, "mos", 1)
+            go_on(page)
+        go_on(page)
+        heading(page, "Page 1")
+        listen(page)
+        rate(page, "mos", 2)
+        go_on(page)
+        heading(page, "The test ends here")
+        assert kept(results) == []
+        assert len(states(results)) == 1
+
+
+def test_who_has_no_place_no_id_or_only_a_preview(page: Any, bundle: Bundle, results: Path) -> None:
+    study = make_study(bundle, results, Clock(), quota=1)
+    with Server(bundle, results, study) as server:
+        page.goto(server.address + "?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=h")
+        heading(page, "Preview")
+        page.goto(server.address)
+        heading(page, "Welcome")
+        field = page.get_by_label("participant ID")
+        field.fill("=1")
+        page.get_by_role("button", name="Start").click()
+        assert "only" in page.locator("#status.complaint").inner_text()
+        field.fill("anna")
+        assert page.locator("#status.complaint").count() == 0
+        page.get_by_role("button", name="Start").click()
+        heading(page, "Taking part")
+        page.goto(server.address + "?workerId=bert&assignmentId=a")
+        heading(page, "This test is closed")
+        page.route("**/arrive", lambda route: route.abort())
+        page.goto(server.address + "?pid=carl")
+        heading(page, "The test cannot be reached")
+        page.unroute("**/arrive")
+        page.get_by_role("button", name="Try again").click()
+        heading(page, "This test is closed")
+
+
+def test_who_has_finished_sees_the_code_in_any_browser(page: Any, bundle: Bundle, results: Path) -> None:
+    study = make_study(bundle, results, Clock(), completion="C1A2B3")
+    finish(study, arrive(study, "anna"))
+    with Server(bundle, results, study) as server:
+        page.goto(server.address + IDS)
+        heading(page, "Thank you")
+        assert page.locator(".code").inner_text() == "C1A2B3"
+
+
+@pytest.fixture(scope="module")
+def noises(scripts: Any) -> dict[bool, np.ndarray]:
+    """(2, samples) with and without a Huggins pitch, at 44.1 kHz."""
+    make = "tone => vcbench.noise(44100, tone, 0.1).map((ear) => [...ear])"
+    return {tone: np.array(scripts.evaluate(make, tone)) for tone in (True, False)}
+
+
+def test_the_tone_is_in_the_difference_between_the_ears_only(noises: dict[bool, np.ndarray]) -> None:
+    left, right = noises[False]
+    assert len(left) == 44100
+    assert np.array_equal(left, right)
+    left, right = np.fft.rfft(noises[True])  # 1 Hz per bin
+    difference = np.abs(np.angle(left / right))
+    assert np.median(difference[566:634]) > 3.05  # 180 degrees, but for what the ramps smear
+    assert np.mean(difference[566:634] > 2.5) > 0.9
+    assert np.mean(difference[np.r_[100:550, 650:20000]] < 0.1) > 0.99
+    for ear in (left, right):  # neither ear alone has a tone
+        band, around = np.abs(ear[564:637]) ** 2, np.abs(ear[300:1000]) ** 2
+        assert 0.5 < band.mean() / around.mean() < 2
+    assert np.abs(noises[True][0]).max() < 1
+    assert np.sqrt(np.mean(noises[True] ** 2)) == pytest.approx(0.1, rel=0.05)

@@ -1,0 +1,121 @@
+"""What a run can and cannot tell, in sentences made from its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from vcbench.api.scores import ALL
+from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.reporting.sanity import broken_order
+from vcbench.reporting.text import number
+from vcbench.run.run import Run
+from vcbench.stats.clusters import FEWEST
+from vcbench.stats.scores import LEVEL
+
+NAMED = 4  # most pairs that a sentence lists
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Sentences for the top of the page; `basis` is what the others rest on."""
+
+    basis: str
+    can: tuple[str, ...]
+    cannot: tuple[str, ...]
+
+
+def verdict(run: Run, board: Leaderboard, roles: Mapping[str, str]) -> Verdict:
+    """
+    Args:
+        roles: the deciding columns, by role.
+    """
+    can, cannot = [], []
+    for name in roles.values():
+        told, untold = _compared(board, name)
+        can += told
+        cannot += untold
+    if len(board.systems) == 1:
+        cannot.append("There is one system, so nothing is compared. The reference rows give the scale.")
+    return Verdict(_basis(run, board), tuple(can), (*cannot, *_limits(run, board, roles), *broken_order(board)))
+
+
+def _sides(run: Run) -> tuple[int, int]:
+    return run.trials["source_speaker"].nunique(), run.trials["target_speaker"].nunique()
+
+
+def _basis(run: Run, board: Leaderboard) -> str:
+    sources, targets = _sides(run)
+    return (
+        f"{_count(len(board.systems), 'system')} on {_count(len(run.trials), 'trial')}: {_count(sources, 'source speaker')}, "
+        f"{_count(targets, 'target speaker')}. Differences are tested on common trials at the {1 - LEVEL:.0%} level, with "
+        "Holm's correction."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _compared(board: Leaderboard, name: str) -> tuple[list[str], list[str]]:
+    """What the tests tell in a column, and what they do not."""
+    pairs = board.comparisons[(board.comparisons["condition"] == ALL) & (board.comparisons["column"] == name)]
+    pairs = pairs[pairs["p"].notna()]
+    if pairs.empty:
+        return [], []
+    apart, equal = pairs[pairs["better"] != ""], pairs[pairs["better"] == ""]
+    title = board.columns[name].title
+    return (
+        [f"{title}: {_told(board, name, pairs, apart)}"] if len(apart) else [],
+        [f"{title}: {_untold(board, name, equal, len(pairs))}"] if len(equal) else [],
+    )
+
+
+def _told(board: Leaderboard, name: str, pairs: pd.DataFrame, apart: pd.DataFrame) -> str:
+    column = board.columns[name]
+    if len(pairs) == 1:
+        pair = apart.iloc[0]
+        worse = pair["second"] if pair["better"] == pair["first"] else pair["first"]
+        difference = number(abs(pair["difference"]), column)
+        return f"{pair['better']} is better than {worse}, by {difference} ({_count(int(pair['common']), 'recording')})."
+    cells = board.cells[(board.cells["condition"] == ALL) & (board.cells["column"] == name)]
+    first = list(cells.loc[cells["rank"] == 1, "system"])
+    alone, shared = f"{first[0]} is better than every other system", f"{_listed(first)} share the first rank"
+    ahead = alone if len(first) == 1 else shared
+    return f"{ahead}; {len(apart)} of {len(pairs)} pairs differ."
+
+
+def _untold(board: Leaderboard, name: str, equal: pd.DataFrame, pairs: int) -> str:
+    names = [f"{pair.first} and {pair.second}" for pair in equal.itertuples()]
+    if len(equal) == pairs and pairs > 1:
+        text = f"no two of the systems can be told apart on {equal['common'].max()} recordings"
+    elif len(equal) <= NAMED:
+        text = f"{'; '.join(names)} cannot be told apart on {equal['common'].max()} recordings"
+    else:
+        text = f"{len(equal)} of {pairs} pairs cannot be told apart"
+    least = equal["detectable"].dropna().median()
+    if pd.isna(least) or not least > 0:
+        return f"{text}."
+    return f"{text}. A true difference below about {number(least, board.columns[name])} would mostly go unseen."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def _limits(run: Run, board: Leaderboard, roles: Mapping[str, str]) -> Iterator[str]:
+    """What holds for the whole run."""
+    if (fewest := min(_sides(run))) < FEWEST:
+        yield (
+            f"Few speakers ({fewest} on one side; {FEWEST} are the least that intervals and tests can be trusted with): other "
+            "speakers may give another order."
+        )
+    if any(run.files.training_log(row).is_file() for row in run.systems) and not run.files.seeds("csv").is_file():
+        yield "Each system was trained once: how much another training seed changes is not in the intervals (vcbench run --seeds)."
+    if "naturalness" in roles and "listeners" not in roles:
+        yield "Predicted naturalness is a model's guess: no listener was asked (vcbench listen)."
+    pooled = board.counts[board.counts["condition"] == ALL]
+    for row in pooled[(pooled["failures"] > 0) & pooled["system"].isin(board.systems)].itertuples():
+        yield f"{row.system} failed on {row.failures} of {_count(row.trials, 'trial')}: its means are of the others."
