@@ -1,4 +1,4 @@
-"""Mel-cepstral distortion: how far a conversion is from the target's recording of the same words.
+"""Mel-cepstral distortion and log-F0 error: how far a conversion is from the target's recording of the same words.
 
 For parallel corpora. Mel-cepstra of WORLD's spectral envelope (Morise et al. 2016), coefficients 1 to 24, without the energy
 term c0; recordings are brought to the same level first. The frames of both recordings, voiced and
@@ -11,6 +11,9 @@ amplitude spectra on a mel axis, in dB, where c_d are the coefficients of the co
 is 0, which `target` has by construction. The mel axis is an all-pass warping with a constant for the sampling rate (0.455 at
 22.05 kHz).
 
+`log_f0_rmse` is the root of the mean square of the difference of ln(F0) along the same path, over frames voiced in both, as in
+ESPnet's evaluation of speech synthesis; 0.06 is a semitone. Without such a frame there is no row. F0 by WORLD's DIO and StoneMask.
+
 Values from other programs are not comparable. pymcd treats WORLD's power as an amplitude, which doubles the distance,
 counts c0, uses 13 coefficients and an all-pass constant of 0.65, and aligns approximately; `cepstra` with those settings
 reproduces its figures.
@@ -22,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyworld
@@ -35,29 +38,32 @@ from vcbench.speech import audio
 
 ORDER = 24  # coefficients, without c0
 FRAME_PERIOD = 5.0  # milliseconds
+Path = tuple[np.ndarray, np.ndarray]  # frames of the first recording, and those of the second aligned with them
 DECIBELS = 10 / np.log(10) * np.sqrt(2)
 FLOOR = 1e-8  # added to the power spectrum before the logarithm, as pymcd does
 
 
 class MelCepstralDistortion(AudioMetric):
-    """Mel-cepstral distortion to the target's parallel recording; a trial without one has no row."""
+    """Mel-cepstral distortion and log-F0 error to the target's parallel recording; a trial without one has no row."""
 
     name = "mel_cepstral_distortion"
     summary = "Measures the spectral distance to the target's own recording of the same sentence, where there is one."
     columns: ClassVar[dict[str, Column]] = {
-        "mcd": Column("Mel-cepstral distortion (dB)", False, 2, needs="a parallel recording of the target")
+        "mcd": Column("Mel-cepstral distortion (dB)", False, 2, needs="a parallel recording of the target"),
+        "log_f0_rmse": Column("RMSE of ln(F0)", False, 3, main=False, needs="a parallel recording of the target"),
     }
-    version = 1
+    version = 2
     reads = ("reference",)
 
     def settings(self) -> dict[str, Any]:
         return {
             "cepstra": f"1-{ORDER} of WORLD's envelope, every {FRAME_PERIOD:g} ms, without energy",
             "alignment": "exact DTW over all frames",
+            "F0": "WORLD's DIO and StoneMask",
         }
 
     def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
-        references: dict[str, np.ndarray] = {}
+        references: dict[str, Analysis] = {}
         results: list[list[Measurement]] = []
         for conversion in conversions:
             reference = conversion.reference
@@ -68,21 +74,51 @@ class MelCepstralDistortion(AudioMetric):
             if reference.id not in references:
                 references[reference.id] = analyse(reference.wave.numpy(), rate)
             converted = analyse(audio.read(conversion.path, rate), rate)
-            value, frames = distortion(converted, references[reference.id])
-            results.append([Measurement("mcd", value, detail={"reference": reference.id, "frames": frames})])
+            results.append(_compare(converted, references[reference.id], reference.id))
         return results
 
 
-def analyse(wave: np.ndarray, rate: int) -> np.ndarray:
-    """Mel-cepstra without energy, (frames, `ORDER`), of a wave (samples,); the wave's level has no effect."""
-    return cepstra(envelope(audio.level(wave, rate), rate), rate)[:, 1:]
+def _compare(converted: Analysis, reference: Analysis, name: str) -> list[Measurement]:
+    value, path = distortion(converted.cepstra, reference.cepstra)
+    scores = [Measurement("mcd", value, detail={"reference": name, "frames": len(path[0])})]
+    error, common = log_f0_error(converted.f0[path[0]], reference.f0[path[1]])
+    if common:
+        scores.append(Measurement("log_f0_rmse", error, detail={"frames voiced in both": common}))
+    return scores
 
 
-def envelope(wave: np.ndarray, rate: int) -> np.ndarray:
-    """WORLD's power spectrum, (frames, bins), of a wave (samples,)."""
+class Analysis(NamedTuple):
+    """Of a recording, on the same frames.
+
+    Attributes:
+        cepstra: (frames, `ORDER`), without energy.
+        f0: (frames,) in Hz, 0 where unvoiced.
+    """
+
+    cepstra: np.ndarray
+    f0: np.ndarray
+
+
+def analyse(wave: np.ndarray, rate: int) -> Analysis:
+    """Mel-cepstra and F0 of a wave (samples,); the wave's level has no effect."""
+    power, f0 = envelope(audio.level(wave, rate), rate)
+    return Analysis(cepstra(power, rate)[:, 1:], f0)
+
+
+def envelope(wave: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """WORLD's power spectrum, (frames, bins), and F0, (frames,), of a wave (samples,)."""
     samples = np.ascontiguousarray(wave, dtype=np.float64)
-    f0, times = pyworld.dio(samples, rate, frame_period=FRAME_PERIOD)
-    return pyworld.cheaptrick(samples, pyworld.stonemask(samples, f0, times, rate), times, rate)
+    rough, times = pyworld.dio(samples, rate, frame_period=FRAME_PERIOD)
+    f0 = pyworld.stonemask(samples, rough, times, rate)
+    return pyworld.cheaptrick(samples, f0, times, rate), f0
+
+
+def log_f0_error(first: np.ndarray, second: np.ndarray) -> tuple[float, int]:
+    """RMSE of ln(F0) between two aligned contours in Hz (frames,), 0 where unvoiced, and the number of frames voiced in both."""
+    both = (first > 0) & (second > 0)
+    if not both.any():
+        return 0.0, 0
+    return float(np.sqrt(np.square(np.log(first[both] / second[both])).mean())), int(both.sum())
 
 
 def cepstra(power: np.ndarray, rate: int, order: int = ORDER, alpha: float | None = None) -> np.ndarray:
@@ -126,14 +162,14 @@ def mel_constant(rate: int) -> float:
     return float(min((step / 1000 for step in range(800)), key=distance))
 
 
-def distortion(first: np.ndarray, second: np.ndarray) -> tuple[float, int]:
-    """Mean distance in dB between two sequences of cepstra (frames, coefficients) on the best alignment, and its length."""
+def distortion(first: np.ndarray, second: np.ndarray) -> tuple[float, Path]:
+    """Mean distance in dB between two sequences of cepstra (frames, coefficients) on the best alignment; the alignment."""
     distances = cdist(first, second)
     path = align(distances)
-    return float(DECIBELS * distances[path].mean()), len(path[0])
+    return float(DECIBELS * distances[path].mean()), path
 
 
-def align(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def align(distances: np.ndarray) -> Path:
     """Rows and columns of the path from corner to corner with the smallest sum; it steps one down, one right, or both.
 
     Args:

@@ -1,4 +1,4 @@
-"""Speaker similarity: the cosine of speaker embeddings, by two encoders, each with its own columns.
+"""Speaker similarity: the cosine of speaker embeddings, by three encoders, each with its own columns.
 
 Encoders differ in scale: 0.6 is high for one and low for another. Each therefore has its own columns, and an acceptance rate that
 shows what its cosines mean on this corpus. Per recording:
@@ -12,9 +12,13 @@ shows what its cosines mean on this corpus. Per recording:
   against the mean of as many other recordings of its speaker, and against that of every other speaker.
 
 Cosines are from -1 to 1 (GE2E's embeddings have no negative values, so its cosines are not negative). The encoders read waves at
-16 kHz; recordings with a lower rate are refused when they are read. Encoders: `vcbench.speech.pretrained.speaker_encoders`.
+16 kHz; recordings with a lower rate are refused when they are read. Encoders: `vcbench.speech.pretrained.speaker_encoders`
+and `networks.wavlm_sv`.
 
-Cost for 3 s of speech on one core: GE2E 0.07 s, ECAPA 0.25 s.
+`sim_o_wavlm` is SIM-o as seed-tts-eval computes it: WavLM's cosine to the recording that the system was given, the first if it
+was given several. It rewards copying that recording's channel; `similarity_wavlm` does not.
+
+Cost for 3 s of speech on one core: GE2E 0.07 s, ECAPA 0.25 s, WavLM 1.2 s.
 """
 
 from __future__ import annotations
@@ -36,6 +40,8 @@ from vcbench.base.state import find_state, write_state
 from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.speaker_encoders import RATE, Ecapa, Ge2e
+
+from .networks.wavlm_sv import WavLm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,20 +67,21 @@ class SpeakerSimilarity(AudioMetric):
         path: the folder that holds the encoder's weights; by default this machine's usual place.
     """
 
-    key: ClassVar[str]  # the encoder's name in the table of weights and in columns
+    key: ClassVar[str]  # the encoder's name in columns
+    weights_name: ClassVar[str]  # and in the table of weights
     encoder_class: ClassVar[Callable[..., Callable[[np.ndarray], np.ndarray]]]
     version = 1
-    reads = ("source", "enrolment")
+    reads: ClassVar[tuple[str, ...]] = ("source", "enrolment")
 
     def __init__(self, path: Path | str | None = None) -> None:
         self._path = path
 
     def check(self) -> None:
-        weights.find(self.key, self._path)
+        weights.find(self.weights_name, self._path)
 
     def settings(self) -> dict[str, Any]:
         return {
-            "model": weights.revision(self.key, self._path),
+            "model": weights.revision(self.weights_name, self._path),
             "rate": RATE,
             "recordings for the threshold": RECORDINGS,
         }
@@ -87,10 +94,10 @@ class SpeakerSimilarity(AudioMetric):
         del self._encode, self._embeddings
 
     def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
-        return [self._score(conversion) for conversion in conversions]
+        return [self._score(conversion, self._encode(audio.read(conversion.path, RATE))) for conversion in conversions]
 
-    def _score(self, conversion: Conversion) -> list[Measurement]:
-        converted = self._encode(audio.read(conversion.path, RATE))
+    def _score(self, conversion: Conversion, converted: np.ndarray) -> list[Measurement]:
+        """`converted`: the embedding of the recording."""
         enrolment = [self._embed(utterance) for utterance in conversion.enrolment]
         return [
             Measurement(f"similarity_{self.key}", cosine(converted, np.mean(enrolment, axis=0))),
@@ -155,7 +162,7 @@ class Ge2eSimilarity(SpeakerSimilarity):
 
     name = "speaker_similarity_ge2e"
     summary = "Measures the likeness of a voice to target and source: cosines of speaker embeddings by GE2E."
-    key = "ge2e"
+    key = weights_name = "ge2e"
     speaker_encoder = "ge2e"
     encoder_class = Ge2e
     columns: ClassVar[dict[str, Column]] = _columns("ge2e", "GE2E")
@@ -166,10 +173,29 @@ class EcapaSimilarity(SpeakerSimilarity):
 
     name = "speaker_similarity_ecapa"
     summary = "Measures the likeness of a voice to target and source: cosines of speaker embeddings by ECAPA-TDNN."
-    key = "ecapa"
+    key = weights_name = "ecapa"
     speaker_encoder = "ecapa"
     encoder_class = Ecapa
     columns: ClassVar[dict[str, Column]] = _columns("ecapa", "ECAPA")
+
+
+class WavLmSimilarity(SpeakerSimilarity):
+    """Similarity by WavLM, as SIM-o of seed-tts-eval; weights from its authors, 1.3 GB."""
+
+    name = "speaker_similarity_wavlm"
+    key = "wavlm"
+    weights_name = "wavlm_sv"
+    speaker_encoder = "wavlm_sv"
+    reads: ClassVar[tuple[str, ...]] = ("source", "enrolment", "target")
+    encoder_class = WavLm
+    columns: ClassVar[dict[str, Column]] = {
+        **_columns("wavlm", "WavLM"),
+        "sim_o_wavlm": Column("SIM-o: cosine to the recording given to the system (WavLM)", True, 3, main=False),
+    }
+
+    def _score(self, conversion: Conversion, converted: np.ndarray) -> list[Measurement]:
+        given = self._embed(conversion.target.utterances[0])
+        return [*super()._score(conversion, converted), Measurement("sim_o_wavlm", cosine(converted, given))]
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> float:

@@ -131,7 +131,7 @@ def test_an_installed_packages_entry_points_are_found_and_conform(
     check_metric(load("metrics", "length"))
 
 
-@pytest.mark.parametrize("name", ["prosody", "naturalness", "speaker_similarity_ge2e"])
+@pytest.mark.parametrize("name", ["prosody", "naturalness", "speaker_similarity_ge2e", "speaking_rate"])
 def test_our_metrics_conform(name: str) -> None:
     check_metric(load("metrics", name))
 

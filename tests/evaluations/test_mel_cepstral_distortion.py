@@ -19,6 +19,7 @@ from vcbench.evaluations.mel_cepstral_distortion import (
     cepstra,
     distortion,
     envelope,
+    log_f0_error,
     mel_constant,
 )
 
@@ -102,15 +103,40 @@ def test_a_sequence_is_at_no_distance_from_itself_said_slowly() -> None:
     first = np.random.default_rng(0).standard_normal((50, 24))
     assert distortion(first, first.repeat(2, axis=0))[0] == pytest.approx(0.0)
     second = np.random.default_rng(1).standard_normal((40, 24))
-    assert distortion(first, second) == pytest.approx(distortion(second, first))
+    assert distortion(first, second)[0] == pytest.approx(distortion(second, first)[0])
 
 
 def test_loudness_does_not_count(small_corpus: Corpus) -> None:
     wave = small_corpus.speakers[0].utterances[0].wave.numpy()
-    loud, soft = (analyse(gain * wave, RATE) for gain in (1.0, 0.2))
+    loud, soft = (analyse(gain * wave, RATE).cepstra for gain in (1.0, 0.2))
     assert distortion(loud, soft)[0] < 0.05
-    loud, soft = (cepstra(envelope(gain * wave, RATE), RATE) for gain in (1.0, 0.2))
+    loud, soft = (cepstra(envelope(gain * wave, RATE)[0], RATE) for gain in (1.0, 0.2))
     assert distortion(loud, soft)[0] > 3.0
+
+
+def test_the_error_of_a_contour_is_what_was_added_and_unvoiced_frames_do_not_count() -> None:
+    random = np.random.default_rng(0)
+    f0 = np.exp(random.normal(5.0, 0.2, 100))
+    errors = random.normal(0, 0.1, 100)
+    first, second = f0 * np.exp(errors), f0.copy()
+    first[:10], second[5:20] = 0.0, 0.0
+    error, common = log_f0_error(first, second)
+    assert (error, common) == (pytest.approx(np.sqrt(np.square(errors[20:]).mean())), 80)
+    assert log_f0_error(first, np.zeros(100)) == (0.0, 0)
+
+
+def test_a_raised_and_slowed_recording_has_the_error_of_its_raise(small_corpus: Corpus) -> None:
+    """WORLD says the sentence again, a fourth higher and at two thirds of the speed: the path undoes the speed alone."""
+    utterance = small_corpus.speakers[0].utterances[0]
+    samples = utterance.wave.numpy().astype(np.float64)
+    f0, power, noise = pyworld.wav2world(samples, RATE, frame_period=5.0)
+    again = pyworld.synthesize(f0, power, noise, RATE, 5.0)
+    raised = pyworld.synthesize(2 ** (5 / 12) * f0, power, noise, RATE, 7.5)
+    first, second = analyse(raised, RATE), analyse(again, RATE)
+    _, path = distortion(first.cepstra, second.cepstra)
+    error, common = log_f0_error(first.f0[path[0]], second.f0[path[1]])
+    assert error == pytest.approx(5 / 12 * np.log(2), abs=0.05)
+    assert common > 100
 
 
 def test_the_targets_own_recording_is_nearer_than_the_source(small_corpus: Corpus, tmp_path: Path) -> None:
@@ -124,7 +150,11 @@ def test_the_targets_own_recording_is_nearer_than_the_source(small_corpus: Corpu
         for system, one in made.items()
     ]
     conversions.append(conversion(tmp_path, spoken.wave.numpy(), spoken, target, system="no parallel recording"))
-    scores = {score.system: score for score in evaluate(MelCepstralDistortion(), FakeRun(tmp_path / "s", conversions))}
+    found = evaluate(MelCepstralDistortion(), FakeRun(tmp_path / "s", conversions))
+    scores = {score.system: score for score in found if score.column == "mcd"}
+    melody = {score.system: score.value for score in found if score.column == "log_f0_rmse"}
+    assert melody["target"] == pytest.approx(0.0, abs=0.02)
+    assert 0.1 < melody["source"] < 1.5
     assert scores.keys() == {"source", "target"}
     assert scores["target"].value < 0.5 < 3.0 < scores["source"].value < 20.0
     assert scores["source"].detail["reference"] == reference.id

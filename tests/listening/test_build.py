@@ -22,9 +22,9 @@ from tests.support.listening_helpers import (
 from tests.support.recordings import FakeRun
 from vcbench.api.conversion import Conversion
 from vcbench.cli.app import app
-from vcbench.listening.design.build import build
+from vcbench.listening.design.build import build, build_all
 from vcbench.listening.design.design import plan
-from vcbench.listening.kinds import ListeningError
+from vcbench.listening.kinds import ListeningError, find_tests
 from vcbench.listening.options import Options
 from vcbench.speech.audio import AudioError
 
@@ -107,6 +107,15 @@ def test_what_cannot_be_compared_is_refused(
     with pytest.raises(ListeningError, match=message):
         build(other, test, tmp_path / "out", SMALL.model_copy(update=asked))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_preset_builds_its_tests_of_the_same_trials(run: FakeRun, tmp_path: Path) -> None:
+    made = dict(build_all(run, find_tests("vcc2020").tests, tmp_path / "vcc", SMALL))
+    assert [folder.name for folder in made] == ["mos", "similarity-mos"]
+    keys = [json.loads((key / "key.json").read_text()) for key in made.values()]
+    trials = [{page["trial"] for page in key["pages"].values() if page["purpose"] == "rated"} for key in keys]
+    assert trials[0] == trials[1]
+    assert [key["values"] for key in keys] == [[1, 5], [1, 4]]
 
 
 def test_too_many_signals_for_mushra_are_refused(run: FakeRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -116,7 +117,7 @@ def test_a_plain_table_is_read_and_reported(test: str, tmp_path: Path) -> None:
         assert words in text
     report = (tmp_path / "out" / "analysis.md").read_text()
     assert "## Pairs" in report
-    assert ("| right |" in report) == (test == "abx")
+    assert bool(re.search(r"\| right +\|", report)) == (test == "abx")
     assert ("share of first" in report) == (test == "ab")
     picture = (tmp_path / "out" / "scores.svg").read_text()
     assert all(f">{name}<" in picture for name in SYSTEMS)

@@ -24,6 +24,9 @@ FORMS = {
     "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None), "aiff": ("AIFF", "PCM_16"), "au": ("AU", "PCM_16"),
 }  # fmt: skip
 
+ODD_RATE = b"RIFF" + (36 + 8000).to_bytes(4, "little") + b"WAVEfmt \x10\0\0\0\1\0\1\0" + (32_003).to_bytes(4, "little")
+ODD_RATE += (64_006).to_bytes(4, "little") + b"\2\0\x10\0data" + (8000).to_bytes(4, "little") + b"\0\x10\0\xf0" * 2000
+
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
@@ -95,6 +98,7 @@ def test_a_header_is_damaged(
 @settings(max_examples=100, deadline=None)
 @given(form=forms, content=st.binary(max_size=300))
 @example(form="wav", content=b"")
+@example(form="wav", content=ODD_RATE)
 @example(form="wav", content=b"RIFF\xff\xff\xff\xffWAVEfmt ")
 @example(form="flac", content=b"fLaC" + b"\0" * 300)
 @example(form="mp3", content=b"\xff\xfb" * 200)

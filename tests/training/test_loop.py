@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -141,3 +142,21 @@ def test_one_cycle_rises_to_its_peak_and_falls_to_almost_nothing() -> None:
     assert rates.index(max(rates)) == 300
     assert rates[0] == pytest.approx(4e-5)
     assert rates[-1] == pytest.approx(1e-7)
+
+
+def test_a_tracker_gets_the_rows_of_the_log_and_after_an_interruption_the_earlier_ones_again(
+    small_split: Split, tmp_path: Path
+) -> None:
+    class Interrupted(Exception):
+        pass
+
+    def until_step_six(row: Mapping[str, float]) -> None:
+        if row["step"] == 6:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train(fresh(), small_split.training, small_split.held_out, tmp_path, 0, track=until_step_six)
+    rows: list[Mapping[str, float]] = []
+    train(fresh(), small_split.training, small_split.held_out, tmp_path, 0, track=rows.append)
+    assert rows == [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4, 6, 8]

@@ -19,14 +19,15 @@ from vcbench.base.files import hash_file
 
 @dataclass(frozen=True)
 class Archive:
-    """A .zip or .tar.* file on the web."""
+    """A file on the web; `saved_as` is its name here, by default the end of its address."""
 
     url: str
     sha256: str
+    saved_as: str = ""
 
     @property
     def name(self) -> str:
-        return self.url.rpartition("/")[2]
+        return self.saved_as or self.url.rpartition("/")[2]
 
 
 CHUNK = 1 << 18  # bytes

@@ -23,6 +23,7 @@ from vcbench.cli.options import (
     CorpusName,
     CorpusRoot,
     Download,
+    Log,
     Preset,
     Repeated,
     Root,
@@ -88,6 +89,7 @@ def run(
     seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, on the same trials.")] = 1,
     repeated: Repeated = None,
     download: Download = False,
+    log: Log = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
@@ -107,7 +109,8 @@ def run(
         given = {"--systems": systems != "all", "--preset": preset != "quick", "--corpus": corpus, "--config": config}
         others = [option for option, value in (given | {"--seeds": seeds > 1}).items() if value]
         return repeat(repeated, others, name, assignments, corpus_root, runs, strict)
-    opened = open_run(preset, config, assignments, systems, name, corpus, corpus_root, runs)
+    overlay = [*(assignments or []), *([f"log={log}"] if log else [])]
+    opened = open_run(preset, config, overlay, systems, name, corpus, corpus_root, runs)
     board = run_all(opened, strict, console)
     print_board(board, opened, console, time.perf_counter() - started)
     if seeds > 1:
@@ -137,11 +140,11 @@ def prepare(
 
 
 @app.command()
-def train(folder: RunFolder, systems: Systems = "all", allow_code: AllowCode = False) -> None:
+def train(folder: RunFolder, systems: Systems = "all", log: Log = None, allow_code: AllowCode = False) -> None:
     """Train the systems of a prepared run."""
     from vcbench.cli.verbs import train_systems
 
-    train_systems(folder, systems, console)
+    train_systems(folder, systems, log, console)
 
 
 @app.command()

@@ -61,6 +61,12 @@ def _trust(allowed: bool) -> bool:
     return allowed
 
 
+Log = Annotated[
+    str | None,
+    typer.Option(help="Show training curves in tensorboard (in systems/NAME/tensorboard) or wandb; none turns it off."),
+]
+
+
 AllowCode = Annotated[
     bool,
     typer.Option(

@@ -14,6 +14,7 @@ from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.escape import terminal
 from vcbench.base.nouns import counted
 from vcbench.base.progress import shown, stage
+from vcbench.base.tracking import require_tracker
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.publish import publish, render, tabulate, unscored
 from vcbench.reporting.seeds import over_seeds, seed_lines, write_seeds
@@ -149,8 +150,11 @@ def download_corpus(corpus: str | None, root: Path | None) -> None:
     download(corpus, root)
 
 
-def train_systems(folder: Path, systems: str, console: Console) -> None:
+def train_systems(folder: Path, systems: str, log: str | None, console: Console) -> None:
     run = Run.open(folder)
+    if log:
+        run = Run.create(folder, configuration.parse(configuration.plain(run.config) | {"log": log}))
+    require_tracker(run.config.log)
     rows = run.systems if systems == "all" else [name.strip() for name in systems.split(",")]
     for row in rows:
         if row not in run.systems:

@@ -35,7 +35,7 @@ def write_manifest(run: Run, wall_times: dict[str, float]) -> None:
         "rejected": run.prepared.rejected,
         "phone_fallbacks": len(run.prepared.fallbacks) + len(run.prepared.varied_fallbacks),
         "trials": {"count": len(run.trials), "hash": trials_hash(run.trials)},
-        "config_hash": hash_json(run.config.model_dump(mode="json")),
+        "config_hash": hash_json(run.config.model_dump(mode="json", exclude={"log"})),
         "weights": {row: hash_file(path) for row, path in checkpoints.items() if path.is_file()},
         "wall_times": {stage: round(max(seconds, times.get(stage, 0.0)), 1) for stage, seconds in wall_times.items()},
     }

@@ -24,6 +24,7 @@ from vcbench.base.settings import (
     read_toml,
     validate,
 )
+from vcbench.base.tracking import Tracker
 from vcbench.run.trials import TrialSettings
 from vcbench.speech.corpora import MODULES
 from vcbench.speech.corpora.split import SplitSettings
@@ -59,7 +60,7 @@ class FeatureSettings(Strict):
 
 
 class RunConfig(Strict):
-    """Everything that decides a run's numbers, and `device`, `workers`, `engine` and `address`, which decide only where it runs.
+    """Everything that decides a run's numbers, and `device`, `workers`, `engine`, `address` and `log`, which decide none.
 
     `systems` and `metrics` map a row's or metric's name to its settings; a system's table may hold ``system = "NAME"``
     to run one system under several settings. `preset` only records which preset they were laid over.
@@ -72,6 +73,7 @@ class RunConfig(Strict):
     workers: int = Field(0, ge=0)  # processes at once; 0 is one per core on a CPU, and one on a GPU
     engine: Literal["local", "ray"] = "local"  # this machine's processes, or a Ray cluster
     address: str = ""  # of the Ray cluster; empty: RAY_ADDRESS, this machine's, or a new one
+    log: Tracker = "none"  # where training curves go besides train.jsonl; no number depends on it
     corpus: CorpusSettings = CorpusSettings()
     features: FeatureSettings = FeatureSettings()
     trials: TrialSettings = TrialSettings()

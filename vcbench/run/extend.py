@@ -7,7 +7,8 @@ from pathlib import Path
 from vcbench.run.config import RunConfig, parse, plain
 from vcbench.run.folder import RunError
 
-WHERE_ONLY = ("device", "workers", "engine", "address", "name", "preset")  # keys that decide no number
+# keys that decide no number
+WHERE_ONLY = ("device", "workers", "engine", "address", "log", "name", "preset")
 GROWING = ("systems", "metrics", "reference_rows")  # tables that may gain rows in a run that exists
 
 

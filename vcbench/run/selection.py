@@ -8,6 +8,7 @@ from typing import Any
 
 from vcbench.api import registry
 from vcbench.base.errors import UserError
+from vcbench.base.tracking import require_tracker
 from vcbench.run import config as configuration
 from vcbench.run.config import RunConfig
 from vcbench.run.run import Run
@@ -57,8 +58,9 @@ def require_usable(run: Run) -> None:
     """Refuse what would fail later, before a folder is made that would block the corrected command.
 
     Raises:
-        UserError: no such corpus or device, or a vocoder that does not fit the mel spectrograms.
+        UserError: no such corpus or device, a vocoder that does not fit the mel spectrograms, or no package for `log`.
     """
+    require_tracker(run.config.log)
     if not run.corpus.speakers:
         raise UserError(f"The corpus {run.corpus.name} at {run.corpus.root} has no speakers.")
     load_vocoder(run.config.vocoder, run.config.features.mel, run.device)

@@ -100,10 +100,14 @@ def read(
 
     Raises:
         AudioError: the file is missing, not audio, corrupt, truncated, empty, silent, clipped, too long, has more
-            than two channels, samples that are not numbers, or a sampling rate below `minimum_rate`.
+            than two channels, samples that are not numbers, a sampling rate below `minimum_rate`,
+            or an odd one.
     """
     wave, own_rate = decode(path, span, minimum_rate, maximum_seconds)
-    return resample(wave, own_rate, rate)
+    try:
+        return resample(wave, own_rate, rate)
+    except AudioError as error:  # an odd rate
+        raise AudioError(f"{path}: {error}") from error
 
 
 def write(path: Path, wave: np.ndarray, rate: int) -> None:

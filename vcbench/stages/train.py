@@ -15,6 +15,7 @@ from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_file, hash_json, write_text
 from vcbench.base.jobs import Job, JobProgress, Progress
 from vcbench.base.state import find_state, read_state, write_state
+from vcbench.base.tracking import tracking
 from vcbench.run.run import Run
 from vcbench.training.cost import step_operations
 from vcbench.training.loop import train
@@ -101,7 +102,9 @@ def train_system(folder: Path, row: str, progress: JobProgress) -> None:
     def report(step: int, losses: dict[str, float]) -> None:
         progress(step, steps, f"loss {losses['total']:.3f}")
 
-    train(system, parts.training, parts.held_out, run.files.system(row), run.config.seed, report)
+    folder, name = run.files.system(row), f"{run.config.name}/{row}"
+    with tracking(run.config.log, folder, name, system.config.model_dump(mode="json")) as track:
+        train(system, parts.training, parts.held_out, folder, run.config.seed, report, track)
     system.save(run.files.checkpoint(row))
     log = [json.loads(line) for line in run.files.training_log(row).read_text().splitlines()]
     costs = {

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vcbench.api.settings import TrainingSettings
+from vcbench.base.tracking import Track
 from vcbench.speech.conditions import vary
 from vcbench.speech.utterance import Utterance
 from vcbench.training.crops import CropSampler
@@ -49,10 +50,12 @@ def train(
     folder: Path,
     seed: int,
     report: LossReport | None = None,
+    track: Track = lambda row: None,
 ) -> None:
     """Train `system` in place, going on from `folder` if a training was interrupted there.
 
     Writes LOG_FILE (a JSON object per evaluation: step, seconds, losses, learning rate, gradient norm) and STATE_FILE.
+    `report` hears often of step and loss; `track` gets every row of LOG_FILE, first those from before an interruption.
     One seed gives one result on one device with one number of threads.
 
     Raises:
@@ -71,9 +74,11 @@ def train(
         )
         with torch.no_grad():
             system.initialise(*crops.statistics(), first)
+    for row in state.log:
+        track(row)
     system.train()
     try:
-        _steps(step, crops, kept_out, state, folder, report)
+        _steps(step, crops, kept_out, state, folder, report, track)
     finally:
         system.eval()
 
@@ -85,6 +90,7 @@ def _steps(
     state: TrainingState,
     folder: Path,
     report: LossReport | None,
+    track: Track,
 ) -> None:
     settings, averages = step.recipe, Averages()
     started = time.perf_counter() - state.seconds
@@ -107,6 +113,7 @@ def _steps(
             state.seconds = time.perf_counter() - started
             state.log.append(row | {"seconds": round(state.seconds, 3)})
             write_log(folder, state)
+            track(state.log[-1])
             averages = Averages()
         if last or (evaluated and state.step % settings.checkpoint_every == 0):
             save_state(step.model, state, folder)

@@ -58,6 +58,7 @@ def boxes(analysis: Analysis) -> Figure:
         linecolor=INK, linewidth=1, fliersize=3, width=0.6, ax=axis,
     )  # fmt: skip
     _intervals(axis, pooled)
+    axis.set_ylim(len(pooled) - 0.5, -0.5)
     _label(axis, analysis, analysis.key.content["values"])
     return figure
 

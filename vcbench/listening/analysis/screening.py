@@ -71,7 +71,7 @@ def _category(
     if compared:  # the ratings of A follow from those of B
         counted = counted[counted["position"] != 0]
     variance = counted["rating"].var(ddof=0)
-    if variance < rules.minimum_variance:
+    if len(counted) > 1 and variance < rules.minimum_variance:
         yield "ratings all the same", f"variance {variance:.2f}; at least {rules.minimum_variance:g} is needed"
 
 

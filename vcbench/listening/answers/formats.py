@@ -123,7 +123,7 @@ def _own(result: Session) -> Iterator[dict[str, Any]]:
 def _read_csv(path: Path, key: Key) -> Iterable[dict[str, Any]]:
     header, rows = read_cells(path, ",;\t", strict=False)
     refuse_doubled(path, header)
-    table = pd.DataFrame(rows.values(), columns=header, dtype=str)
+    table = pd.DataFrame(rows.values(), columns=header, dtype=str).loc[:, [bool(name) for name in header]]
     if set(PLAIN) <= set(header):
         return _plain(table, key)
     if {"wm_testId", "wm_type", "wm_id"} <= set(header):

@@ -160,9 +160,12 @@ def _take_answers(
 
 
 def _take_arrivals(study: Study, seconds: float) -> Callable[[Request], Awaitable[JSONResponse]]:
+    turn = asyncio.Lock()  # each waits for the one before; waiting here, it keeps no thread from those who send answers
+
     async def arrive(request: Request) -> JSONResponse:
         content = await _body(request, seconds)
-        return await _reply(request, lambda: study.arrive(read_identity(content)), 200)
+        async with turn:
+            return await _reply(request, lambda: study.arrive(read_identity(content)), 200)
 
     return arrive
 

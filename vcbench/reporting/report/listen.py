@@ -82,17 +82,7 @@ def listening(
         **{key: _indexed(trials.get(key)) for key in ("condition", "sex_pair", "source_speaker", "target_speaker")},
         "recordings": [recordings[row] for row in rows],
         "failures": _failures(run, rows, names),
-        "columns": [
-            _column(
-                HEADINGS.get(role, board.columns[name].title),
-                board.columns[name],
-                own[own["column"] == name],
-                rows,
-                names,
-            )
-            for role, name in roles.items()
-            if name in set(own["column"])
-        ],
+        "columns": _columns(board, own, roles, rows, names),
         "heard": _heard(own, board.columns, rows, names),
         "said": _said(run, rows, names),
         "clips": _clips(clips, rows, names),
@@ -135,18 +125,23 @@ def _grid(table: pd.DataFrame, rows: Sequence[str], names: Sequence[str]) -> np.
     return wide.where(wide.notna(), None).to_numpy()
 
 
-def _column(
-    title: str, column: Column, table: pd.DataFrame, rows: Sequence[str], names: Sequence[str]
-) -> dict[str, Any]:
-    scale = 100 if column.percent else 1
-    rounded = table.assign(value=(table["value"] * scale).round(column.decimals + 1))
-    return {
-        "title": visible(title),
-        "unit": "%" if column.percent else "",
-        "decimals": column.decimals,
-        "higher": column.higher_is_better,
-        "values": _grid(rounded, rows, names).tolist(),
-    }
+def _columns(
+    board: Leaderboard, scores: pd.DataFrame, roles: Mapping[str, str], rows: Sequence[str], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The deciding columns that have scores of trials; shares in percent."""
+    found = []
+    for role, name in roles.items():
+        column, own = board.columns[name], scores[scores["column"] == name]
+        if len(own):
+            shown = (own["value"] * (100 if column.percent else 1)).round(column.decimals + 1)
+            about = {
+                "title": visible(HEADINGS.get(role, column.title)),
+                "unit": "%" if column.percent else "",
+                "decimals": column.decimals,
+                "higher": column.higher_is_better,
+            }
+            found.append(about | {"values": _grid(own.assign(value=shown), rows, names).tolist()})
+    return found
 
 
 def _heard(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from vcbench.api.scores import ALL
+from vcbench.api.scores import ALL, Column
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.sanity import broken_order
 from vcbench.reporting.text import number
@@ -32,14 +33,21 @@ def verdict(run: Run, board: Leaderboard, roles: Mapping[str, str]) -> Verdict:
     Args:
         roles: the deciding columns, by role.
     """
-    can, cannot = [], []
+    can, cannot, equal = [], [], []
     for name in roles.values():
-        told, untold = _compared(board, name)
-        can += told
-        cannot += untold
+        pairs = _tested(board, name)
+        apart = pairs[pairs["better"] != ""]
+        if len(apart):
+            can.append(f"{board.columns[name].title}: {_told(board, name, pairs, apart)}")
+        if 0 < len(apart) < len(pairs):
+            cannot.append(f"{board.columns[name].title}: {_untold(pairs[pairs['better'] == ''], len(pairs))}")
+        if len(pairs) and apart.empty:
+            equal.append(f"{board.columns[name].title} ({_least(pairs, board.columns[name])})")
+    if equal:
+        cannot.insert(0, f"No two systems can be told apart in {_listed(equal)}.")
     if len(board.systems) == 1:
         cannot.append("There is one system, so nothing is compared. The reference rows give the scale.")
-    return Verdict(_basis(run, board), tuple(can), (*cannot, *_limits(run, board, roles), *broken_order(board)))
+    return Verdict(_basis(run, board), tuple(can), (*cannot, *_limits(run, board, roles)))
 
 
 def _sides(run: Run) -> tuple[int, int]:
@@ -59,46 +67,45 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _compared(board: Leaderboard, name: str) -> tuple[list[str], list[str]]:
-    """What the tests tell in a column, and what they do not."""
+def _tested(board: Leaderboard, name: str) -> pd.DataFrame:
+    """The pairs of systems that are tested in a column, over all conditions."""
     pairs = board.comparisons[(board.comparisons["condition"] == ALL) & (board.comparisons["column"] == name)]
-    pairs = pairs[pairs["p"].notna()]
-    if pairs.empty:
-        return [], []
-    apart, equal = pairs[pairs["better"] != ""], pairs[pairs["better"] == ""]
-    title = board.columns[name].title
-    return (
-        [f"{title}: {_told(board, name, pairs, apart)}"] if len(apart) else [],
-        [f"{title}: {_untold(board, name, equal, len(pairs))}"] if len(equal) else [],
-    )
+    return pairs[pairs["p"].notna()]
 
 
 def _told(board: Leaderboard, name: str, pairs: pd.DataFrame, apart: pd.DataFrame) -> str:
-    column = board.columns[name]
-    if len(pairs) == 1:
-        pair = apart.iloc[0]
-        worse = pair["second"] if pair["better"] == pair["first"] else pair["first"]
-        difference = number(abs(pair["difference"]), column)
-        return f"{pair['better']} is better than {worse}, by {difference} ({_count(int(pair['common']), 'recording')})."
     cells = board.cells[(board.cells["condition"] == ALL) & (board.cells["column"] == name)]
     first = list(cells.loc[cells["rank"] == 1, "system"])
-    alone, shared = f"{first[0]} is better than every other system", f"{_listed(first)} share the first rank"
-    ahead = alone if len(first) == 1 else shared
+    if len(apart) <= NAMED:
+        return f"{'; '.join(_better(pair, board.columns[name]) for pair in apart.itertuples())}."
+    ahead = (
+        f"{first[0]} is better than every other system" if len(first) == 1 else f"{_listed(first)} share the first rank"
+    )
     return f"{ahead}; {len(apart)} of {len(pairs)} pairs differ."
 
 
-def _untold(board: Leaderboard, name: str, equal: pd.DataFrame, pairs: int) -> str:
+def _better(pair: Any, column: Column) -> str:
+    worse = pair.second if pair.better == pair.first else pair.first
+    difference = f"{number(abs(pair.difference), column)}{' points' if column.percent else ''}"
+    return f"{pair.better} is better than {worse}, by {difference} on {pair.common} recordings"
+
+
+def _untold(equal: pd.DataFrame, pairs: int) -> str:
     names = [f"{pair.first} and {pair.second}" for pair in equal.itertuples()]
-    if len(equal) == pairs and pairs > 1:
-        text = f"no two of the systems can be told apart on {equal['common'].max()} recordings"
-    elif len(equal) <= NAMED:
-        text = f"{'; '.join(names)} cannot be told apart on {equal['common'].max()} recordings"
-    else:
-        text = f"{len(equal)} of {pairs} pairs cannot be told apart"
-    least = equal["detectable"].dropna().median()
+    if len(equal) <= NAMED:
+        return f"{'; '.join(names)} cannot be told apart."
+    return f"{len(equal)} of {pairs} pairs cannot be told apart."
+
+
+def _least(pairs: pd.DataFrame, column: Column) -> str:
+    """The smallest difference that would have shown, in the middle of the pairs."""
+    recordings = f"{pairs['common'].max()} recordings"
+    least = pairs["detectable"].dropna().median()
     if pd.isna(least) or not least > 0:
-        return f"{text}."
-    return f"{text}. A true difference below about {number(least, board.columns[name])} would mostly go unseen."
+        return recordings
+    if column.percent and least > 1:
+        return f"{recordings}: too few for any"
+    return f"{recordings}; a true difference below about {number(least, column)} would mostly go unseen"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -119,3 +126,5 @@ def _limits(run: Run, board: Leaderboard, roles: Mapping[str, str]) -> Iterator[
     pooled = board.counts[board.counts["condition"] == ALL]
     for row in pooled[(pooled["failures"] > 0) & pooled["system"].isin(board.systems)].itertuples():
         yield f"{row.system} failed on {row.failures} of {_count(row.trials, 'trial')}: its means are of the others."
+    if broken := len(list(broken_order(board))):
+        yield f"{_count(broken, 'sanity check')} failed: see Sanity below."

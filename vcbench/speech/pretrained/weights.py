@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vcbench.base.errors import ModelUnavailable, did_you_mean
 from vcbench.base.files import hash_file
-from vcbench.speech.pretrained.table import WEIGHTS, Weights, WeightsError, whisper_cache
+from vcbench.speech.pretrained.table import WEIGHTS, Weights, WeightsError
 
 SHOWN = 12  # digits of a hash in a table's footnote
 
@@ -82,9 +82,10 @@ def download(name: str) -> Path:
 
     from vcbench.base.fetch import Archive, fetch
 
-    whisper_cache().mkdir(parents=True, exist_ok=True)
+    weights.folder.mkdir(parents=True, exist_ok=True)
+    archive = Archive(weights.address, weights.sha256, weights.files[0])
     with Bars() as progress:
-        return fetch(Archive(weights.address, weights.sha256), whisper_cache(), progress).parent
+        return fetch(archive, weights.folder, progress).parent
 
 
 def _given(weights: Weights, path: Path) -> Path:
@@ -113,7 +114,7 @@ def _installed(weights: Weights) -> Path | None:
 
 def _cached(weights: Weights) -> Path | None:
     if weights.address:
-        return whisper_cache()
+        return weights.folder
     if not weights.repository:
         return None
     from huggingface_hub import try_to_load_from_cache
