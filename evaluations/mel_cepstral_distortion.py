@@ -47,7 +47,7 @@ class MelCepstralDistortion(AudioMetric):
     """Mel-cepstral distortion and log-F0 error to the target's parallel recording; a trial without one has no row."""
 
     name = "mel_cepstral_distortion"
-    summary = "Measures the spectral distance to the target's own recording of the same sentence, where there is one."
+    summary = "Measures the distance of spectrum and F0 to the target's own recording of the same sentence, where there is one."
     columns: ClassVar[dict[str, Column]] = {
         "mcd": Column("Mel-cepstral distortion (dB)", False, 2, needs="a parallel recording of the target"),
         "log_f0_rmse": Column("RMSE of ln(F0)", False, 3, main=False, needs="a parallel recording of the target"),

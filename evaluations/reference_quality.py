@@ -46,6 +46,7 @@ class ReferenceQuality(AudioMetric):
     """PESQ and STOI against the target's parallel recording; a trial without one has no row."""
 
     name = "reference_quality"
+    summary = "Computes PESQ and STOI against the target's own recording of the same sentence, where there is one."
     columns: ClassVar[dict[str, Column]] = {
         "pesq": Column("PESQ (wideband)", True, 2, needs=NEEDS),
         "stoi": Column("STOI", True, 3, needs=NEEDS),

@@ -183,6 +183,7 @@ class WavLmSimilarity(SpeakerSimilarity):
     """Similarity by WavLM, as SIM-o of seed-tts-eval; weights from its authors, 1.3 GB."""
 
     name = "speaker_similarity_wavlm"
+    summary = "Measures the likeness of a voice to target and source by WavLM, as SIM-o of seed-tts-eval does."
     key = "wavlm"
     weights_name = "wavlm_sv"
     speaker_encoder = "wavlm_sv"

@@ -35,6 +35,7 @@ class SpeakingRate(AudioMetric):
     """Articulation rate in phones per second, compared with the target's and with the source's; needs no model."""
 
     name = "speaking_rate"
+    summary = "Compares how many phones per second are spoken with the target's and the source's rates."
     columns: ClassVar[dict[str, Column]] = {
         "rate_difference": Column("Speaking rate difference from target (phones/s)", False, 2),
         "rate_difference_source": Column("Speaking rate difference from source (phones/s)", False, 2, main=False),

@@ -146,7 +146,8 @@ def convert(
 
     Args:
         target: one or several recordings of the target's voice.
-        system, run: a system that a run trained, and the run's folder.
+        system: one that a run trained.
+        run: the folder of that run.
         checkpoint: instead of these, a checkpoint's file.
     """
     converter = open_converter(Path(run) if run else None, system, Path(checkpoint) if checkpoint else None)

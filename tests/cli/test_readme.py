@@ -1,4 +1,4 @@
-"""Every command in the README runs, at the size of the `tiny` preset, on files with the names that it uses."""
+"""Every command in the README and in docs/ runs, at the size of the `tiny` preset, on files with the names that it uses."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ ROOT = Path(__file__).parents[2]
 
 
 README = (ROOT / "README.md").read_text()
+PAGES = (
+    "\n".join((ROOT / "docs" / name).read_text() for name in ("usage.md", "own-system.md", "run-folder.md")) + README
+)
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = PAGES) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def commands() -> list[list[str]]:
-    """Arguments of every `python -m vcbench ...` in the README, except the first two commands, which install."""
+    """Arguments of every `python -m vcbench ...`, each once, except the first two of the README, which install."""
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("python -m vcbench")]
-    inline = re.findall(r"`(python -m vcbench [^`]+)`", README)
-    return [shlex.split(line)[3:] for line in [*lines, *inline]]
+    inline = re.findall(r"`(python -m vcbench [^`]+)`", PAGES)
+    return [shlex.split(line)[3:] for line in dict.fromkeys([*lines, *inline])]
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +109,20 @@ def test_the_library_s_example_runs(desk: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(values["wave"]) > 1000
 
 
+@pytest.mark.slow
+def test_the_notebook_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install nbclient ipykernel")
+    import nbformat
+
+    monkeypatch.chdir(desk)
+    notebook = nbformat.read(ROOT / "examples" / "first_steps.ipynb", as_version=4)
+    client.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(desk)}}).execute()
+    last = notebook.cells[-1].outputs[-1]["data"]["text/plain"]
+    assert float(last) > 0.5
+
+
 def test_the_two_first_commands_install_what_pyproject_offers() -> None:
-    first = [block.strip() for block in blocks("sh")[:2]]
+    first = [block.strip() for block in blocks("sh", README)[:2]]
     assert first[0].endswith('pip install -e ".[offline]" && .venv/bin/python -m vcbench run --systems all')
     assert first[1].endswith('pip install -e ".[offline,test]" && .venv/bin/pytest')
     offered = (ROOT / "pyproject.toml").read_text()

@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_it_names_data_trials_systems_metrics_and_statistics(run: Run) -> None:
     text = " ".join(sentences(run, tabulate(run, {}), {}))
     for part in (
-        "The recordings are of 4 speakers of the corpus mini, which is synthetic speech.",
+        "The recordings are of 4 speakers of the corpus mini (version 2), which is synthetic speech.",
         "the same 8 trials (seen->seen 6, unseen->unseen 2)",
         "it is given 1 recording of the target; similarity is measured against other recordings",
         "not trained here: one, two.",

@@ -64,7 +64,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     view = SimpleNamespace(
         metrics={},
         split=SimpleNamespace(training=[SimpleNamespace(speaker="one")]),
-        corpus=SimpleNamespace(name="mini", synthetic=True),
+        corpus=SimpleNamespace(name="mini", title="mini", synthetic=True),
         device=torch.device("cpu"),
         notes=["A note."],
     )

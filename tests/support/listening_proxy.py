@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -83,15 +84,24 @@ def caddy(folder: Path, port: int, backend: int) -> Iterator[None]:
 def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
     log = (folder / "proxy.log").open("wb")
     process = subprocess.Popen(command, stdout=log, stderr=log, env={"HOME": str(folder), "PATH": "/usr/bin:/bin"})
+    start = time.monotonic()
     try:
-        for _ in range(1200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        while not _answers(port):
             assert process.poll() is None, (folder / "proxy.log").read_text()
-            time.sleep(0.05)
+            assert time.monotonic() < start + 120, "the proxy did not start"
+            time.sleep(0.1)
         yield
     finally:
         process.terminate()
         process.wait(30)
         log.close()
+
+
+def _answers(port: int) -> bool:
+    """Whether it has a certificate by now: Caddy opens its port first."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+            ssl._create_unverified_context().wrap_socket(plain, server_hostname="localhost").close()
+    except OSError:
+        return False
+    return True

@@ -118,7 +118,7 @@ class NeuralSystem(nn.Module):
 
         Raises:
             CheckpointError: the file is truncated, of another system or version, of other mel settings, or its weights are not
-            those that its settings ask for, or not finite.
+                those that its settings ask for, or not finite.
         """
         description, shapes = read_header(path)
         if description["system"] != cls.name:

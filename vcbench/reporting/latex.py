@@ -114,7 +114,7 @@ def _character(one: str) -> float:
 
 
 def _wrapped(column: TexColumn) -> list[str]:
-    return textwrap.wrap(column.title, TITLE) or [""]
+    return textwrap.wrap(column.title, TITLE, break_long_words=False) or [""]
 
 
 def _width(column: TexColumn, cells: Sequence[TexCell]) -> float:

@@ -9,6 +9,7 @@ from vcbench.base import escape
 from vcbench.reporting.latex import FITS, MANY, PACKAGES, Fit, TexCell, TexColumn, TexRow, floats
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.tables import Cell, TextTable, footnotes, only, plain_notes, text_tables
+from vcbench.reporting.text import NO_BREAK_SPACE
 from vcbench.stats.scores import LEVEL
 
 
@@ -36,7 +37,10 @@ def latex(board: Leaderboard, columns: Sequence[str] = (), fit: str = "page") ->
 def _floats(board: Leaderboard, table: TextTable, fit: Fit) -> Iterator[str]:
     counted = len({row.counts for row in table.rows if any(row.counts)}) > 1
     titles = [TexColumn(title) for title in table.count_titles if counted]
-    columns = [*titles, *(TexColumn(f"{head.title} {head.arrow}".strip(), head.marks) for head in table.headings)]
+    columns = [
+        *titles,
+        *(TexColumn(f"{head.title}{NO_BREAK_SPACE}{head.arrow}".strip(), head.marks) for head in table.headings),
+    ]
     rows = [
         TexRow(row.system, (*_counts(row.counts, len(titles)), *map(_cell, row.cells)), row.reference)
         for row in table.rows

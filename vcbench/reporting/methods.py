@@ -61,9 +61,9 @@ def _data(run: Run) -> Iterator[str]:
     unseen = counted(len(speakers["unseen"]), "speaker")
     if parts.training:
         trained = f"{counted(len(parts.training), 'utterance')} of {counted(len(speakers['training']), 'speaker')}"
-        yield f"We trained on {trained} of the corpus {run.corpus.name}{kind}; {unseen} are not in training."
+        yield f"We trained on {trained} of the corpus {run.corpus.title}{kind}; {unseen} are not in training."
     else:
-        yield f"The recordings are of {unseen} of the corpus {run.corpus.name}{kind}."
+        yield f"The recordings are of {unseen} of the corpus {run.corpus.title}{kind}."
     settings = run.config.trials
     conditions = ", ".join(f"{name} {count}" for name, count in trials["condition"].value_counts(sort=False).items())
     listed = "" if set(trials["condition"]) == {ALL} else f" ({conditions})"

@@ -1,0 +1,1 @@
+"""A system and a metric for vcbench."""
