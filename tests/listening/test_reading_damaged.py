@@ -23,8 +23,15 @@ from vcbench.listening.design.build import build
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
 
-OPTIONS = Options(items=2, listeners=2, per_item=2, rows=("flowvc", "again_vc"), no_preference=True)
-TESTS = ("mos", "preference", "mushra")
+OPTIONS = Options(items=2, listeners=2, per_item=2, rows=("flowvc", "again_vc"))
+TESTS = ("mos", "cmos", "preference", "abx", "bws", "mushra")
+
+
+def options_of(test: str) -> Options:
+    rows = ("flowvc", "again_vc", "third_system") if test == "bws" else OPTIONS.rows
+    return OPTIONS.model_copy(update={"no_preference": test == "preference", "rows": rows})
+
+
 SUFFIXES = {"session": ".json", "database": ".json", "php": ".csv", "download": ".csv", "plain": ".csv"}
 
 
@@ -32,7 +39,7 @@ SUFFIXES = {"session": ".json", "database": ".json", "php": ".csv", "download": 
 def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Key]:
     folder = tmp_path_factory.mktemp("bundles")
     run = make_run(folder / "run", trials=3, seconds=0.62)
-    return {test: open_key(build(run, test, folder / test, OPTIONS)) for test in TESTS}
+    return {test: open_key(build(run, test, folder / test, options_of(test))) for test in TESTS}
 
 
 def plain(key: Key) -> str:
