@@ -19,6 +19,7 @@ from vcbench.listening.analysis.screening import screen
 from vcbench.listening.answers.key import Key, open_key
 from vcbench.listening.answers.reading import read
 from vcbench.listening.answers.session import read_session
+from vcbench.listening.collecting.identity import read_identity
 from vcbench.listening.design.build import build
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
@@ -154,6 +155,19 @@ def test_a_table_is_damaged(good: Good, try_reading: Attempt, test: str, form: s
 @example(form="plain", content=b"listener,item,system,rating\n" + b"a" * 200_000 + b",b,c,1\n")
 def test_any_bytes(try_reading: Attempt, form: str, content: bytes) -> None:
     try_reading(form, "mos", content)
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=damaged_bytes(b'{"pid":"5f9c","study":"a1","session":"b2"}'))
+@example(content=b'{"pid":"a","\\ud800":1}')
+@example(content=b'{"pid":"\\ud800"}')
+@example(content=b'{"pid":"a\\u202eb"}')
+@example(content=b"[" * 100_000)
+def test_an_arrival_is_damaged(content: bytes) -> None:
+    error = refusal(read_identity, content)
+    if error is not None:
+        assert str(error).isprintable()
+        assert len(str(error)) < 1000
 
 
 @settings(max_examples=100, deadline=None)
