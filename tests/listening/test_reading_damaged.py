@@ -19,12 +19,20 @@ from vcbench.listening.analysis.screening import screen
 from vcbench.listening.answers.key import Key, open_key
 from vcbench.listening.answers.reading import read
 from vcbench.listening.answers.session import read_session
+from vcbench.listening.collecting.identity import read_identity
 from vcbench.listening.design.build import build
 from vcbench.listening.kinds import ListeningError
 from vcbench.listening.options import Options
 
-OPTIONS = Options(items=2, listeners=2, per_item=2, rows=("flowvc", "again_vc"), no_preference=True)
-TESTS = ("mos", "preference", "mushra")
+OPTIONS = Options(items=2, listeners=2, per_item=2, rows=("flowvc", "again_vc"))
+TESTS = ("mos", "cmos", "preference", "abx", "bws", "mushra")
+
+
+def options_of(test: str) -> Options:
+    rows = ("flowvc", "again_vc", "third_system") if test == "bws" else OPTIONS.rows
+    return OPTIONS.model_copy(update={"no_preference": test == "preference", "rows": rows})
+
+
 SUFFIXES = {"session": ".json", "database": ".json", "php": ".csv", "download": ".csv", "plain": ".csv"}
 
 
@@ -32,7 +40,7 @@ SUFFIXES = {"session": ".json", "database": ".json", "php": ".csv", "download": 
 def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Key]:
     folder = tmp_path_factory.mktemp("bundles")
     run = make_run(folder / "run", trials=3, seconds=0.62)
-    return {test: open_key(build(run, test, folder / test, OPTIONS)) for test in TESTS}
+    return {test: open_key(build(run, test, folder / test, options_of(test))) for test in TESTS}
 
 
 def plain(key: Key) -> str:
@@ -147,6 +155,19 @@ def test_a_table_is_damaged(good: Good, try_reading: Attempt, test: str, form: s
 @example(form="plain", content=b"listener,item,system,rating\n" + b"a" * 200_000 + b",b,c,1\n")
 def test_any_bytes(try_reading: Attempt, form: str, content: bytes) -> None:
     try_reading(form, "mos", content)
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=damaged_bytes(b'{"pid":"5f9c","study":"a1","session":"b2"}'))
+@example(content=b'{"pid":"a","\\ud800":1}')
+@example(content=b'{"pid":"\\ud800"}')
+@example(content=b'{"pid":"a\\u202eb"}')
+@example(content=b"[" * 100_000)
+def test_an_arrival_is_damaged(content: bytes) -> None:
+    error = refusal(read_identity, content)
+    if error is not None:
+        assert str(error).isprintable()
+        assert len(str(error)) < 1000
 
 
 @settings(max_examples=100, deadline=None)

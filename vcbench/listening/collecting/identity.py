@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from vcbench.base.escape import brief
 from vcbench.base.settings import Strict
 from vcbench.listening.collecting.files import store
 from vcbench.listening.kinds import ListeningError
@@ -40,7 +41,7 @@ def read_identity(content: bytes) -> Identity:
         return Identity.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        where = brief(".".join(str(part) for part in first["loc"])) or "the document"
         raise ListeningError(
             f"This is not an arrival: {where}: {first['msg']}. An id has 1 to 100 letters, digits and . _ @ : + ~ -, and begins "
             "with a letter or digit."
