@@ -27,7 +27,7 @@ requeue() {
 }
 trap requeue TERM
 
-python -m vcbench run --set engine=ray --set "address=$head:$port" "$@" &
+python -m vcbench run --engine ray --address "$head:$port" "$@" &
 run=$!
 status=0
 wait "$run" || status=$?

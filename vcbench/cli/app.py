@@ -17,12 +17,14 @@ from vcbench.base.files import PLACE
 from vcbench.cli import bench, complete, conversion, listen, lists, papers, reports
 from vcbench.cli.options import (
     EXIT_FAILURES,
+    Address,
     AllowCode,
     Assignments,
     ConfigFiles,
     CorpusName,
     CorpusRoot,
     Download,
+    EngineName,
     Log,
     Preset,
     Repeated,
@@ -31,6 +33,7 @@ from vcbench.cli.options import (
     RunName,
     Strict,
     Systems,
+    assigned,
     console,
 )
 
@@ -90,6 +93,8 @@ def run(
     repeated: Repeated = None,
     download: Download = False,
     log: Log = None,
+    engine: EngineName = None,
+    address: Address = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
@@ -109,7 +114,7 @@ def run(
         given = {"--systems": systems != "all", "--preset": preset != "quick", "--corpus": corpus, "--config": config}
         others = [option for option, value in (given | {"--seeds": seeds > 1}).items() if value]
         return repeat(repeated, others, name, assignments, corpus_root, runs, strict)
-    overlay = [*(assignments or []), *([f"log={log}"] if log else [])]
+    overlay = assigned(assignments, log=log, engine=engine, address=address)
     opened = open_run(preset, config, overlay, systems, name, corpus, corpus_root, runs)
     board = run_all(opened, strict, console)
     print_board(board, opened, console, time.perf_counter() - started)

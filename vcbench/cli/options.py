@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -75,3 +76,13 @@ AllowCode = Annotated[
         help="Run the Python files that the run's settings name. Only if you trust them.",
     ),
 ]
+
+EngineName = Annotated[
+    str | None, typer.Option("--engine", help="Where jobs run: local, or ray for a Ray cluster (docs/cluster.md).")
+]
+Address = Annotated[str | None, typer.Option(help="The Ray cluster's address, HOST:PORT.")]
+
+
+def assigned(assignments: list[str] | None, **options: str | None) -> list[str]:
+    """The assignments of --set, and those of options that are settings too."""
+    return [*(assignments or []), *(f"{name}={json.dumps(value)}" for name, value in options.items() if value)]
