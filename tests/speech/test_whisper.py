@@ -141,7 +141,7 @@ def test_a_model_that_is_not_here_is_named_with_the_command_that_gets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(ModelUnavailable, match=r"large-v2\.pt https://"):
+    with pytest.raises(ModelUnavailable, match=r"large-v2\.pt 'https://"):
         Transcriber("openai-whisper", "large-v2")
 
 

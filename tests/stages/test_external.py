@@ -138,7 +138,7 @@ def test_missing_and_broken_files_are_listed_counted_and_no_success(scored: tupl
     assert failed[["as_source", "as_target", "source"]].tolist() == [1, 1, 0]
     words = (folder / "leaderboard.md").read_text()
     assert "as_source and as_target are compared on the 2 trials that both have" in words
-    assert "1 recordings of as_source are sampled below 16 kHz" in words
+    assert "1 recording of as_source is sampled below 16 kHz" in words
 
 
 def test_copies_score_as_what_they_are_copies_of(scored: tuple[Path, int, str]) -> None:

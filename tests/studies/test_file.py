@@ -122,7 +122,7 @@ BAD = {
     "an empty grid": (GRID | {"grid": {"activation": []}}, "at least one value"),
     "a curve without x": (changed("draw", 1, value={"kind": "curve", "y": "probe_content"}), "needs x"),
     "a panel of no column": (changed("draw", 0, "y", value="probe"), "draw: there is no 'probe'"),
-    "an unknown listening test": (listened("abx"), "Unknown test 'abx'; allowed: mos"),
+    "an unknown listening test": (listened("abz"), "Unknown test 'abz'; allowed: mos"),
     "an unknown option of it": (listened("mos", itmes=3), "'listening.mos.itmes'.*mean 'items'"),
     "listeners that do not fit": (listened("mos", items=3), "6 pages cannot be shared equally by 4"),
     "a listened row of no cell": (listened("mos", rows=["none", "relu"]), "row: there is no 'relu'"),

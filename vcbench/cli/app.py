@@ -35,6 +35,7 @@ from vcbench.cli.options import (
     Systems,
     assigned,
     console,
+    not_defaults,
 )
 
 app = typer.Typer(
@@ -111,8 +112,9 @@ def run(
     if download:
         download_corpus(corpus, corpus_root)
     if repeated:
-        given = {"--systems": systems != "all", "--preset": preset != "quick", "--corpus": corpus, "--config": config}
-        others = [option for option, value in (given | {"--seeds": seeds > 1}).items() if value]
+        others = not_defaults(
+            systems=systems != "all", preset=preset != "quick", corpus=corpus, config=config, seeds=seeds > 1
+        )
         return repeat(repeated, others, name, assignments, corpus_root, runs, strict)
     overlay = assigned(assignments, log=log, engine=engine, address=address)
     opened = open_run(preset, config, overlay, systems, name, corpus, corpus_root, runs)

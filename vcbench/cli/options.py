@@ -86,3 +86,8 @@ Address = Annotated[str | None, typer.Option(help="The Ray cluster's address, HO
 def assigned(assignments: list[str] | None, **options: str | None) -> list[str]:
     """The assignments of --set, and those of options that are settings too."""
     return [*(assignments or []), *(f"{name}={json.dumps(value)}" for name, value in options.items() if value)]
+
+
+def not_defaults(**given: object) -> list[str]:
+    """The options that were given, by the name that they have in the command."""
+    return [f"--{name}" for name, value in given.items() if value]

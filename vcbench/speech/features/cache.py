@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vcbench.base.errors import UserError
-from vcbench.base.files import PlaceError, hash_file, write_bytes
+from vcbench.base.files import PlaceError, hash_file, is_file, write_bytes
 from vcbench.base.state import find_state, write_memo
 
 Feature = tuple[dict[str, Tensor], dict[str, str]]  # tensors and notes, as a safetensors file holds them
@@ -40,7 +40,7 @@ class FeatureCache:
         return self.folder / kind / key[:2] / f"{key}.safetensors"
 
     def holds(self, kind: str, key: str) -> bool:
-        return key in self._memory or self.path(kind, key).exists()
+        return key in self._memory or is_file(self.path(kind, key))
 
     def get(self, kind: str, key: str) -> Feature | None:
         """The feature, or None if it is not cached or its file is damaged (which is logged)."""
