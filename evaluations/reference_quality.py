@@ -11,8 +11,9 @@ the source did, so the reference is first brought to the recording's timing: by 
 alignment of `mel_cepstral_distortion`. Where the alignment lowers the distance to the reference by less than a sixth, as it does
 in noise, the timing is the same already: the reference stays as it is, and the values are the packages' own.
 
-With other timing, prosody and warping lower the values: compare systems within one table, and not with figures of codecs or
-enhancement. `target` has the best values by construction; `oracle` shows what the vocoder costs.
+With other timing, prosody and warping lower the values: the same voice with half a sentence slowed down had a STOI of 0.24 to 0.35
+as it was and of 0.74 to 0.80 once aligned, where 1 would be right. So compare systems within one table, and not with figures of
+codecs or enhancement. `target` has the best values by construction; `oracle` shows what the vocoder costs.
 
 Cost for 3 s of speech on one core: 0.7 s.
 """

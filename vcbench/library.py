@@ -122,17 +122,7 @@ def score(
             _conversion(folder / str(index), store, *given)
             for index, given in enumerate(zip(made, sources, targets, texts, strict=True))
         ]
-        columns: dict[str, list[float]] = {}
-        for metric in built:
-            metric.load(pick_device(device))
-            try:
-                results = metric.measure(conversions)
-            finally:
-                metric.unload()
-            for index, measured in enumerate(results):
-                for one in measured:
-                    columns.setdefault(one.column, [np.nan] * len(made))[index] = one.value
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(made)))
+        return _measured(built, conversions, device)
 
 
 def convert(
@@ -155,6 +145,20 @@ def convert(
         given = [_file(one, Path(name) / f"target{index}.wav") for index, one in enumerate(_listed(target))]
         wave = convert_utterance(converter, _file(source, Path(name) / "source.wav"), given)
     return wave, converter.store.sampling_rate
+
+
+def _measured(metrics: Sequence[AudioMetric], conversions: Sequence[Conversion], device: str) -> pd.DataFrame:
+    columns: dict[str, list[float]] = {}
+    for metric in metrics:
+        metric.load(pick_device(device))
+        try:
+            results = metric.measure(conversions)
+        finally:
+            metric.unload()
+        for index, measured in enumerate(results):
+            for one in measured:
+                columns.setdefault(one.column, [np.nan] * len(conversions))[index] = one.value
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(conversions)))
 
 
 def _metrics(names: Sequence[str]) -> list[AudioMetric]:

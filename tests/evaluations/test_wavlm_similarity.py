@@ -16,18 +16,19 @@ from tests.support.small_wavlm import save_small_wavlm
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.machine import cache_root
 from vcbench.speech import audio
+from vcbench.speech.corpora import load_corpus
 from vcbench.speech.pretrained.table import WeightsError
 from vcbench.speech.utterance import Corpus
 from vcbench.stages.score_cache import evaluate
 
 # seed-tts-eval's network (ecapa_tdnn.py, as in f5-tts 1.1.22) on s3prl 0.4.18's WavLM, with this small checkpoint, on
-# recordings/ (three voices of flite) at 16 kHz: the first channels of the embedding, and cosines to the next voice.
+# sentence p01 of the embedded corpus at 16 kHz: the first channels of the embedding, and cosines to the next voice.
 PUBLISHED = {
-    "awb-a": (-1.1863, -2.8956, 4.8693, -4.3947),
-    "kal16-b": (-2.3789, -4.0579, 4.7907, -2.818),
-    "slt-c": (-0.3481, -4.1415, 3.9282, -3.4882),
+    "am-echo": (-1.4883, -3.9337, 5.003, -4.5526),
+    "af-heart": (-2.3139, -3.4839, 4.9304, -2.6797),
+    "bf-emma": (-0.9744, -4.5054, 4.6237, -4.0525),
 }
-COSINES = (0.9896637797355652, 0.9891728162765503, 0.9941456317901611)
+COSINES = (0.98900306224823, 0.992192804813385, 0.9934532642364502)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sentence(voice: str) -> np.ndarray:
-    return audio.read(Path(__file__).parent / "recordings" / f"{voice}.ogg", 16_000)
+    speaker = next(one for one in load_corpus("mini").speakers if one.id == voice)
+    spoken = next(one for one in speaker.utterances if one.id.endswith("p01"))
+    return audio.read(spoken.path, 16_000, spoken.span)
 
 
 def test_embeddings_are_those_of_the_published_code(folder: Path) -> None:

@@ -95,7 +95,7 @@ def refusals() -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
         ({}, "mos", {"contrast": ("flowvc", "target")}, "primary contrast .* does not name two rows"),
         ({}, "mos", {"contrast": ("flowvc", "flowvc")}, "primary contrast .* does not name two rows"),
         ({}, "mos", {"condition": "unseen"}, "Unknown condition 'unseen'; the run has seen->seen, seen->unseen"),
-        ({}, "mos", {"language": "fr"}, "no translation for 'fr'; available: de, en"),
+        ({}, "mos", {"language": "fr"}, "no translation for 'fr'; available: ar, de, en"),
     ]
 
 

@@ -47,7 +47,7 @@ class Cluster:
         ports = ["--min-worker-port", str(first), "--max-worker-port", str(first + 400)]
         log = (self.folder / f"node{len(self.nodes)}.log").open("wb")
         node = subprocess.Popen(
-            [Path(sys.executable).with_name("ray"), "start", *where, *options, *quiet, *ports],
+            [sys.executable, "-m", "ray.scripts.scripts", "start", *where, *options, *quiet, *ports],
             stdout=log, stderr=log, start_new_session=True, env=os.environ | {"RAY_raylet_start_wait_time_s": str(round(STARTED))},
         )  # fmt: skip
         self.nodes.append(node)

@@ -74,15 +74,7 @@ class RayEngine:
                 for name, *values in ray.get(messages.take.remote()):
                     progress(name, *values)
                 for reference in done:
-                    job = running.pop(reference)
-                    try:
-                        results[job.name] = outcome(job.name, ray.get(reference))
-                    except (UserError, JobFailed) as error:
-                        failures[job.name] = error
-                    except ray.exceptions.RayError as error:
-                        failures[job.name] = JobFailed(
-                            f"{job.name} failed: its task was lost {RETRIES + 1} times: {error}"
-                        )
+                    _collect(ray, running.pop(reference), reference, results, failures)
         finally:
             for reference in running:
                 with suppress(Exception):  # the cluster itself may be gone
@@ -118,6 +110,16 @@ class RayEngine:
                     f"No Ray cluster answers at {where}: {error}. Start one with `ray start --head`, or name it with --address."
                 ) from error
         return ray
+
+
+def _collect(ray: Any, job: Job, reference: Any, results: dict[str, Any], failures: dict[str, Exception]) -> None:
+    """Put what a finished task told where it belongs."""
+    try:
+        results[job.name] = outcome(job.name, ray.get(reference))
+    except (UserError, JobFailed) as error:
+        failures[job.name] = error
+    except ray.exceptions.RayError as error:
+        failures[job.name] = JobFailed(f"{job.name} failed: its task was lost {RETRIES + 1} times: {error}")
 
 
 class Messages:

@@ -16,12 +16,13 @@ from vcbench.api.conversion import Conversion
 from vcbench.api.metric import Metric
 from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.files import hash_file, hash_json, is_file, write_text
-from vcbench.base.jobs import Engine, LocalEngine
+from vcbench.base.jobs import Engine
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.base.settings import read_toml
 from vcbench.base.state import read_state
 from vcbench.run import config as configuration
 from vcbench.run.config import RECOGNISED_TEXT, RunConfig, needed_features, plain
+from vcbench.run.engine import choose
 from vcbench.run.extend import extend
 from vcbench.run.folder import Prepared, RunError, RunFolder, StoredUtterance, read_outcomes, read_trials
 from vcbench.run.metrics import build_metrics
@@ -82,11 +83,7 @@ class Run:
     @property
     def engine(self) -> Engine:
         """Where jobs run."""
-        if self.config.engine == "ray":
-            from vcbench.base.ray_engine import RayEngine  # here, as it is optional
-
-            return RayEngine(self.config.address, self.threads, gpus=1.0 if self.device.type == "cuda" else 0.0)
-        return LocalEngine(self.workers, self.threads)
+        return choose(self.config, self.workers, self.threads, self.device)
 
     @property
     def score_cache(self) -> Path:
