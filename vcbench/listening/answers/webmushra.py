@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from vcbench.base.escape import brief
+from vcbench.base.escape import names as listed
 from vcbench.listening.answers.key import Key
 from vcbench.listening.design.design import ANCHOR_35, ANCHOR_70, HIDDEN
 from vcbench.listening.design.webmushra import PREFERENCES
@@ -73,12 +74,12 @@ def from_php(table: pd.DataFrame) -> Iterator[Response]:
     kind = PHP_TYPES[mark]
     ratings = [name for name in table.columns if name.startswith("stimuli_rating")]
     if len(ratings) > 1:
-        raise ListeningError(f"it has several ratings of each clip ({', '.join(ratings)}); only one is allowed.")
+        raise ListeningError(f"it has several ratings of each clip ({listed(ratings)}); only one is allowed.")
     answer = {"mushra": "rating_score", "paired_comparison": "choice_answer", "likert": (ratings or [""])[0]}[kind]
     time = "choice_time" if kind == "paired_comparison" else "rating_time"
     if missing := [name for name in ("listener_id", "trial_id", answer) if name not in table.columns]:
         raise ListeningError(
-            f"it has no column {missing[0] or 'stimuli_rating'}. Its columns are {', '.join(table.columns)}; add the missing one."
+            f"it has no column {missing[0] or 'stimuli_rating'}. Its columns are {listed(table.columns)}; add the missing one."
         )
     for row in table.to_dict("records"):
         page, session = row["trial_id"], row.get("session_uuid", "")

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vcbench.base.errors import UserError
-from vcbench.base.files import PlaceError, hash_file, is_file, write_bytes
+from vcbench.base.files import PlaceError, hash_file, write_bytes
 from vcbench.base.state import find_state, write_memo
 
 Feature = tuple[dict[str, Tensor], dict[str, str]]  # tensors and notes, as a safetensors file holds them
@@ -40,7 +40,7 @@ class FeatureCache:
         return self.folder / kind / key[:2] / f"{key}.safetensors"
 
     def holds(self, kind: str, key: str) -> bool:
-        return key in self._memory or is_file(self.path(kind, key))
+        return key in self._memory or _exists(self.path(kind, key))
 
     def get(self, kind: str, key: str) -> Feature | None:
         """The feature, or None if it is not cached or its file is damaged (which is logged)."""
@@ -52,6 +52,8 @@ class FeatureCache:
                 feature = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unusable(path, error) from error
         except SafetensorError as error:
             logger.warning("The cached feature %s is damaged (%s); it is computed again.", path, error)
             return None
@@ -60,7 +62,7 @@ class FeatureCache:
 
     def notes(self, kind: str, key: str) -> dict[str, str] | None:
         """Only a feature's notes; of its file, only the header is read."""
-        if key in self._memory or not self.path(kind, key).exists():
+        if key in self._memory or not _exists(self.path(kind, key)):
             feature = self.get(kind, key)
             return feature and feature[1]
         try:
@@ -132,6 +134,13 @@ class ContentHashes:
         """What the file holds; nothing, with a warning, if it is damaged: then files are hashed again."""
         content = find_state(self.memo)
         return {} if content is None else content["files"]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # e.g. a name that is too long
+        raise _unusable(path, error) from error
 
 
 def _write(path: Path, content: bytes) -> None:
