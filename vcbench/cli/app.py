@@ -100,9 +100,8 @@ def run(
 ) -> None:
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
 
-    Every stage saves its files in the run's folder. If interrupted, run the command again: it skips finished work and
-    continues. Use --name, --corpus and --set for other corpora and settings. `--config RUN/run.toml` starts from a run's
-    settings instead of a preset; `--from RUN` repeats it in a new folder.
+    Every stage saves its files in the run's folder; the same command continues an interrupted run. `--config RUN/run.toml`
+    starts from a run's settings instead of a preset; `--from RUN` repeats it in a new folder.
     """
     from vcbench.cli.repeat import repeat
     from vcbench.cli.verbs import download_corpus, print_board, run_all, run_seeds
@@ -111,12 +110,10 @@ def run(
     started = time.perf_counter()
     if download:
         download_corpus(corpus, corpus_root)
-    if repeated:
-        others = not_defaults(
-            systems=systems != "all", preset=preset != "quick", corpus=corpus, config=config, seeds=seeds > 1
-        )
-        return repeat(repeated, others, name, assignments, corpus_root, runs, strict)
     overlay = assigned(assignments, log=log, engine=engine, address=address)
+    if repeated:
+        others = not_defaults(systems=systems, preset=preset, corpus=corpus, config=config, seeds=seeds)
+        return repeat(repeated, others, name, overlay, corpus_root, runs, strict)
     opened = open_run(preset, config, overlay, systems, name, corpus, corpus_root, runs)
     board = run_all(opened, strict, console)
     print_board(board, opened, console, time.perf_counter() - started)

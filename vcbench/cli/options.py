@@ -88,6 +88,9 @@ def assigned(assignments: list[str] | None, **options: str | None) -> list[str]:
     return [*(assignments or []), *(f"{name}={json.dumps(value)}" for name, value in options.items() if value)]
 
 
+DEFAULTS = {"systems": "all", "preset": "quick", "seeds": 1}
+
+
 def not_defaults(**given: object) -> list[str]:
     """The options that were given, by the name that they have in the command."""
-    return [f"--{name}" for name, value in given.items() if value]
+    return [f"--{name}" for name, value in given.items() if value and value != DEFAULTS.get(name)]
