@@ -51,6 +51,10 @@ class Cluster:
             stdout=log, stderr=log, start_new_session=True, env=os.environ | {"RAY_raylet_start_wait_time_s": str(round(STARTED))},
         )  # fmt: skip
         self.nodes.append(node)
+        written = Path(log.name)
+        wait_for(lambda: "block forever" in written.read_text() or node.poll() is not None, STARTED)  # one at a time
+        if node.poll() is not None:
+            raise RuntimeError(f"a node of Ray did not start:\n{written.read_text()}")
         return node
 
     def kill(self, node: subprocess.Popen[bytes]) -> None:
@@ -64,24 +68,13 @@ def cluster(folder: Path, cpus: tuple[int, ...]) -> Iterator[Cluster]:
     """A head and a node for each number of CPUs."""
     made = Cluster(folder)
     try:
-        made.start(0)
-        wait_for(lambda: answers(made.address), STARTED)
-        for count in cpus:
+        for count in (0, *cpus):
             made.start(count)
         yield made
     finally:
         for node in made.nodes:
             if node.poll() is None:
                 made.kill(node)
-
-
-def answers(address: str) -> bool:
-    host, _, port = address.partition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def wait_for(true: Callable[[], bool], seconds: float) -> None:
