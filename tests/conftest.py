@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.corpora.split import Split, SplitSettings, split
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Corpus, Speaker
+
+# The same examples each time: what passes here passes elsewhere. A longer search: HYPOTHESIS_PROFILE=default, and raise max_examples.
+settings.register_profile("same", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 FIRST = (
     "stages/test_end_to_end",

@@ -35,7 +35,8 @@ class AdaINConfig(AutoencoderConfig):
     @model_validator(mode="before")
     @classmethod
     def _complete_training(cls, values: Any) -> Any:
-        recipe = RECIPES.get(values.get("recipe", "2-enc")) if isinstance(values, dict) else None
+        name = values.get("recipe", "2-enc") if isinstance(values, dict) else None
+        recipe = RECIPES.get(name) if isinstance(name, str) else None
         if recipe is None:
             return values
         given = values.get("training", {})

@@ -165,8 +165,10 @@ def test_the_headphone_test(page: Any, bundle: Bundle, results: Path, right: boo
 
 def test_a_wrong_trap_ends_the_session(page: Any, keys: dict[str, Key], results: Path) -> None:
     bundle = keys["mos"].bundle
-    shown = bundle.sheets["1"]["rounds"][0][0]  # as if it were a trap: only the rating 1 is right
-    traps = {shown["page"]: {shown["order"][0]: [1]}}
+    traps: dict[str, dict[str, list[int]]] = {}
+    for sheet in bundle.sheets.values():  # every page, as if it were a trap: only the rating 1 is right
+        for shown in (page for turn in sheet["rounds"] for page in turn):
+            traps.setdefault(shown["page"], {}).update({clip: [1] for clip in shown["order"]})
     study = Study(bundle, results, Crowd(stop_after=1), traps)
     with Server(bundle, results, study) as server:
         enter(page, server)

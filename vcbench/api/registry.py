@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vcbench.base.errors import UserError, did_you_mean
+from vcbench.base.escape import brief
 from vcbench.base.files import hash_json
 
 FILE_MODULE = "vcbench_file_"  # begins the names of modules that are loaded from files
@@ -35,7 +36,7 @@ def load(kind: Kind, name: str) -> Any:
     for entry in entry_points(group=f"vcbench.{kind}"):
         if entry.name == name:
             return entry.load()
-    raise RegistryError(f"There is no {kind[:-1]} {name!r}.{did_you_mean(name, names(kind))}")
+    raise RegistryError(f"There is no {kind[:-1]} {brief(name)!r}.{did_you_mean(name, names(kind))}")
 
 
 def row_name(name: str) -> str:

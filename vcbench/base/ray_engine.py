@@ -55,7 +55,10 @@ class RayEngine:
             UserError, JobFailed: as the first job that failed, after all others have ended; it names every one that failed.
         """
         ray = self._ray()
-        messages = ray.remote(num_cpus=0)(Messages).remote()
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        messages = ray.remote(num_cpus=0, scheduling_strategy=here)(Messages).remote()  # it must outlive other machines
         tasks = {
             False: ray.remote(max_retries=RETRIES)(work),
             True: ray.remote(max_retries=RETRIES, max_calls=1)(work),  # its process ends with it

@@ -13,6 +13,7 @@ from vcbench.api import registry
 from vcbench.api.metric import Metric
 from vcbench.api.settings import SystemConfig
 from vcbench.base.errors import did_you_mean
+from vcbench.base.escape import brief
 from vcbench.base.settings import (
     ConfigError,
     Strict,
@@ -115,7 +116,7 @@ def parse(values: dict[str, Any]) -> RunConfig:
     config = validate(RunConfig, values, "")
     if config.corpus.name not in MODULES:
         name = config.corpus.name
-        raise ConfigError(f"corpus.name = {name!r}: there is no such corpus.{did_you_mean(name, list(MODULES))}")
+        raise ConfigError(f"corpus.name = {brief(name)!r}: there is no such corpus.{did_you_mean(name, list(MODULES))}")
     conditioned = {row: _speaker_encoder(row, settings) for row, settings in config.systems.items()}
     for name, options in config.metrics.items():
         encoder = build_metric(name, options).speaker_encoder
