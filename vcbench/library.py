@@ -25,14 +25,14 @@ import soundfile
 
 from vcbench.api.conversion import Conversion
 from vcbench.api.metric import AudioMetric
-from vcbench.api.scores import ALL, scores_to_frame
+from vcbench.api.scores import ALL
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file
 from vcbench.base.machine import cache_root, pick_device
 from vcbench.reporting.formats import long_table
 from vcbench.reporting.publish import tabulate, unscored
 from vcbench.run import config
-from vcbench.run.folder import read_scores
+from vcbench.run.folder import read_all_scores
 from vcbench.run.metrics import build_metrics
 from vcbench.run.run import Run
 from vcbench.speech.features.store import FeatureStore
@@ -53,9 +53,7 @@ class LoadedRun:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """A row per score: `system, column, trial, condition, value, weight, source_speaker, target_speaker, detail`."""
-        files = self.run.files
-        tables = [read_scores(files, name) for name in self.run.metrics if files.scores(name).is_file()]
-        return pd.concat([scores_to_frame([]), *tables], ignore_index=True)
+        return read_all_scores(self.run.files, self.run.metrics)
 
     @cached_property
     def leaderboard(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from vcbench.api.scores import Column, scores_to_frame
+from vcbench.api.scores import Column
 from vcbench.base.errors import UserError
 from vcbench.base.escape import csv
 from vcbench.base.files import hash_json, write_text
@@ -19,7 +19,7 @@ from vcbench.reporting.formats import long_table, markdown
 from vcbench.reporting.latex_board import latex
 from vcbench.reporting.leaderboard import Leaderboard, build
 from vcbench.run.config import RunConfig
-from vcbench.run.folder import read_scores
+from vcbench.run.folder import read_all_scores
 from vcbench.run.run import Run
 from vcbench.speech.utterance import Corpus
 
@@ -171,7 +171,7 @@ def _scores(
     one: _Scored, metrics: Mapping[str, Any], common: Mapping[str, Trial], with_references: bool
 ) -> pd.DataFrame:
     """Scores on common trials, by their names here; a score of a system, which belongs to no trial, stays as it is."""
-    table = pd.concat([scores_to_frame([]), *(read_scores(one.run.files, name) for name in metrics)], ignore_index=True)
+    table = read_all_scores(one.run.files, metrics)
     other = set(one.run.trials["trial"]) - set(common)
     table = _renamed(table[~table["trial"].isin(other)], one, with_references)
     found = [common.get(trial, (trial, where)) for trial, where in table[["trial", "condition"]].to_numpy()]

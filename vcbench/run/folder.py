@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import ValidationError
 
+from vcbench.api.scores import scores_to_frame
 from vcbench.base.errors import UserError
 from vcbench.base.settings import Strict
 from vcbench.base.state import DamagedFile, find_parquet, find_state, read_parquet, read_state, write_state
@@ -222,3 +224,9 @@ def find_outcomes(folder: RunFolder, row: str) -> pd.DataFrame | None:
 
 def read_scores(folder: RunFolder, metric: str) -> pd.DataFrame:
     return read_parquet(folder.scores(metric), SCORES, "`vcbench run` scores the recordings again.")
+
+
+def read_all_scores(folder: RunFolder, metrics: Iterable[str]) -> pd.DataFrame:
+    """The scores of those of the metrics that have some, one table after the other."""
+    tables = [read_scores(folder, name) for name in metrics if folder.scores(name).is_file()]
+    return pd.concat([scores_to_frame([]), *tables], ignore_index=True)

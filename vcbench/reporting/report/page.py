@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from vcbench.api.scores import ALL, scores_to_frame
+from vcbench.api.scores import ALL
 from vcbench.base import escape
 from vcbench.base.files import write_text
 from vcbench.base.state import find_state
@@ -29,7 +29,7 @@ from vcbench.reporting.report.verdict import verdict
 from vcbench.reporting.sanity import CEILINGS, FLOOR, SIMILARITY, broken_order
 from vcbench.reporting.tables import footnotes, plain_notes, text_tables
 from vcbench.run.config import plain
-from vcbench.run.folder import read_scores
+from vcbench.run.folder import read_all_scores
 from vcbench.run.run import Run
 
 LISTED = 200  # most failures or rejected recordings that the page lists; the rest are in the run's files
@@ -101,8 +101,7 @@ def _template(name: str) -> Template:
 
 def _scores(run: Run, board: Leaderboard) -> pd.DataFrame:
     """All scores in the board's columns, with metrics in the order of the run's settings."""
-    tables = [read_scores(run.files, name) for name in run.metrics if run.files.scores(name).is_file()]
-    table = pd.concat([scores_to_frame([]), *tables], ignore_index=True)
+    table = read_all_scores(run.files, run.metrics)
     return table[table["column"].isin(board.columns)]
 
 
