@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from vcbench.evaluations.mel_cepstral_distortion import (
     mel_constant,
 )
 
-from tests.support.recordings import FakeRun, conversion
+from tests.support.recordings import FakeRun, parallel_conversions
 from vcbench.speech import audio
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.utterance import Corpus
@@ -140,16 +139,7 @@ def test_a_raised_and_slowed_recording_has_the_error_of_its_raise(small_corpus: 
 
 
 def test_the_targets_own_recording_is_nearer_than_the_source(small_corpus: Corpus, tmp_path: Path) -> None:
-    speakers = {speaker.id: speaker for speaker in small_corpus.speakers}
-    source, target = small_corpus.speakers[0], small_corpus.speakers[3]
-    spoken = source.utterances[0]
-    reference = next(one for one in speakers[target.id].utterances if one.text == spoken.text)
-    made = {"source": spoken, "target": reference}
-    conversions = [
-        replace(conversion(tmp_path, one.wave.numpy(), spoken, target, system=system), reference=reference)
-        for system, one in made.items()
-    ]
-    conversions.append(conversion(tmp_path, spoken.wave.numpy(), spoken, target, system="no parallel recording"))
+    conversions = parallel_conversions(tmp_path, small_corpus.speakers[0].utterances[0], small_corpus.speakers[3])
     found = evaluate(MelCepstralDistortion(), FakeRun(tmp_path / "s", conversions))
     scores = {score.system: score for score in found if score.column == "mcd"}
     melody = {score.system: score.value for score in found if score.column == "log_f0_rmse"}
@@ -157,4 +147,4 @@ def test_the_targets_own_recording_is_nearer_than_the_source(small_corpus: Corpu
     assert 0.1 < melody["source"] < 1.5
     assert scores.keys() == {"source", "target"}
     assert scores["target"].value < 0.5 < 3.0 < scores["source"].value < 20.0
-    assert scores["source"].detail["reference"] == reference.id
+    assert scores["source"].detail["reference"] == conversions[0].reference.id  # type: ignore[union-attr]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pyworld
 from vcbench.evaluations import reference_quality as module
 from vcbench.evaluations.reference_quality import RATE, ReferenceQuality, compare, in_time
 
-from tests.support.recordings import FakeRun, conversion
+from tests.support.recordings import FakeRun, parallel_conversions
 from vcbench.base.errors import ModelUnavailable
 from vcbench.speech import audio
 from vcbench.speech.utterance import Corpus
@@ -62,14 +61,7 @@ def test_another_timing_is_undone(speech: np.ndarray) -> None:
 def test_the_target_is_best_and_a_trial_without_a_parallel_recording_has_no_row(
     speech: np.ndarray, small_corpus: Corpus, tmp_path: Path
 ) -> None:
-    source, target = small_corpus.speakers[0].utterances[0], small_corpus.speakers[3]
-    reference = next(one for one in target.utterances if one.text == source.text)
-    made = {"source": source, "target": reference}
-    conversions = [
-        replace(conversion(tmp_path, one.wave.numpy(), source, target, system=system), reference=reference)
-        for system, one in made.items()
-    ]
-    conversions.append(conversion(tmp_path, source.wave.numpy(), source, target, system="no parallel recording"))
+    conversions = parallel_conversions(tmp_path, small_corpus.speakers[0].utterances[0], small_corpus.speakers[3])
     found = evaluate(ReferenceQuality(), FakeRun(tmp_path / "s", conversions))
     values = {(score.system, score.column): score.value for score in found}
     assert {system for system, _ in values} == {"source", "target"}

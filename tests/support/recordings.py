@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +43,16 @@ def conversion(
         target=Speaker(target.id, target.utterances[:1], target.sex),
         enrolment=target.utterances[1:4],
     )
+
+
+def parallel_conversions(folder: Path, spoken: Utterance, target: Speaker) -> list[Conversion]:
+    """The source and the target's own recording of its words as conversions, and one without such a recording."""
+    reference = next(one for one in target.utterances if one.text == spoken.text)
+    made = [
+        replace(conversion(folder, one.wave.numpy(), spoken, target, system=system), reference=reference)
+        for system, one in {"source": spoken, "target": reference}.items()
+    ]
+    return [*made, conversion(folder, spoken.wave.numpy(), spoken, target, system="no parallel recording")]
 
 
 @dataclass
