@@ -12,7 +12,7 @@ errors of `vcbench.stats.dyadic_variance`, and so are the tests. `docs/statistic
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -89,7 +89,7 @@ def resample(terms: Terms, clusters: Clusters, draws: int, seed: int) -> Bootstr
     return resample_all([terms], clusters, draws, seed)[0]
 
 
-def resample_all(comparisons: Sequence[Terms], clusters: Clusters, draws: int, seed: int) -> list[Bootstrap]:
+def resample_all(comparisons: Iterable[Terms], clusters: Clusters, draws: int, seed: int) -> list[Bootstrap]:
     """As `resample`, of many over the same rows."""
     summed = [_summed(terms, clusters) for terms in comparisons]
     places = [_places(one.influence, one.shares, clusters) for one in summed]
@@ -167,7 +167,7 @@ def _drawn(grids: Sequence[tuple[Floats, Places]], counts: Floats) -> Iterator[F
 def _square(values: Floats, places: Places, size: int) -> Floats:
     """(size, size) values by their two speakers, above the diagonal and on it."""
     low, high = np.minimum(*places), np.maximum(*places)
-    return np.bincount(low * size + high, values, size * size).reshape(size, size)
+    return np.bincount(low * size + high, values, size * size).astype(float).reshape(size, size)
 
 
 def _forms(squares: Floats, counts: Floats) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from vcbench.stats.clusters import Floats, clusters
 DRAWS = 2000
 LEVEL = 0.95
 Pair = tuple[str, str]  # systems
+TOGETHER = 256  # pairs of systems that are compared at once
 COMPARED = ["first", "second", "difference", "low", "high", "p", "common", "detectable"]
 
 
@@ -89,10 +90,12 @@ def compare_pairs(
     """
     names = list(dict.fromkeys(scores["system"])) if systems is None else list(systems)
     pairs = list(combinations(names, 2))
-    records = []
-    for (first, second), (bootstrap, common) in _differences(_by_trial(scores), pairs, draws, seed).items():
+    alpha = (1 - level) / len(pairs) if pairs else np.nan
+    found: dict[Pair, tuple[float, ...]] = {}
+    for pair, bootstrap, common in _differences(_by_trial(scores), pairs, draws, seed):
         figures = bootstrap.estimate, *bootstrap.limits(level), bootstrap.p_value()
-        records.append((first, second, *figures, common, bootstrap.detectable((1 - level) / len(pairs))))
+        found[pair] = (*figures, common, bootstrap.detectable(alpha))
+    records = [(*pair, *found[pair]) for pair in pairs]
     table = pd.DataFrame(records, columns=COMPARED)
     table["p_holm"] = holm(table["p"].to_numpy(float))
     first_better = (table["difference"] > 0) == bool(higher_is_better)
@@ -170,23 +173,24 @@ class _Trials(NamedTuple):
         return [_checked(self.values[row, common], self.weights[row, common]) for row in rows]
 
 
-def _differences(trials: _Trials, pairs: Sequence[Pair], draws: int, seed: int) -> dict[Pair, tuple[Bootstrap, int]]:
-    """By pair the first system minus the second, and how many trials both have. Pairs with the same trials go together."""
-    nothing = Bootstrap(np.nan, (), np.empty(0))
+def _differences(
+    trials: _Trials, pairs: Sequence[Pair], draws: int, seed: int
+) -> Iterator[tuple[Pair, Bootstrap, int]]:
+    """Each pair with the first system minus the second, and how many trials both have. Pairs with the same trials go together."""
     by_common: dict[bytes, list[Pair]] = {}
-    found: dict[Pair, tuple[Bootstrap, int]] = {}
     for pair in pairs:
-        common = trials.common(pair)
-        found[pair] = nothing, len(common)
-        if len(common) >= 2:
-            by_common.setdefault(common.tobytes(), []).append(pair)
+        by_common.setdefault(trials.common(pair).tobytes(), []).append(pair)
     for key, group in by_common.items():
         common = np.frombuffer(key, np.intp)
-        speakers = [[names[trial] for trial in common] for names in (trials.sources, trials.targets)]
-        comparisons = [trials.terms(pair, common) for pair in group]
-        bootstraps = resample_all(comparisons, clusters(len(common), *speakers), draws, seed)
-        found |= {pair: (one, len(common)) for pair, one in zip(group, bootstraps, strict=True)}
-    return found
+        if len(common) < 2:
+            yield from ((pair, Bootstrap(np.nan, (), np.empty(0)), len(common)) for pair in group)
+            continue
+        sources, targets = ([names[trial] for trial in common] for names in (trials.sources, trials.targets))
+        found = clusters(len(common), sources, targets)
+        for begin in range(0, len(group), TOGETHER):
+            part = group[begin : begin + TOGETHER]
+            bootstraps = resample_all((trials.terms(pair, common) for pair in part), found, draws, seed)
+            yield from ((pair, one, len(common)) for pair, one in zip(part, bootstraps, strict=True))
 
 
 def _by_trial(scores: pd.DataFrame) -> _Trials:
@@ -201,12 +205,12 @@ def _by_trial(scores: pd.DataFrame) -> _Trials:
     if scores_twice := pd.Series(cells).duplicated().to_numpy().nonzero()[0].tolist():
         system, condition, trial = scores.iloc[scores_twice[0]][["system", "condition", "trial"]]
         raise ValueError(f"{system} has more than one score of trial {trial!r} ({condition}) in one column.")
-    values, weights, there = (np.zeros(len(systems) * count, kind) for kind in (float, float, bool))
-    values[cells], weights[cells], there[cells] = scores["value"], scores["weight"], True
+    shape = len(systems), count
+    values, weights, there = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
+    values.flat[cells], weights.flat[cells], there.flat[cells] = scores["value"], scores["weight"], True
     first = scores.iloc[np.unique(trials, return_index=True)[1]]
-    wide = [table.reshape(len(systems), count) for table in (values, weights, there)]
     speakers = first["source_speaker"].tolist(), first["target_speaker"].tolist()
-    return _Trials({name: row for row, name in enumerate(systems)}, *wide, *speakers)
+    return _Trials({name: row for row, name in enumerate(systems)}, values, weights, there, *speakers)
 
 
 NONE = math.nan
