@@ -25,6 +25,7 @@ VERBS += [
     "bench train",
     "bench convert",
     "bench score",
+    "bench all",
     "score",
     "latex",
     "report",

@@ -23,6 +23,7 @@ from vcbench.speech.features.mel import mel_spectrogram
 from vcbench.speech.features.phones import ALIGNED
 from vcbench.speech.features.prepare import prepare_features
 from vcbench.speech.features.settings import MelSettings, PitchSettings, TranscriptSettings
+from vcbench.speech.features.shards import Feature
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.pretrained import weights
 from vcbench.speech.utterance import Corpus, Utterance
@@ -127,9 +128,13 @@ def test_prepare_in_processes_gives_what_one_process_gives(
         == []
     )
     assert steps == [(done, len(chosen)) for done in range(len(chosen) + 1)]
-    assert cached_files(alone).keys() == cached_files(several).keys()
-    for path in cached_files(alone):
-        assert (tmp_path / "alone" / path).read_bytes() == (tmp_path / "several" / path).read_bytes()
+    assert [len(cached_files(store)) for store in (alone, several)] == [2, 4]  # a file for each feature and process
+    one, other = FeatureStore(tmp_path / "alone"), FeatureStore(tmp_path / "several")
+    for utterance in chosen:
+        assert one.is_cached(utterance, ("mel", "pitch"))
+        assert other.is_cached(utterance, ("mel", "pitch"))
+        assert torch.equal(one.mel(utterance), other.mel(utterance))
+        assert all(map(torch.equal, one.pitch(utterance), other.pitch(utterance)))
 
 
 def test_what_is_prepared_is_not_computed_again_and_quickly_seen(small_corpus: Corpus, store: FeatureStore) -> None:
@@ -153,12 +158,12 @@ def test_an_interrupted_prepare_goes_on(fresh: FeatureStore, utterances: list[Ut
     with pytest.raises(KeyboardInterrupt):
         prepare_features(fresh, utterances, ALL, report=interrupt)
     kept = cached_files(fresh)
-    assert len(kept) == 6
+    assert len(kept) == 3  # of two utterances each
     steps: list[int] = []
     prepare_features(FeatureStore(fresh._cache.folder), utterances, ALL, report=lambda done, total: steps.append(done))
     assert steps == [2, 3, 4]
     after = cached_files(fresh)
-    assert len(after) == 12
+    assert len(after) == 6
     assert {path: after[path] for path in kept} == kept
 
 
@@ -226,7 +231,7 @@ def test_a_damaged_file_is_computed_anew_and_said(
     fresh: FeatureStore, utterances: list[Utterance], caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = fresh.mel(utterances[0])
-    path = fresh._cache.path("mel", fresh._key("mel", utterances[0]))
+    (path,) = (fresh._cache.folder / "mel").iterdir()
     path.write_bytes(path.read_bytes()[:-100])
     with caplog.at_level(logging.WARNING):
         found = FeatureStore(fresh._cache.folder).mel(utterances[0])
@@ -268,6 +273,50 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     assert kept == [0, *range(21, 30)]
     cache.remember("29", ({"a": torch.ones(1000)}, {}))
     assert cache._memory_bytes == 10 * 5024
+
+
+def feature(number: int) -> Feature:
+    return {"a": torch.full((number % 7,), number), "b": torch.tensor(True)}, {"how": str(number % 3)}
+
+
+def test_a_killed_process_loses_at_most_what_waits_and_another_process_finds_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vcbench.speech.features.cache.GATHERED", (10, 2**20))
+    reader, writer = FeatureCache(tmp_path, 0), FeatureCache(tmp_path, 0)
+    assert not reader.holds("mel", "0")
+    gathering = writer.gather()
+    gathering.__enter__()  # never left: the process is killed
+    for number in range(25):
+        writer.put("mel", str(number), feature(number))
+        found = writer.get("mel", str(number))
+        assert found is not None
+        assert torch.equal(found[0]["a"], feature(number)[0]["a"])
+    for cache in (reader, FeatureCache(tmp_path, 0)):
+        assert [cache.holds("mel", str(number)) for number in range(25)] == [True] * 20 + [False] * 5
+        assert cache.notes("mel", "19") == {"how": "1"}
+        tensors, notes = cache.get("mel", "13") or ({}, {})
+        assert (tensors["a"].tolist(), tensors["b"].item(), notes) == ([13] * 6, True, {"how": "1"})
+    assert len(list((tmp_path / "mel").iterdir())) == 2
+
+
+def test_the_same_features_of_two_processes_are_one_file(tmp_path: Path) -> None:
+    for _ in range(2):
+        cache = FeatureCache(tmp_path, 0)
+        with cache.gather():
+            for number in range(3):
+                cache.put("mel", str(number), feature(number))
+    assert len(list((tmp_path / "mel").iterdir())) == 1
+
+
+def test_a_shard_is_full_by_its_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vcbench.speech.features.cache.GATHERED", (100, 3 * 5024))
+    cache = FeatureCache(tmp_path, 0)
+    with cache.gather():
+        for number in range(7):
+            cache.put("mel", str(number), ({"a": torch.zeros(1000)}, {}))
+            assert len(list((tmp_path / "mel").iterdir()) if number > 1 else ()) == (number + 1) // 3
+    assert len(list((tmp_path / "mel").iterdir())) == 3
 
 
 def test_files_are_hashed_once_until_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

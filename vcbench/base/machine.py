@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import shlex
 import subprocess
 import sys
@@ -71,6 +72,13 @@ def device_name(device: torch.device) -> str:
         ]
         model = f"{len(names)} x {names[0]}" if names else model
     return f"CPU ({model})"
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the device's on a GPU, else the most that this process ever held."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
 
 
 def cache_root() -> Path:

@@ -23,6 +23,7 @@ from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import ALL
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.jobs import Job, Progress, run_jobs
+from vcbench.bench.peaks import finish
 from vcbench.run import config
 from vcbench.run.config import RunConfig
 from vcbench.run.run import Run
@@ -66,7 +67,7 @@ def score(
     with tempfile.TemporaryDirectory(prefix="vcbench-") as name:
         run = Run(Path(name), settings)
         metrics = with_random_weights(run.folder, seconds, run.device) if random_weights else settings.metrics
-        ready, missing = _ready(metrics)
+        ready, missing = find_ready(metrics)
         made = recordings(run, conversions, seconds)
         jobs = [
             Job(
@@ -88,7 +89,7 @@ def score(
     return [*rows, together] if jobs else [], missing
 
 
-def _ready(metrics: Metrics) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def find_ready(metrics: Metrics) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Metrics that can score recordings here, and why the others cannot."""
     ready, missing = {}, {}
     for name, options in metrics.items():
@@ -107,10 +108,15 @@ def _figures(taken: float, conversions: int, seconds: float) -> tuple[str, ...]:
     return f"{taken:.3f}", f"{each:.4f}", f"{60 / each:.0f}", f"{each / seconds:.4f}"
 
 
+def audio_metric(name: str, options: dict[str, Any]) -> AudioMetric:
+    metric = config.build_metric(name, options)
+    assert isinstance(metric, AudioMetric)  # `find_ready` gives no other
+    return metric
+
+
 def time_metric(name: str, options: dict[str, Any], made: Sequence[Conversion], device: str, progress: Any) -> Cost:
     """What it costs to score `made` by one metric, in chunks as in a run."""
-    metric = config.build_metric(name, options)
-    assert isinstance(metric, AudioMetric)  # `_ready` gives no other
+    metric = audio_metric(name, options)
     started = perf_counter()
     metric.load(torch.device(device))
     metric.measure(made[:1])
@@ -118,8 +124,7 @@ def time_metric(name: str, options: dict[str, Any], made: Sequence[Conversion], 
     for begin in range(0, len(made), CHUNK):
         metric.measure(made[begin : begin + CHUNK])
         progress(min(begin + CHUNK, len(made)), len(made))
-    if device == "cuda":
-        torch.cuda.synchronize()
+    finish(torch.device(device))
     ended = perf_counter()
     metric.unload()
     return Cost(loaded - started, ended - loaded)
@@ -147,6 +152,7 @@ def recordings(run: Run, count: int, seconds: float) -> list[Conversion]:
                 spoken=source,
                 target=Speaker(speakers[voice].id, tuple(target[:1])),
                 enrolment=tuple(target[:enrolment]),
+                reference=target[0],  # other words, but as long
             )
         )
     return made

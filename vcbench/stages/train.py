@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_file, hash_json, write_text
 from vcbench.base.jobs import Job, JobProgress, Progress
+from vcbench.base.machine import peak_memory
 from vcbench.base.state import find_state, read_state, write_state
 from vcbench.base.tracking import tracking
 from vcbench.run.run import Run
@@ -111,13 +109,6 @@ def train_system(folder: Path, row: str, progress: JobProgress) -> None:
         "parameters": sum(parameter.numel() for parameter in system.parameters()),
         "training_seconds": log[-1]["seconds"],
         "training_steps": log[-1]["step"],
-        "peak_memory": _peak_memory(run.device),
+        "peak_memory": peak_memory(run.device),
     }
     _write_training(run, row, system, costs)
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes: the device's on a GPU, else the most that this process ever held."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB

@@ -12,9 +12,10 @@ errors of `vcbench.stats.dyadic_variance`, and so are the tests. `docs/statistic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -23,6 +24,10 @@ from vcbench.stats.clusters import Clusters, Codes, Floats
 from vcbench.stats.dyadic_variance import Error, errors
 
 POWER = 0.8
+MANY = 8  # squares from which `_forms` is faster than one after the other
+BLOCK = 2**22  # numbers that it has in memory of the products, and of the squares
+Terms = Sequence[tuple[Floats, Floats]]  # one or two pairs of values (n,) and weights (n,)
+Places = tuple[Codes, Codes]
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,52 @@ def multiplicities(draws: int, speakers: int, seed: int) -> Floats:
     return np.append(drawn, np.ones((draws, 1)), axis=1)
 
 
-def resample(terms: Sequence[tuple[Floats, Floats]], clusters: Clusters, draws: int, seed: int) -> Bootstrap:
+def resample(terms: Terms, clusters: Clusters, draws: int, seed: int) -> Bootstrap:
     """Bootstrap a weighted mean, or the first minus the second of two over the same rows.
 
     Args:
         terms: one or two pairs of values (n,) and weights (n,).
     """
+    return resample_all([terms], clusters, draws, seed)[0]
+
+
+def resample_all(comparisons: Iterable[Terms], clusters: Clusters, draws: int, seed: int) -> list[Bootstrap]:
+    """As `resample`, of many over the same rows."""
+    summed = [_summed(terms, clusters) for terms in comparisons]
+    places = [_places(one.influence, one.shares, clusters) for one in summed]
+    grids = [
+        (values, place)
+        for one, place in zip(summed, places, strict=True)
+        for _, sums, masses in one.parts
+        for values in (sums, masses)
+    ]
+    drawn = iter(_drawn(grids, multiplicities(draws, clusters.speakers, seed)))
+    found = []
+    for one in summed:
+        total = np.zeros(draws)
+        for sign, _, _ in one.parts:
+            with np.errstate(invalid="ignore"):  # a draw that meets no trial is 0 / 0, and is left out below
+                total += sign * next(drawn) / next(drawn)
+        deviations = total[np.isfinite(total)] - one.estimate
+        found.append(Bootstrap(one.estimate, errors(one.influence, one.shares, clusters), deviations))
+    return found
+
+
+class _Summed(NamedTuple):
+    """A weighted mean, or a difference of two.
+
+    Attributes:
+        influence, shares: (pairs,) of speakers.
+        parts: its means, each with its sign, and the sums of values and of weights by pair of speakers (pairs,).
+    """
+
+    estimate: float
+    influence: Floats
+    shares: Floats
+    parts: list[tuple[int, Floats, Floats]]
+
+
+def _summed(terms: Terms, clusters: Clusters) -> _Summed:
     size = len(clusters.first)
     estimate, influence, shares, parts = 0.0, np.zeros(size), np.zeros(size), []
     for sign, (values, weights) in zip((1, -1), terms, strict=False):
@@ -92,17 +137,10 @@ def resample(terms: Sequence[tuple[Floats, Floats]], clusters: Clusters, draws: 
         parts.append((sign, sums, masses))
     if len(parts) == 2 and np.array_equal(parts[0][2], parts[1][2]):  # the difference of means is a mean of differences
         parts = [(1, parts[0][1] - parts[1][1], parts[0][2])]
-    places = _places(influence, shares, clusters)
-    counts = multiplicities(draws, clusters.speakers, seed)
-    drawn = np.zeros(draws)
-    for sign, sums, masses in parts:
-        with np.errstate(invalid="ignore"):  # a draw that meets no trial is 0 / 0, and is left out below
-            drawn += sign * _drawn(sums, counts, places) / _drawn(masses, counts, places)
-    deviations = drawn[np.isfinite(drawn)] - estimate
-    return Bootstrap(float(estimate), errors(influence, shares, clusters), deviations)
+    return _Summed(float(estimate), influence, shares, parts)
 
 
-def _places(influence: Floats, shares: Floats, clusters: Clusters) -> tuple[Codes, Codes]:
+def _places(influence: Floats, shares: Floats, clusters: Clusters) -> Places:
     """The pairs' speakers in an order that depends neither on names nor on the order of rows or systems."""
     sums, squares = np.abs(clusters.by_speaker(influence)), clusters.by_speaker(influence**2)
     keys = [clusters.by_speaker(shares), squares, sums]
@@ -111,13 +149,38 @@ def _places(influence: Floats, shares: Floats, clusters: Clusters) -> tuple[Code
     return rank[clusters.first], rank[clusters.second]
 
 
-def _drawn(values: Floats, counts: Floats, places: tuple[Codes, Codes]) -> Floats:
-    """(draws,) the sum of the pairs' values, each times its speakers' multiplicities."""
-    first, second = places
+def _drawn(grids: Sequence[tuple[Floats, Places]], counts: Floats) -> Iterator[Floats]:
+    """(draws,) for each grid: the sum of the pairs' values, each times its speakers' multiplicities."""
     none = counts.shape[1] - 1
-    if (second == none).all():
-        return counts @ np.bincount(first, values, none + 1)
-    grid = np.zeros((none + 1, none + 1))
-    np.add.at(grid, (first, second), values)
-    total: Floats = np.einsum("ds,ds->d", counts @ grid, counts)
+    if all((second == none).all() for _, (_, second) in grids):
+        yield from (counts @ np.bincount(first, values, none + 1) for values, (first, _) in grids)
+        return
+    together = max(BLOCK // (none + 1) ** 2, 1)
+    for begin in range(0, len(grids), together):
+        squares = [_square(values, places, none + 1) for values, places in grids[begin : begin + together]]
+        if len(squares) >= MANY:
+            yield from _forms(np.stack(squares), counts).T
+        else:
+            yield from (np.einsum("ds,ds->d", counts @ square, counts) for square in squares)
+
+
+def _square(values: Floats, places: Places, size: int) -> Floats:
+    """(size, size) values by their two speakers, above the diagonal and on it."""
+    low, high = np.minimum(*places), np.maximum(*places)
+    return np.bincount(low * size + high, values, size * size).astype(float).reshape(size, size)
+
+
+def _forms(squares: Floats, counts: Floats) -> Floats:
+    """(draws, n) the quadratic forms of each draw's counts with each square (n, size, size), which has nothing below its diagonal.
+
+    As one product of matrices: products of two counts, times the squares' values. Half as much as n products `counts @ square`.
+    """
+    size = counts.shape[1]
+    total = np.zeros((len(counts), len(squares)))
+    rows_at_once = max(BLOCK // (len(counts) * size), 1)
+    for begin in range(0, size, rows_at_once):
+        rows = range(begin, min(begin + rows_at_once, size))
+        products = np.concatenate([counts[:, row, None] * counts[:, row:] for row in rows], axis=1)
+        values = np.concatenate([squares[:, row, row:] for row in rows], axis=1)
+        total += products @ values.T
     return total

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from vcbench.stats.bootstrap import Bootstrap, resample
+from vcbench.stats.bootstrap import Bootstrap, resample, resample_all
 from vcbench.stats.clusters import Floats, clusters
 
 DRAWS = 2000
 LEVEL = 0.95
+Pair = tuple[str, str]  # systems
+TOGETHER = 256  # pairs of systems that are compared at once
 COMPARED = ["first", "second", "difference", "low", "high", "p", "common", "detectable"]
 
 
@@ -87,13 +89,13 @@ def compare_pairs(
         strictest step. With fewer than two common trials, the figures are NaN.
     """
     names = list(dict.fromkeys(scores["system"])) if systems is None else list(systems)
-    by_system = _by_trial(scores)
     pairs = list(combinations(names, 2))
-    records = []
-    for first, second in pairs:
-        bootstrap, common = _difference(by_system.get(first, {}), by_system.get(second, {}), draws, seed)
+    alpha = (1 - level) / len(pairs) if pairs else np.nan
+    found: dict[Pair, tuple[float, ...]] = {}
+    for pair, bootstrap, common in _differences(_by_trial(scores), pairs, draws, seed):
         figures = bootstrap.estimate, *bootstrap.limits(level), bootstrap.p_value()
-        records.append((first, second, *figures, common, bootstrap.detectable((1 - level) / len(pairs))))
+        found[pair] = (*figures, common, bootstrap.detectable(alpha))
+    records = [(*pair, *found[pair]) for pair in pairs]
     table = pd.DataFrame(records, columns=COMPARED)
     table["p_holm"] = holm(table["p"].to_numpy(float))
     first_better = (table["difference"] > 0) == bool(higher_is_better)
@@ -151,38 +153,64 @@ def _checked(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floa
     return numbers, masses
 
 
-class _Row(NamedTuple):
-    value: float
-    weight: float
-    source_speaker: str
-    target_speaker: str
+class _Trials(NamedTuple):
+    """Scores of one column by system, in order of `systems`, and trial; `there` says which there are."""
+
+    systems: dict[str, int]
+    values: Floats
+    weights: Floats
+    there: NDArray[np.bool_]
+    sources: list[str]
+    targets: list[str]
+
+    def common(self, pair: Pair) -> NDArray[np.intp]:
+        """The trials that both have."""
+        rows = [self.systems[name] for name in pair if name in self.systems]
+        return np.flatnonzero(self.there[rows].all(axis=0)) if len(rows) == 2 else np.empty(0, np.intp)
+
+    def terms(self, pair: Pair, common: NDArray[np.intp]) -> list[tuple[Floats, Floats]]:
+        rows = [self.systems[name] for name in pair]
+        return [_checked(self.values[row, common], self.weights[row, common]) for row in rows]
 
 
-def _by_trial(scores: pd.DataFrame) -> dict[str, dict[tuple[str, str], _Row]]:
-    """By system, then by condition and trial."""
-    result: dict[str, dict[tuple[str, str], _Row]] = {}
-    fields = ["system", "condition", "trial", *_Row._fields]
-    for system, condition, trial, *row in zip(*(scores[field].tolist() for field in fields), strict=True):
-        table = result.setdefault(system, {})
-        if (condition, trial) in table:
-            raise ValueError(f"{system} has more than one score of trial {trial!r} ({condition}) in one column.")
-        table[condition, trial] = _Row(*row)
-    return result
+def _differences(
+    trials: _Trials, pairs: Sequence[Pair], draws: int, seed: int
+) -> Iterator[tuple[Pair, Bootstrap, int]]:
+    """Each pair with the first system minus the second, and how many trials both have. Pairs with the same trials go together."""
+    by_common: dict[bytes, list[Pair]] = {}
+    for pair in pairs:
+        by_common.setdefault(trials.common(pair).tobytes(), []).append(pair)
+    for key, group in by_common.items():
+        common = np.frombuffer(key, np.intp)
+        if len(common) < 2:
+            yield from ((pair, Bootstrap(np.nan, (), np.empty(0)), len(common)) for pair in group)
+            continue
+        sources, targets = ([names[trial] for trial in common] for names in (trials.sources, trials.targets))
+        found = clusters(len(common), sources, targets)
+        for begin in range(0, len(group), TOGETHER):
+            part = group[begin : begin + TOGETHER]
+            bootstraps = resample_all((trials.terms(pair, common) for pair in part), found, draws, seed)
+            yield from ((pair, one, len(common)) for pair, one in zip(part, bootstraps, strict=True))
 
 
-def _difference(
-    first: dict[tuple[str, str], _Row], second: dict[tuple[str, str], _Row], draws: int, seed: int
-) -> tuple[Bootstrap, int]:
-    common = [trial for trial in first if trial in second]
-    if len(common) < 2:
-        return Bootstrap(np.nan, (), np.empty(0)), len(common)
-    terms = [
-        _checked([table[trial].value for trial in common], [table[trial].weight for trial in common])
-        for table in (first, second)
-    ]
-    sources = [first[trial].source_speaker for trial in common]
-    targets = [first[trial].target_speaker for trial in common]
-    return resample(terms, clusters(len(common), sources, targets), draws, seed), len(common)
+def _by_trial(scores: pd.DataFrame) -> _Trials:
+    """
+    Raises:
+        ValueError: a system has a trial twice.
+    """
+    rows, systems = pd.factorize(scores["system"])
+    trials = scores.groupby(["condition", "trial"], sort=False).ngroup().to_numpy()
+    count = int(trials.max(initial=-1)) + 1
+    cells = rows * count + trials
+    if scores_twice := pd.Series(cells).duplicated().to_numpy().nonzero()[0].tolist():
+        system, condition, trial = scores.iloc[scores_twice[0]][["system", "condition", "trial"]]
+        raise ValueError(f"{system} has more than one score of trial {trial!r} ({condition}) in one column.")
+    shape = len(systems), count
+    values, weights, there = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
+    values.flat[cells], weights.flat[cells], there.flat[cells] = scores["value"], scores["weight"], True
+    first = scores.iloc[np.unique(trials, return_index=True)[1]]
+    speakers = first["source_speaker"].tolist(), first["target_speaker"].tolist()
+    return _Trials({name: row for row, name in enumerate(systems)}, values, weights, there, *speakers)
 
 
 NONE = math.nan

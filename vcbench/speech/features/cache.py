@@ -1,21 +1,18 @@
-"""A cache of features: in memory up to a limit, and on disk in one safetensors file each."""
+"""A cache of features: in memory up to a limit, and on disk in shards."""
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
-
 from vcbench.base.errors import UserError
-from vcbench.base.files import PlaceError, hash_file, write_bytes
+from vcbench.base.files import PlaceError, hash_file
 from vcbench.base.state import find_state, write_memo
+from vcbench.speech.features.shards import Feature, Shards
 
-Feature = tuple[dict[str, Tensor], dict[str, str]]  # tensors and notes, as a safetensors file holds them
-logger = logging.getLogger(__name__)
+GATHERED = 512, 2**26  # features and bytes of a shard, at most
 
 
 class CacheError(UserError):
@@ -35,50 +32,61 @@ class FeatureCache:
         self.memory_limit = memory_limit
         self._memory: OrderedDict[str, Feature] = OrderedDict()
         self._memory_bytes = 0
-
-    def path(self, kind: str, key: str) -> Path:
-        return self.folder / kind / key[:2] / f"{key}.safetensors"
+        self._shards: dict[str, Shards] = {}  # by kind
+        self._waiting: dict[str, dict[str, Feature]] = {}  # by kind and key
+        self._gathering = 0
 
     def holds(self, kind: str, key: str) -> bool:
-        return key in self._memory or _exists(self.path(kind, key))
+        """Whether it is on disk, or is about to be."""
+        with self._usable(kind):
+            return key in self._waiting.get(kind, {}) or key in self._of(kind)
 
     def get(self, kind: str, key: str) -> Feature | None:
-        """The feature, or None if it is not cached or its file is damaged (which is logged)."""
+        """The feature, or None if it is not cached or its shard is damaged (which is logged)."""
         if (feature := self.recall(key)) is not None:
             return feature
-        path = self.path(kind, key)
-        try:
-            with safe_open(path, "pt") as file:
-                feature = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _unusable(path, error) from error
-        except SafetensorError as error:
-            logger.warning("The cached feature %s is damaged (%s); it is computed again.", path, error)
-            return None
-        self.remember(key, feature)
+        feature = self._waiting.get(kind, {}).get(key)
+        if feature is None:
+            with self._usable(kind):
+                feature = self._of(kind).get(key)
+        if feature is not None:
+            self.remember(key, feature)
         return feature
 
     def notes(self, kind: str, key: str) -> dict[str, str] | None:
-        """Only a feature's notes; of its file, only the header is read."""
-        if key in self._memory or not _exists(self.path(kind, key)):
-            feature = self.get(kind, key)
-            return feature and feature[1]
-        try:
-            with safe_open(self.path(kind, key), "pt") as file:
-                return file.metadata() or {}
-        except SafetensorError:
-            return None  # `get` logs it when the feature itself is needed
+        """Only a feature's notes, which are read without its tensors."""
+        known = self.recall(key) or self._waiting.get(kind, {}).get(key)
+        if known is not None:
+            return known[1]
+        with self._usable(kind):
+            return self._of(kind).notes(key)
 
     def put(self, kind: str, key: str, feature: Feature) -> None:
-        """Write to disk, completely or not at all, and keep in memory.
+        """Write to disk, as a shard of its own or with others (`gather`), and keep in memory.
 
         Raises:
             CacheError: the file cannot be written.
         """
-        _write(self.path(kind, key), save(feature[0], feature[1] or None))
+        waiting = self._waiting.setdefault(kind, {})
+        waiting[key] = feature
         self.remember(key, feature)
+        most, most_bytes = GATHERED
+        if not self._gathering or len(waiting) >= most or sum(map(_size, waiting.values())) >= most_bytes:
+            self._write(kind)
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Within this, what is put is written in large shards; the last ones at its end, also after an error.
+
+        A process that is killed loses what waits, at most one shard of each kind.
+        """
+        self._gathering += 1
+        try:
+            yield
+        finally:
+            self._gathering -= 1
+            for kind in list(self._waiting) if not self._gathering else ():
+                self._write(kind)
 
     def recall(self, key: str) -> Feature | None:
         """The feature, if it is in memory."""
@@ -95,6 +103,21 @@ class FeatureCache:
         while self._memory_bytes > self.memory_limit:
             _, forgotten = self._memory.popitem(last=False)
             self._memory_bytes -= _size(forgotten)
+
+    def _of(self, kind: str) -> Shards:
+        return self._shards.setdefault(kind, Shards(self.folder / kind))
+
+    def _write(self, kind: str) -> None:
+        if waiting := self._waiting.pop(kind, {}):
+            with self._usable(kind):
+                self._of(kind).write(waiting)
+
+    @contextmanager
+    def _usable(self, kind: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, PlaceError) as error:
+            raise _unusable(self.folder / kind, error) from error
 
 
 class ContentHashes:
@@ -134,20 +157,6 @@ class ContentHashes:
         """What the file holds; nothing, with a warning, if it is damaged: then files are hashed again."""
         content = find_state(self.memo)
         return {} if content is None else content["files"]
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError as error:  # e.g. a name that is too long
-        raise _unusable(path, error) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_bytes(path, content)
-    except (OSError, PlaceError) as error:
-        raise _unusable(path, error) from error
 
 
 def _unusable(path: Path, error: Exception) -> CacheError:

@@ -68,11 +68,12 @@ def prepare_features(
 
 def _transcribe(store: FeatureStore, utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:
     """Transcribe here rather than in the workers: the recogniser runs in batches, on the accelerator if there is one."""
-    for begin in range(0, len(utterances), TRANSCRIPTION_BATCH):
-        batch = utterances[begin : begin + TRANSCRIPTION_BATCH]
-        store.transcribe([utterance for utterance in batch if not _fault(store, utterance, ())])
-        for done in range(begin, begin + len(batch)):
-            report(done + 1)
+    with store.gather():
+        for begin in range(0, len(utterances), TRANSCRIPTION_BATCH):
+            batch = utterances[begin : begin + TRANSCRIPTION_BATCH]
+            store.transcribe([utterance for utterance in batch if not _fault(store, utterance, ())])
+            for done in range(begin, begin + len(batch)):
+                report(done + 1)
 
 
 def _compute(
@@ -111,9 +112,10 @@ def compute_share(
 ) -> list[str]:
     """Compute the features of a worker's share; for each utterance what is wrong with it, or an empty string."""
     faults = []
-    for done, utterance in enumerate(utterances, 1):
-        faults.append(_fault(store, utterance, needs))
-        progress(done, len(utterances))
+    with store.gather():
+        for done, utterance in enumerate(utterances, 1):
+            faults.append(_fault(store, utterance, needs))
+            progress(done, len(utterances))
     return faults
 
 

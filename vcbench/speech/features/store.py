@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from vcbench.base.files import hash_json
 from vcbench.speech import audio
 from vcbench.speech.conditions import VERSION, apply
 from vcbench.speech.features import phones
-from vcbench.speech.features.cache import ContentHashes, Feature, FeatureCache
+from vcbench.speech.features.cache import ContentHashes, FeatureCache
 from vcbench.speech.features.mel import mel_spectrogram
 from vcbench.speech.features.pitch import pitch
 from vcbench.speech.features.settings import MelSettings, PitchSettings, TranscriptSettings
+from vcbench.speech.features.shards import Feature
 from vcbench.speech.utterance import Utterance
 
 if TYPE_CHECKING:
@@ -111,8 +113,11 @@ class FeatureStore:
         """Hash of the recording, the span and the rate: the same speech has the same hash, wherever it is stored."""
         return self._key("wave", utterance)
 
-    def _key(self, kind: str, utterance: Utterance) -> str:
+    def _key(self, kind: str, utterance: Utterance, wave: str = "") -> str:
         """Hash of everything that the feature depends on.
+
+        Args:
+            wave: the wave's key, if it is known.
 
         Raises:
             AudioError: the file cannot be read.
@@ -127,7 +132,7 @@ class FeatureStore:
             if utterance.varied:
                 basis.append([VERSION, utterance.id])
         else:
-            basis = [self._key("wave", utterance)]
+            basis = [wave or self._key("wave", utterance)]
         if kind == "mel":
             basis.append(self.mel_settings.model_dump(mode="json"))
         elif kind == "pitch":
@@ -205,7 +210,8 @@ class FeatureStore:
         try:
             if "phones" in needs and self.needs_transcript(utterance):
                 return False
-            return all(self._cache.holds(kind, self._key(kind, utterance)) for kind in needs)
+            wave = self._key("wave", utterance)
+            return all(self._cache.holds(kind, self._key(kind, utterance, wave)) for kind in needs)
         except audio.AudioError:
             return False  # computing it raises the same error, and reports it
 
@@ -222,6 +228,10 @@ class FeatureStore:
         waves = [audio.resample(self.wave(utterance).numpy(), rate, phones.RATE) for utterance in utterances]
         for utterance, heard in zip(utterances, recogniser.transcribe(waves), strict=True):
             self._cache.put("transcript", self._key("transcript", utterance), ({}, {"text": heard.text}))
+
+    def gather(self) -> AbstractContextManager[None]:
+        """Within this, features are written in large files; see `FeatureCache.gather`."""
+        return self._cache.gather()
 
     def save_hashes(self) -> None:
         """Save the files' content hashes on disk."""
