@@ -14,7 +14,7 @@ from vcbench import __version__
 from vcbench.base.console import say
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.base.files import PLACE
-from vcbench.cli import bench, complete, conversion, listen, lists, papers, reports
+from vcbench.cli import bench, complete, conversion, listen, lists, papers, reports, vocoder
 from vcbench.cli.options import (
     EXIT_FAILURES,
     Address,
@@ -47,6 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(listen.app, name="listen")
 app.add_typer(bench.app, name="bench")
+app.add_typer(vocoder.app, name="vocoder")
 
 errors = Console(stderr=True)
 EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -61,10 +61,28 @@ def train(
     Raises:
         TrainingDiverged: the loss is not finite; the last checkpoint stays.
     """
-    settings = system.config.training
     system.before_training(training, held_out)
-    crops = CropSampler(vary(training, settings.varied_recordings), system.needs, system.device)
+    varied = vary(training, system.config.training.varied_recordings)
+    crops = CropSampler(varied, system.needs, system.device)
     kept_out = CropSampler(held_out, system.needs, system.device) if held_out else None
+    fit(system, crops, kept_out, folder, seed, report, track)
+
+
+def fit(
+    system: Any,
+    crops: Any,
+    kept_out: Any | None,
+    folder: Path,
+    seed: int,
+    report: LossReport | None = None,
+    track: Track = lambda row: None,
+) -> TrainingState:
+    """As `train`, of any module with ``config.training``, ``loss(batch)``, ``initialise`` and ``description``.
+
+    Args:
+        crops, kept_out: have ``draw(size, frames, reference_frames, generator)`` and ``statistics()``.
+    """
+    settings = system.config.training
     torch.manual_seed(seed)
     step = Step(system, settings)
     state = TrainingState(step.optimizer, torch.Generator().manual_seed(seed))
@@ -81,6 +99,7 @@ def train(
         _steps(step, crops, kept_out, state, folder, report, track)
     finally:
         system.eval()
+    return state
 
 
 def _steps(

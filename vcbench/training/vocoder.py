@@ -12,8 +12,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from vcbench.api.settings import SystemConfig, TrainingSettings
+from vcbench.base.errors import UserError
 from vcbench.base.settings import Strict
 from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Utterance
 from vcbench.speech.vocoders.source_filter import synthesis
 from vcbench.speech.vocoders.source_filter.network import NetworkSettings, Source, SourceFilterNetwork
@@ -21,6 +23,7 @@ from vcbench.speech.vocoders.source_filter.network import NetworkSettings, Sourc
 LOUDEST, QUIETEST = 0.3, -0.7  # log10: gains that crops are drawn with
 WINDOWS = (2048, 1024, 512)  # samples; shorter ones would hear where in its period a pulse is, which no mel tells
 FLOOR = 1e-3  # of magnitudes in the distance; a hundredth of quiet speech
+RANGE = -30.0, 10.0  # nepers of power: what an untrained network may ask for
 LARGEST_ERROR = 6.0  # nepers of power, of the envelope: digital silence has no envelope
 
 
@@ -73,16 +76,19 @@ class VoiceSampler:
     Utterances are drawn by their length. One that is shorter than the crop is not drawn.
     """
 
-    def __init__(self, utterances: Sequence[Utterance], frames: int, hop: int, device: torch.device) -> None:
-        kept = [one for one in utterances if one.voice is not None and one.mel.shape[-1] >= frames]
+    def __init__(self, utterances: Sequence[Utterance], store: FeatureStore, frames: int, device: torch.device) -> None:
+        found = [(one, store.voice(one)) for one in utterances if store.mel(one).shape[-1] >= frames]
+        kept = [(one, voice) for one, voice in found if voice is not None]
         if not kept:
-            raise ValueError(f"No recording has a voice and {frames} frames: give more speech, or lower training.frames.")
-        voices = [one.voice for one in kept]
-        self.hop, self.device = hop, device
-        self.lengths = torch.tensor([one.mel.shape[-1] for one in kept])
+            raise UserError(
+                f"No recording has a voice and {frames} frames: give more speech, or lower training.frames."
+            )
+        voices = [voice for _, voice in kept]
+        self.hop, self.device = store.mel_settings.hop, device
+        self.lengths = torch.tensor([len(voice.voiced) for voice in voices], device=device)
         self.begins = self.lengths.cumsum(0) - self.lengths
-        self.mel = torch.cat([one.mel for one in kept], 1).T.contiguous().to(device)
-        self.wave = torch.cat([w.wave[: n * hop] for w, n in zip(kept, self.lengths.tolist(), strict=True)]).to(device)
+        self.mel = torch.cat([store.mel(one) for one, _ in kept], 1).T.contiguous().to(device)
+        self.wave = torch.cat([store.wave(one)[: len(voice.voiced) * self.hop] for one, voice in kept]).to(device)
         self.log_f0 = torch.cat([voice.log_f0 for voice in voices]).to(device)
         self.voiced = torch.cat([voice.voiced for voice in voices]).to(device)
         self.envelope = torch.cat([voice.envelope for voice in voices], 1).T.contiguous().to(device)
@@ -92,13 +98,18 @@ class VoiceSampler:
         """Mean and standard deviation over all frames, (n_mels,) each."""
         return self.mel.mean(0), self.mel.std(0).clamp_min(1e-3)
 
+    def seconds(self, sampling_rate: int) -> float:
+        """Of speech."""
+        return len(self.wave) / sampling_rate
+
     def draw(self, size: int, frames: int, reference_frames: int, generator: torch.Generator) -> VoiceBatch:
         chosen = torch.multinomial(self.lengths.double(), size, replacement=True, generator=generator)
         room = self.lengths[chosen] - frames + 1
-        starts = self.begins[chosen] + (torch.rand(size, generator=generator) * room).long().clamp_max(room - 1)
-        gain = QUIETEST + (LOUDEST - QUIETEST) * torch.rand(size, 1, 1, generator=generator).to(self.device)
-        places = (starts[:, None] + torch.arange(frames)).to(self.device)
-        samples = (starts[:, None] * self.hop + torch.arange(frames * self.hop)).to(self.device)
+        drawn = torch.rand(2, size, generator=generator, device=generator.device)
+        starts = self.begins[chosen] + (drawn[0] * room).long().minimum(room - 1)
+        gain = QUIETEST + (LOUDEST - QUIETEST) * drawn[1, :, None, None]
+        places = starts[:, None] + torch.arange(frames, device=self.device)
+        samples = starts[:, None] * self.hop + torch.arange(frames * self.hop, device=self.device)
         return VoiceBatch(
             mel=self.mel[places].transpose(1, 2) + gain,
             wave=self.wave[samples] * 10 ** gain[:, 0],
@@ -133,6 +144,25 @@ class VocoderTraining(nn.Module):
             "mel": self.mel_settings.model_dump(mode="json"),
             "seed": self.seed,
         }
+
+    def initialise(self, mean: Tensor, deviation: Tensor, batch: VoiceBatch) -> None:
+        """Before the first step: mean and deviation of the mels, (n_mels,); a network that was trained before keeps its own."""
+        if not self.network.mean.any():
+            self.network.mean.copy_(mean)
+            self.network.deviation.copy_(deviation)
+
+    def begin_with(self, network: SourceFilterNetwork, record: dict[str, Any]) -> dict[str, Any]:
+        """Take a trained network's weights; returns its record.
+
+        Raises:
+            UserError: it is of another size.
+        """
+        if network.settings != self.config.network:
+            raise UserError(
+                f"The vocoder to begin with has other sizes ({network.settings}) than vocoder.network ({self.config.network})."
+            )
+        self.network.load_state_dict(network.state_dict())
+        return record
 
     def loss(self, batch: VoiceBatch) -> dict[str, Tensor]:
         """The energy distance of spectra (nepers), and how far the network is from WORLD's analysis.
@@ -169,7 +199,7 @@ class VocoderTraining(nn.Module):
 
     def _distance(self, source: Source, batch: VoiceBatch) -> Tensor:
         mel = self.mel_settings
-        pulses, noise = synthesis.split_power(source.envelope, batch.aperiodicity, batch.voiced)
+        pulses, noise = synthesis.split_power(source.envelope.clamp(*RANGE), batch.aperiodicity, batch.voiced)
         voice = synthesis.filter_pulses(synthesis.find_pulses(batch.log_f0.exp(), batch.voiced, mel), pulses, mel)
         size, samples = batch.wave.shape
         white = torch.randn(2 * size, samples + mel.fft_size - mel.hop, device=batch.wave.device)

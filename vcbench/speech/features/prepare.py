@@ -14,7 +14,7 @@ from vcbench.speech.utterance import Utterance
 if TYPE_CHECKING:
     from vcbench.speech.features.store import FeatureStore
 
-KINDS = ("mel", "pitch", "phones")
+KINDS = ("mel", "pitch", "phones", "voice")
 UTTERANCES_PER_WORKER = 16  # with fewer, starting a process takes longer than it saves
 TRANSCRIPTION_BATCH = 16  # recordings handed to the speech recogniser at once
 Report = Callable[[int, int], None]
@@ -43,7 +43,7 @@ def prepare_features(
     """Compute in parallel what is not cached yet. After an interruption, the next call continues from there.
 
     Args:
-        needs: of "mel", "pitch" and "phones".
+        needs: of "mel", "pitch", "phones" and "voice".
         report: called with the number of utterances done and their total.
 
     Raises:

@@ -20,13 +20,14 @@ from vcbench.speech.features.mel import mel_spectrogram
 from vcbench.speech.features.pitch import pitch
 from vcbench.speech.features.settings import MelSettings, PitchSettings, TranscriptSettings
 from vcbench.speech.features.shards import Feature
+from vcbench.speech.features.voice import Voice, analyse
 from vcbench.speech.utterance import Utterance
 
 if TYPE_CHECKING:
     from vcbench.speech.pretrained.whisper import Transcriber
 
 # Raise a kind's version when its code gives other results; everything computed from it is computed again too.
-VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 2, "transcript": 1}
+VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 2, "transcript": 1, "voice": 1}
 MEMORY_LIMIT = 512 * 2**20  # bytes
 
 
@@ -97,6 +98,11 @@ class FeatureStore:
         """(frames,) int64: index in `vcbench.speech.features.phones.INVENTORY`."""
         return self._feature("phones", utterance)[0]["ids"]
 
+    def voice(self, utterance: Utterance) -> Voice | None:
+        """WORLD's analysis, which a vocoder is trained on; None where nothing is voiced."""
+        tensors, _ = self._feature("voice", utterance)
+        return Voice(**tensors) if tensors else None
+
     def phones_how(self, utterance: Utterance) -> str:
         """How the phones were found: "aligned", or what was done instead, and why."""
         notes = self._cache.notes("phones", self._key("phones", utterance))
@@ -133,8 +139,10 @@ class FeatureStore:
                 basis.append([VERSION, utterance.id])
         else:
             basis = [wave or self._key("wave", utterance)]
-        if kind == "mel":
+        if kind in ("mel", "voice"):
             basis.append(self.mel_settings.model_dump(mode="json"))
+        if kind == "voice":
+            basis += [self.pitch_settings.low, self.pitch_settings.high]
         elif kind == "pitch":
             basis += [self.mel_settings.hop, self.pitch_settings.model_dump(mode="json")]
         elif kind == "transcript":
@@ -153,8 +161,7 @@ class FeatureStore:
         key = self._key(kind, utterance)
         feature = self._cache.get(kind, key)
         if feature is None:
-            compute = {"mel": self._compute_mel, "pitch": self._compute_pitch, "phones": self._compute_phones}[kind]
-            feature = compute(utterance)
+            feature = getattr(self, f"_compute_{kind}")(utterance)
             self._cache.put(kind, key, feature)
         return feature
 
@@ -169,6 +176,10 @@ class FeatureStore:
     def _compute_pitch(self, utterance: Utterance) -> Feature:
         log_f0, voiced = self.pitch_of_wave(self.wave(utterance))
         return {"log_f0": log_f0, "voiced": voiced}, {}
+
+    def _compute_voice(self, utterance: Utterance) -> Feature:
+        found = analyse(self.wave(utterance), self.mel_settings, self.pitch_settings.low, self.pitch_settings.high)
+        return (vars(found) if found else {}), {}
 
     def _compute_phones(self, utterance: Utterance) -> Feature:
         text, recogniser = self._words(utterance)

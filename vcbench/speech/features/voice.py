@@ -60,6 +60,6 @@ def analyse(wave: Tensor, mel: MelSettings, lowest: float, highest: float) -> Vo
     return Voice(
         torch.from_numpy(log_f0).float(),
         torch.from_numpy(voiced),
-        torch.from_numpy(np.log(power.T + LEAST_POWER)).half(),
-        torch.from_numpy(2 * np.log(noise.T)).half(),
+        torch.from_numpy(np.log(power.T + LEAST_POWER)).half().contiguous(),
+        torch.from_numpy(2 * np.log(noise.T)).half().contiguous(),
     )

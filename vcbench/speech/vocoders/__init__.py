@@ -8,6 +8,7 @@ from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.vocoders.griffin_lim import GriffinLim
 from vcbench.speech.vocoders.hifigan import HifiGan
 from vcbench.speech.vocoders.melgan import MelGan
+from vcbench.speech.vocoders.source_filter.vocoder import SourceFilter
 from vcbench.speech.vocoders.vocoder import Vocoder, VocoderSettings
 
 
@@ -20,6 +21,8 @@ def load_vocoder(settings: VocoderSettings, mel: MelSettings, device: torch.devi
     """
     if settings.kind == "griffin-lim":
         return GriffinLim(settings, mel)
+    if settings.kind == "source-filter":
+        return SourceFilter(settings.path, mel, torch.device(device))
     if settings.kind == "hifigan":
         return HifiGan(settings.path, mel, torch.device(device))
     return MelGan(settings.path, mel, torch.device(device))

@@ -23,10 +23,11 @@ class VocoderSettings(Strict):
 
     Attributes:
         iterations, momentum: of Griffin-Lim.
-        path: HiFi-GAN's folder (by default the cache of the Hugging Face hub), or MelGAN's checkpoint.
+        path: the source-filter vocoder's file (by default the one that is part of this software), HiFi-GAN's folder (by
+            default the cache of the Hugging Face hub), or MelGAN's checkpoint.
     """
 
-    kind: Literal["griffin-lim", "hifigan", "melgan"] = "griffin-lim"
+    kind: Literal["griffin-lim", "source-filter", "hifigan", "melgan"] = "griffin-lim"
     iterations: int = Field(default=32, ge=1)
     momentum: float = Field(default=0.99, ge=0, lt=1)
     path: Path | None = None

@@ -74,6 +74,12 @@ class SourceFilterNetwork(nn.Module):
     The envelope is what the network adds to the mel itself, interpolated to the bins.
     """
 
+    mean: Tensor  # (n_mels,), of the training corpus, as `deviation`
+    deviation: Tensor
+    bins: Tensor
+    loudness: Tensor  # (n_mels,): makes a flat spectrum of power 1 per bin flat again
+    frequencies: Tensor  # (pitches,) Hz
+
     def __init__(self, settings: NetworkSettings, mel: MelSettings) -> None:
         super().__init__()
         self.settings = settings

@@ -73,6 +73,10 @@ def filter_pulses(pulses: Pulses, log_power: Tensor, mel: MelSettings) -> Tensor
         (batch, frames * hop).
     """
     batch, bins, frames = log_power.shape
+    samples = frames * mel.hop + mel.fft_size
+    summed = log_power.new_zeros(batch * samples)
+    if not len(pulses.row):
+        return summed.reshape(batch, samples)[:, : frames * mel.hop]
     at = ((pulses.place + 0.5) / mel.hop - 0.5).clamp(0, frames - 1)
     before = at.floor().long()
     after = (before + 1).clamp_max(frames - 1)
@@ -86,9 +90,8 @@ def filter_pulses(pulses: Pulses, log_power: Tensor, mel: MelSettings) -> Tensor
     gain = pulses.period.sqrt()[:, None]
     response = torch.polar((power / 2).exp() * gain, minimum_phase(power / 2) - turn * late)
     waves = torch.fft.irfft(response, mel.fft_size)
-    samples = frames * mel.hop + mel.fft_size
     place = pulses.row[:, None] * samples + first[:, None] + torch.arange(mel.fft_size, device=log_power.device)
-    summed = waves.new_zeros(batch * samples).index_add(0, place.flatten(), waves.flatten())
+    summed = summed.index_add(0, place.flatten(), waves.flatten())
     return summed.reshape(batch, samples)[:, : frames * mel.hop]
 
 
@@ -162,7 +165,9 @@ def project(wave: Tensor, log_mel: Tensor, mel: MelSettings, times: int) -> Tens
     window = torch.hann_window(mel.fft_size, device=wave.device)
     edge = padding(mel)
     for _ in range(times):
-        padded = torch.nn.functional.pad(wave[:, None], (edge, edge), mode="reflect" if wave.shape[1] > edge else "constant")
+        padded = torch.nn.functional.pad(
+            wave[:, None], (edge, edge), mode="reflect" if wave.shape[1] > edge else "constant"
+        )
         spectrum = torch.stft(padded[:, 0], mel.fft_size, mel.hop, window=window, center=False, return_complex=True)
         own = (filters @ spectrum.abs()).clamp_min(mel.floor).log10()
         wave = overlap_add(spectrum * 10 ** (shares @ (log_mel - own)), mel)
