@@ -219,20 +219,18 @@ class Run:
     @cached_property
     def conversions(self) -> list[Conversion]:
         trials = {trial.trial: trial for trial in self.trials.itertuples()}
-        return [
-            self._conversion(outcome, trials[outcome.trial])
-            for outcome in self.outcomes.itertuples()
-            if not outcome.error
-        ]
+        folders = {row: self.files.converted(row) for row in self.rows}
+        made = self.outcomes[self.outcomes["error"] == ""]
+        return [self._conversion(one, trials[one.trial], folders[one.system]) for one in made.itertuples()]
 
-    def _conversion(self, outcome: Any, trial: Any) -> Conversion:
+    def _conversion(self, outcome: Any, trial: Any, folder: Path) -> Conversion:
         source, target_utterance = self.utterance(trial.source), self.utterance(trial.target_utterance)
         same_words = source.text is not None and source.text == target_utterance.text
         return Conversion(
             system=outcome.system,
             trial=trial.trial,
             condition=trial.condition,
-            path=self.files.conversion(outcome.system, trial.trial),
+            path=folder / f"{trial.trial}.flac",  # `read_trials` refuses names that are paths
             audio_hash=outcome.audio_hash,
             source=source,
             spoken=target_utterance if outcome.system in ("target", "oracle") else source,
