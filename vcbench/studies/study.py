@@ -95,7 +95,7 @@ def _resolve(
     values = merge(values, file.presets.get(preset, {}))
     values = lay_over(values, files, assignments)
     listening = dict(_listening(values.pop("listening")))
-    cells = tuple(_cells(file, values["systems"]))
+    cells = tuple(_cells(file, merge(config.named_systems(preset), values["systems"])))
     _check_cells(file, cells)
     metrics = {metric: values["metrics"][metric] for metric in file.metrics}
     columns = _columns(file, metrics)
