@@ -2,7 +2,8 @@
 autoencoder loss", in the form of its published code (github.com/auspicious3000/autovc).
 
 Tensors are (frames, batch, channels); a mask is (frames, batch, 1), 1 where real, or ``None`` where every frame is. Mels are scaled
-(`scale`). Speaker embeddings are (batch, 256). Codes are (windows, batch, 2 * bottleneck), a window being `factor` frames.
+(`scale`). Speaker embeddings are (batch, 256), of length one. Codes are (windows, batch, 2 * bottleneck), a window being `factor`
+frames.
 """
 
 from __future__ import annotations
@@ -131,15 +132,14 @@ class Postnet(nn.Module):
 
     def __init__(self, config: AutoVCConfig, n_mels: int) -> None:
         super().__init__()
-        sizes = [n_mels, *[config.hidden] * (POSTNET_LAYERS - 1), n_mels]
-        activations = ["tanh"] * (POSTNET_LAYERS - 1) + ["linear"]
-        self.layers = nn.ModuleList(map(Layer, sizes[:-1], sizes[1:], activations))
+        inputs = [n_mels, *[config.hidden] * (POSTNET_LAYERS - 2)]
+        self.layers = nn.ModuleList(Layer(channels, config.hidden, "tanh") for channels in inputs)
+        self.last = Layer(config.hidden, n_mels, "linear")
 
     def forward(self, mel: Tensor, mask: Tensor | None) -> Tensor:
-        *first, last = self.layers
-        for layer in first:
+        for layer in self.layers:
             mel = torch.tanh(layer(mel, mask))
-        return last(mel, mask)
+        return self.last(mel, mask)
 
 
 class AutoVCModel(nn.Module):
@@ -154,7 +154,7 @@ class AutoVCModel(nn.Module):
         """Start the output at the corpus's mean mel, and the postnet's part of it small: this saves some thousand steps."""
         with torch.no_grad():
             self.decoder.last.bias.copy_(scale(mel_mean))
-            self.postnet.layers[-1].norm.weight.fill_(POSTNET_START)
+            self.postnet.last.norm.weight.fill_(POSTNET_START)
 
     def decode(self, codes: Tensor, speaker: Tensor, frames: int, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """The scaled mel before and after the postnet."""

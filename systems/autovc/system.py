@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from vcbench.api.batch import Batch, pad
 from vcbench.api.system import NeuralSystem
@@ -36,9 +37,9 @@ class AutoVC(NeuralSystem):
         return ReferenceAutoVC(config, n_mels)
 
     def before_training(self, training: Sequence[Utterance], held_out: Sequence[Utterance]) -> None:
-        self.tables[True] = ge2e_table(training)
+        self.tables[True] = normalize(ge2e_table(training), dim=-1)
         if held_out:
-            self.tables[False] = ge2e_table(held_out)
+            self.tables[False] = normalize(ge2e_table(held_out), dim=-1)
 
     def initialise(self, mel_mean: Tensor, mel_deviation: Tensor, batch: Batch) -> None:
         self.model.initialise(mel_mean)
@@ -65,8 +66,8 @@ class AutoVC(NeuralSystem):
         ]
 
     def embed(self, utterances: Sequence[Utterance], like: Tensor) -> Tensor:
-        """(utterances, 256), on the device and in the precision of `like`."""
-        return torch.stack([ge2e_embedding([utterance]) for utterance in utterances]).to(like)
+        """(utterances, 256) of length one, on the device and in the precision of `like`."""
+        return normalize(torch.stack([ge2e_embedding([utterance]) for utterance in utterances]), dim=-1).to(like)
 
     def latents(self, utterance: Utterance) -> dict[str, Tensor]:
         """ "content" (2 * bottleneck, windows), the codes; "speaker" (256,)."""

@@ -45,8 +45,8 @@ class GroupNorm(nn.GroupNorm):
     """nn.GroupNorm (same weights, same result) over the real frames of (frames, batch, channels)."""
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:  # type: ignore[override]
-        groups = x.unflatten(-1, (self.num_groups, -1))
-        real = x.new_ones(x.shape[0], 1, 1, 1) if mask is None else mask[..., None]
+        groups = x.to(self.weight.dtype).unflatten(-1, (self.num_groups, -1))
+        real = groups.new_ones(x.shape[0], 1, 1, 1) if mask is None else mask[..., None]
         count = real.sum(0) * groups.shape[-1]
         mean = (groups * real).sum((0, 3), keepdim=True) / count
         centred = (groups - mean) * real
@@ -159,10 +159,10 @@ class VQVCModel(nn.Module):
     def initialise(self, mel_mean: Tensor, mel_deviation: Tensor) -> None:
         """Start the output near the corpus's mean mel, which saves a few hundred steps."""
         low, high = mel_mean.chunk(2)
-        last = self.decoder[0]
+        last = dict(self.decoder[0].named_parameters())
         with torch.no_grad():
-            last.block.second.bias.copy_(low)
-            last.refine.second.bias.copy_(high - low)
+            last["block.second.bias"].copy_(low)
+            last["refine.second.bias"].copy_(high - low)
 
     def decode(self, levels: list[Level], speakers: list[Tensor], mask: Tensor | None) -> Tensor:
         """From the deepest level to the first."""
@@ -179,7 +179,7 @@ class VQVCModel(nn.Module):
         levels, latent = self.encoder(mel, mask)
         decoded = self.decode(levels, [level.speaker for level in levels], mask)
         reconstruction = mean_absolute_error(decoded, mel, mask)
-        dead = torch.stack([codebook.dead for codebook in self.encoder.codebooks]).sum()
+        dead = torch.stack([part.dead for part in self.encoder.modules() if isinstance(part, Codebook)]).sum()
         total = reconstruction + self.config.latent_weight * latent
         return {"total": total, "reconstruction": reconstruction, "latent": latent, "dead_codes": dead}
 

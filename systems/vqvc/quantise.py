@@ -46,8 +46,8 @@ class Codebook(nn.Module):
         return Quantised((codes + x + (codes - x).detach()) / 2, loss)
 
     def nearest(self, x: Tensor) -> Tensor:
-        """(frames, batch) int64: for vectors of one length the nearest is that of the largest product."""
-        with torch.no_grad():
+        """(frames, batch) int64: for vectors of one length the nearest is that of the largest product, in full precision."""
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             return (x @ F.normalize(self.weight, dim=-1).t()).argmax(-1)
 
     def count(self, chosen: Tensor) -> None:

@@ -203,6 +203,8 @@ def published_name(name: str) -> str:
     match name.removeprefix("model.").split("."):
         case [part, "layers", number, kind, weight]:
             return f"{part}.convolutions.{number}.{layer[kind]}.{weight}"
+        case ["postnet", "last", kind, weight]:
+            return f"postnet.convolutions.4.{layer[kind]}.{weight}"
         case ["encoder", "recurrence", weight]:
             return f"encoder.lstm.{weight}"
         case ["decoder", "first" | "second" as which, weight]:

@@ -48,7 +48,7 @@ def cases() -> Iterator[tuple[str, str, Any]]:
     for system in neural():
         for name, value in choices(registry.load("systems", system).Config.model_fields):
             yield system, name, value
-    for system in ("flowvc", "again_vc"):
+    for system in ("flowvc", "again_vc", "autovc", "vqvc"):
         for name, value in choices(TrainingSettings.model_fields):
             yield system, f"training.{name}", value
 
