@@ -97,6 +97,21 @@ def resolve(preset: str, files: list[Path] | None = None, assignments: list[str]
 
     A file that is a whole configuration, as a run's run.toml is, replaces the preset and the files before it.
     """
+    values = _laid_over(preset, files, assignments)
+    named = values.pop("named", {})
+    if isinstance(values.get("systems"), dict):
+        values["systems"] = {
+            row: merge(named.get(row, {}), own, f"systems.{row}") for row, own in values["systems"].items()
+        }
+    return values
+
+
+def named_systems(preset: str, files: list[Path] | None = None, assignments: list[str] | None = None) -> dict[str, Any]:
+    """Settings, in the tables ``named.SYSTEM``, of systems that run only if they are named: ``all`` leaves them out."""
+    return _laid_over(preset, files, assignments).get("named", {})
+
+
+def _laid_over(preset: str, files: list[Path] | None, assignments: list[str] | None) -> dict[str, Any]:
     if preset not in presets():
         raise ConfigError(f"There is no preset {preset!r}.{did_you_mean(preset, presets())}")
     values = tomllib.loads(((resources.files("vcbench.run") / "presets") / f"{preset}.toml").read_text())
@@ -124,7 +139,8 @@ def parse(values: dict[str, Any]) -> RunConfig:
         if rows:
             raise ConfigError(
                 f"{', '.join(rows)} is conditioned on {encoder} embeddings, and {name} scores the run with the same encoder: a "
-                f'system must not be scored by what it was given. Drop the metric {name}, or set speaker_embedding = "learned".'
+                f"system must not be scored by what it was given. Leave the metric out, with --set metrics.{name}=false, or, if the "
+                'system has that setting, set speaker_embedding = "learned".'
             )
     return config.model_copy(update=_resolved(config))
 

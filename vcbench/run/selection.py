@@ -18,6 +18,7 @@ from vcbench.speech.vocoders import load_vocoder
 def select(preset: str, files: list[Path] | None, assignments: list[str] | None, systems: str) -> RunConfig:
     """A preset with its overlays, and of its systems those that were asked for."""
     values = configuration.resolve(preset, files, assignments)
+    named = configuration.named_systems(preset)
     chosen: dict[str, Any] = {}
     for name in [part.strip() for part in systems.split(",") if part.strip()]:
         if name == "all":
@@ -29,7 +30,7 @@ def select(preset: str, files: list[Path] | None, assignments: list[str] | None,
             chosen[registry.row_name(name)] = {"system": str(Path(name).expanduser().resolve())}
         else:
             registry.load("systems", name)
-            chosen[name] = {}
+            chosen[name] = named.get(name, {})
     if not chosen:
         raise UserError("--systems names no system; use all, or names with commas. `vcbench systems` lists them.")
     return configuration.parse(values | {"systems": chosen})
