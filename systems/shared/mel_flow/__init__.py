@@ -1,7 +1,7 @@
 """A normalizing flow over mel spectrograms, conditioned on phones, melody, voicing and speaker.
 
 FlowVC, ND-Flow and AE-Flow share it: `settings`, `condition` (the condition of every frame), `speaker` (the speaker
-embedding), `system` (the flow as a NeuralSystem).
+embedding), `system` (the flow as a NeuralSystem). CopyCat has the same phone positions and speaker embedding.
 """
 
-__all__ = ["ConversionError", "MelFlow", "MelFlowConfig", "SamplingConfig"]
+__all__ = ["MelFlow", "MelFlowConfig", "SamplingConfig"]
