@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from vcbench.api.settings import TrainingSettings
 
-from ..shared.conditioned import ConditionedConfig
+from ..shared.mel_flow.conditioned import ConditionedConfig
 
 
 class CopyCatConfig(ConditionedConfig):

@@ -12,8 +12,8 @@ from vcbench.api.batch import Batch, collate
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
 
-from ..shared.conditioned import ConditionedSystem, refuse_without_recordings
 from ..shared.mel_flow.condition import POSITIONS, phone_positions, required
+from ..shared.mel_flow.conditioned import ConditionedSystem, refuse_without_recordings
 from ..shared.mel_flow.speaker import SpeakerEncoder
 from .networks import Decoder, Gaussian, PhoneEncoder, ReferenceEncoder
 from .settings import CopyCatConfig

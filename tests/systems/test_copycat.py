@@ -12,7 +12,7 @@ from torch import Tensor
 from vcbench.systems.copycat.networks import Gaussian, PhoneEncoder, ReferenceEncoder, phone_sequence
 from vcbench.systems.copycat.settings import CopyCatConfig
 from vcbench.systems.copycat.system import CopyCat
-from vcbench.systems.shared.conditioned import ConversionError
+from vcbench.systems.shared.mel_flow.conditioned import ConversionError
 
 from tests.support.flows import MEL, PHONES, training_batch, utterances
 from vcbench.api.batch import collate

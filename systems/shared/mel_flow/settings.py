@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from vcbench.api.settings import TrainingSettings
 
-from ..conditioned import ConditionedConfig
+from .conditioned import ConditionedConfig
 
 
 class MelFlowConfig(ConditionedConfig):

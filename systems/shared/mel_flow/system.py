@@ -13,8 +13,8 @@ from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
 
 from ...layers.flow import Flow, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
-from ..conditioned import ConditionedSystem, ConversionError, refuse_without_recordings
 from .condition import ConditionEncoder
+from .conditioned import ConditionedSystem, ConversionError, refuse_without_recordings
 from .settings import MelFlowConfig
 from .speaker import SpeakerEncoder
 

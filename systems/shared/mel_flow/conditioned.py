@@ -15,7 +15,7 @@ from vcbench.api.system import NeuralSystem
 from vcbench.speech.features.settings import INVENTORY, MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
 
-from .mel_flow.speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
+from .speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
 
 SMALLEST_DEVIATION = 0.5  # log10; a nearly constant band is not scaled up to unit deviation
 
