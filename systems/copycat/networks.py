@@ -107,7 +107,8 @@ class ReferenceEncoder(nn.Module):
     def forward(self, mel: Tensor, mask: Tensor, frames: Sequence[Tensor], speaker: Tensor | None) -> Gaussian:
         """`frames` are (batch, channels, frames) each, `frame_channels` together."""
         normal = instance_norm(mel.permute(2, 0, 1), mask.permute(2, 0, 1))[0].permute(1, 2, 0)
-        hidden = self.network(normal, mask, self.network.project(self.condition(frames, speaker)))
+        projected = self.network.project(self.condition(frames, speaker))
+        hidden = self.network(normal, mask, projected).to(mel.dtype)  # the divergence needs full precision
         short = mask[..., :: self.rate]
         mean, log_variance = (hidden[..., :: self.rate] * short).chunk(2, 1)
         return Gaussian(mean, log_variance, short)

@@ -240,6 +240,17 @@ def test_latents_are_the_posteriors_mean_and_the_speaker() -> None:
     assert latents["speaker"].shape == (6,)
 
 
+def test_bfloat16_changes_the_loss_little() -> None:
+    losses, made = {}, system().train()
+    for precision in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision):
+            losses[precision] = made.loss(training_batch())
+    for name, value in losses[True].items():
+        assert value.dtype == torch.float32
+        assert value.item() == pytest.approx(losses[False][name].item(), rel=0.03)
+
+
 def test_one_seed_gives_one_set_of_weights_whatever_was_drawn_before() -> None:
     first = CopyCat(config(), MEL)
     torch.randn(5)
