@@ -74,7 +74,7 @@ def run(folder: Path, arguments: list[str]) -> str:
 
 
 def small(arguments: list[str]) -> list[str]:
-    """The same command at test size: the tiny preset, and one system instead of all five."""
+    """The same command at test size: the tiny preset, and one system instead of all."""
     changed = [argument.replace("training.steps=2000", "training.steps=20") for argument in arguments]
     if arguments[0] == "listen":
         changed += ["--items", "2"]
