@@ -146,8 +146,8 @@ def _rest(analysis: Analysis) -> Iterator[str]:
     if model is not None and model.converged:
         parts = ", ".join(f"{name} {value:.3g}" for name, value in model.variances.items())
         yield f"A linear mixed model with random intercepts for listeners and items gave the variances: {parts}."
-    if analysis.odds is not None:
-        yield "Cumulative logits were fitted by generalised estimating equations, with errors clustered by listener."
+    if analysis.odds is not None and analysis.odds.converged:
+        yield "A cumulative-link mixed model (logit, Laplace's approximation) had random intercepts for listeners and items."
     if analysis.after.alpha == analysis.after.alpha:
         level = LEVELS[analysis.key.kind.answer]
         yield f"Agreement between listeners was Krippendorff's \u03b1 = {analysis.after.alpha:.2f} ({level})."
