@@ -139,3 +139,15 @@ def kept_pages(page: Any) -> dict[str, Any]:
     text = page.evaluate("localStorage.getItem(Object.keys(localStorage).find(key => key.endsWith(':session')))")
     pages: dict[str, Any] = json.loads(text)["pages"]
     return pages
+
+
+def consent_and_volume(page: Any) -> None:
+    heading(page, "Taking part")
+    page.get_by_label("I agree").check()
+    page.get_by_role("button", name="Continue").click()
+    if "Your hearing" in page.locator("h1").filter(has_not_text="Taking part").inner_text():
+        go_on(page)
+    heading(page, "Volume")
+    page.get_by_role("button", name="Play Sample").click()
+    page.locator(".heard:not(:empty)").wait_for()
+    go_on(page)

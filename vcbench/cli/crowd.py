@@ -37,6 +37,10 @@ def serve(
     headphones: Annotated[
         Literal["record", "require"] | None, typer.Option(help="Test for headphones; `require` stops who fails twice.")
     ] = None,
+    headphone_test: Annotated[
+        Literal["huggins", "woods"] | None,
+        typer.Option(help="Find the noise with a Huggins pitch (by default), or the quietest tone."),
+    ] = None,
     hearing: Annotated[bool, typer.Option("--hearing", help="Ask for normal hearing; explain the level.")] = False,
     stop_after: Annotated[int | None, typer.Option(help="Wrong traps that end a session; needs --key.", min=1)] = None,
     key: KeyFolder = None,
@@ -48,7 +52,7 @@ def serve(
         raise UserError(f"The server of listening tests needs {error.name}: pip install 'vcbench[listen]'.") from error
     crowd = run.make_crowd(
         participants, quota=quota, hold=hold, closed=closed, completion=completion, screened_out=screened_out,
-        headphones=headphones, hearing=hearing, stop_after=stop_after,
+        headphones=headphones, headphone_test=headphone_test, hearing=hearing, stop_after=stop_after,
     )  # fmt: skip
     say(
         console, f"Serving {bundle} at http://{host}:{port}{base_path}/; answers go to {results}. Press Ctrl-C to stop."

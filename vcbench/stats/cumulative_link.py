@@ -139,7 +139,7 @@ class Likelihood:
         """(intercepts, intercepts) sums of the answers' curvatures."""
         size = len(self._mode)
         every = np.tile(here.tall + here.short, len(self._pairs))
-        return np.bincount(self._pairs.ravel(), every, size**2).reshape(size, size)
+        return np.bincount(self._pairs.ravel(), every, size**2).astype(float).reshape(size, size)
 
     def _spread(self, values: Floats) -> Floats:
         """(n,) for each answer the sum of its intercepts' values."""
@@ -147,7 +147,7 @@ class Likelihood:
 
     def _gather(self, values: Floats) -> Floats:
         """(intercepts,) for each the sum of its answers' values."""
-        return np.bincount(self._places.ravel(), np.tile(values, len(self._places)), len(self._mode))
+        return np.bincount(self._places.ravel(), np.tile(values, len(self._places)), len(self._mode)).astype(float)
 
     def _find_mode(self, upper: Floats, lower: Floats, scale: Floats) -> tuple[Floats, tuple[Floats, bool]]:
         """The likeliest standardised intercepts, and the factor of the curvature there.
