@@ -50,7 +50,7 @@ def render(run: Run, board: Leaderboard, single_file: bool = False) -> str:
     manifest = find_state(run.files.manifest) or {}
     drawn = Drawn(run, board, scores, roles, drawn_as)
     heard = _heard(run, board, scores, roles, drawn_as, single_file)
-    return _template("report.html.j2").render(
+    return template("report.html.j2").render(
         board=board,
         colours=COLOURS,
         looks=drawn_as,
@@ -77,7 +77,7 @@ def render(run: Run, board: Leaderboard, single_file: bool = False) -> str:
 
 def render_comparison(board: Leaderboard) -> str:
     """A page of tables and paired differences of several runs, as HTML."""
-    return _template("comparison.html.j2").render(
+    return template("comparison.html.j2").render(
         board=board,
         colours=COLOURS,
         tables=list(text_tables(board)),
@@ -87,7 +87,8 @@ def render_comparison(board: Leaderboard) -> str:
     )
 
 
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
+    """A page's template, which escapes what is put into it."""
     environment = Environment(
         loader=PackageLoader("vcbench.reporting.report"),
         autoescape=True,
@@ -96,7 +97,7 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name)
+    return environment.gettemplate(name)
 
 
 def _scores(run: Run, board: Leaderboard) -> pd.DataFrame:
