@@ -62,7 +62,7 @@ def test_an_answered_bundle_is_analysed(study: Path) -> None:
     done = analyse_study(study)
     assert done.exit_code == 0, done.output
     assert "Screened: listener 6, ratings all the same" in done.output
-    assert "5 listeners count after 1 were left out; 6 were planned." in done.output
+    assert "5 listeners count after 1 was left out; 6 were planned." in done.output
     assert (
         "With 5 listeners Wilcoxon's test cannot reach the level of 0.05 that the primary contrast needs; it takes at least 6"
         in done.output

@@ -9,6 +9,7 @@ import typer
 
 from vcbench.base.console import say
 from vcbench.base.errors import UserError
+from vcbench.base.nouns import counted
 from vcbench.cli.options import console
 
 Bundle = Annotated[Path, typer.Argument(help="Folder that `listen build` wrote.")]
@@ -85,7 +86,7 @@ def export(
     from vcbench.listening.collecting.export import export as write
 
     rows = write(results, out, open_key(key, bundle) if key else None)
-    say(console, f"Wrote {rows} rows to {out}.")
+    say(console, f"Wrote {counted(rows, 'row')} to {out}.")
 
 
 def forget(
@@ -96,5 +97,5 @@ def forget(
     from vcbench.listening.collecting.forget import forget as delete
 
     files = delete(results, participant)
-    say(console, f"Deleted {files} files. The record is in {results / 'participants' / 'forgotten'}.")
+    say(console, f"Deleted {counted(files, 'file')}. The record is in {results / 'participants' / 'forgotten'}.")
     say(console, "Tables and exports that were made before still have the ratings: make them again. Backups are yours.")

@@ -13,6 +13,7 @@ import pandas as pd
 
 from vcbench.base import escape
 from vcbench.base.files import write_json, write_text
+from vcbench.base.nouns import counted
 from vcbench.listening.analysis import plots
 from vcbench.listening.analysis.analyse import Analysis
 from vcbench.listening.analysis.letters import display
@@ -156,7 +157,7 @@ def _pairs(analysis: Analysis) -> list[str]:
     decimals = WORDINGS[analysis.key.content["name"]].decimals
     lines = _section("Pairs", pd.DataFrame(_pair_rows(ordered, decimals), dtype=object))  # str would lose `Marked`
     if len(listed) < len(pairs):
-        lines += [f"All {len(pairs)} pairs, with p-values and effect sizes, are in pairs.csv.", ""]
+        lines += [f"All {counted(len(pairs), 'pair')}, with p-values and effect sizes, are in pairs.csv.", ""]
     return lines
 
 

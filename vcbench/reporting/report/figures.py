@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from vcbench.api.scores import ALL, Column
 from vcbench.base.errors import ModelUnavailable
+from vcbench.base.nouns import counted
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.report import plots, trial_plots
 from vcbench.reporting.report.style import Look
@@ -121,7 +122,8 @@ def _cosines(drawn: Drawn) -> Iterator[Plot]:
             yield Plot(
                 f"{column.title}: calibration on this corpus",
                 svg,
-                f"Top: the corpus's own recordings, {len(found.same)} pairs of the same speaker and {len(found.different)} of "
+                f"Top: the corpus's own recordings, {counted(len(found.same), 'pair')} of the same speaker and "
+                f"{len(found.different)} of "
                 f"different speakers. Equal error rate {found.error_rate:.1%}, at threshold {found.threshold:.3f}. Bottom: the rows.",
             )
 
