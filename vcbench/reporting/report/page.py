@@ -97,7 +97,8 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.gettemplate(name)
+    environment.globals["counted"] = counted
+    return environment.get_template(name)
 
 
 def _scores(run: Run, board: Leaderboard) -> pd.DataFrame:
