@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from vcbench.api.scores import ALL
 from vcbench.base import escape
 from vcbench.base.files import write_text
+from vcbench.base.nouns import counted
 from vcbench.base.state import find_state
 from vcbench.reporting.comparisons import matrices
 from vcbench.reporting.leaderboard import Leaderboard
