@@ -88,6 +88,31 @@ def test_a_session_with_a_lost_network_a_reload_and_a_second_tab(
         second.locator(".code", has_text="C1A2B3").wait_for()
 
 
+def test_the_end_of_one_test_leads_to_the_next(page: Any, bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    """The two parts of the Voice Conversion Challenge in one session: naturalness, then similarity."""
+    folders = {test: tmp_path / test for test in ("mos", "similarity-mos")}
+    for folder in folders.values():
+        (folder / "participants").mkdir(parents=True)
+        (folder / "participants" / "salt").write_text(64 * "5")
+    last = make_study(bundles["similarity-mos"], folders["similarity-mos"], Clock(), completion="C1A2B3")
+    with Server(last.bundle, folders["similarity-mos"], last) as similarity:
+        then = f"{similarity.address}?pid={{pid}}&study={{study}}&session={{session}}"
+        first = make_study(bundles["mos"], folders["mos"], Clock(), completion=then)
+        with Server(first.bundle, folders["mos"], first) as naturalness:
+            enter(page, naturalness)
+            session_of(page, "mos")
+            page.wait_for_url(f"{similarity.address}**")  # by itself
+            consent_and_volume(page)
+            heading(page, "What to do")
+            go_on(page)
+            session_of(page, "similarity-mos")
+            page.locator(".code", has_text="C1A2B3").wait_for()
+    (one,), (other,) = kept(folders["mos"]), kept(folders["similarity-mos"])
+    assert one.complete
+    assert other.complete
+    assert (one.participant, one.listener) == (other.participant, other.listener)
+
+
 def test_each_page_is_reported(page: Any, bundle: Bundle, results: Path) -> None:
     with Server(bundle, results, make_study(bundle, results, Clock())) as server:
         enter(page, server, "?pid=bert")

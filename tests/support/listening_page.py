@@ -102,9 +102,9 @@ def go_on(page: Any) -> None:
 
 
 def session_of(page: Any, test: str) -> None:
-    """All pages after the opening ones, to the end."""
+    """All pages after the opening ones, to the end, or to the first page of the test that the end leads to."""
     number = 0
-    while "Thank you" not in (title := page.locator("h1").inner_text()):
+    while (title := page.locator("h1").inner_text()) not in ("Thank you", "Taking part"):
         if "begins" not in title:
             listen(page)
             rate(page, test, number)

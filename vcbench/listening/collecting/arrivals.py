@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
 
@@ -29,6 +30,7 @@ class Arrivals:
 
     async def _admit_all(self) -> None:
         batch, self._waiting = self._waiting, []
+        found: Sequence[Reply | Exception]
         try:
             found = await run_in_threadpool(self._study.arrive_all, [identity for identity, _ in batch])
         except Exception as error:  # each of the batch is told
