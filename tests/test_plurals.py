@@ -40,7 +40,7 @@ def test_no_text_has_a_fixed_plural_after_a_number(path: Path) -> None:
 
 def test_no_template_has_a_fixed_plural_after_a_number() -> None:
     for path in (ROOT / "vcbench").rglob("*.j2"):
-        found = re.findall(rf"\\}}\\}}{PLURAL.pattern}", path.read_text())
+        found = re.findall(rf"\}}\}}{PLURAL.pattern}", path.read_text())
         assert found == [], path.name
 
 

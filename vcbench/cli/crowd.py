@@ -14,6 +14,13 @@ from vcbench.cli.options import console
 
 Bundle = Annotated[Path, typer.Argument(help="Folder that `listen build` wrote.")]
 Results = Annotated[Path, typer.Option(help="Folder of the answers.")]
+Headphones = Annotated[
+    Literal["record", "require"] | None, typer.Option(help="Test for headphones; `require` stops who fails twice.")
+]
+HeadphoneTest = Annotated[
+    Literal["huggins", "woods"] | None,
+    typer.Option(help="Find the noise with a Huggins pitch (by default), or the quietest tone."),
+]
 KeyFolder = Annotated[Path | None, typer.Option("--key", help="The key that `listen build` wrote next to the bundle.")]
 
 
@@ -35,13 +42,8 @@ def serve(
     closed: Annotated[bool, typer.Option("--closed", help="Admit nobody new.")] = False,
     completion: Annotated[str | None, typer.Option(help="Code or URL that participants get at the end.")] = None,
     screened_out: Annotated[str | None, typer.Option(help="Code or URL for who is stopped early.")] = None,
-    headphones: Annotated[
-        Literal["record", "require"] | None, typer.Option(help="Test for headphones; `require` stops who fails twice.")
-    ] = None,
-    headphone_test: Annotated[
-        Literal["huggins", "woods"] | None,
-        typer.Option(help="Find the noise with a Huggins pitch (by default), or the quietest tone."),
-    ] = None,
+    headphones: Headphones = None,
+    headphone_test: HeadphoneTest = None,
     hearing: Annotated[bool, typer.Option("--hearing", help="Ask for normal hearing; explain the level.")] = False,
     stop_after: Annotated[int | None, typer.Option(help="Wrong traps that end a session; needs --key.", min=1)] = None,
     key: KeyFolder = None,

@@ -103,7 +103,7 @@ def report(folder: Path, single_file: bool = False) -> Path:
 def report_folder(folders: Sequence[Path], out: Path, single_file: bool = False) -> Path:
     """Write the reports of runs, with what they play, to a folder; its first page."""
     from vcbench.reporting.compare import run_names
-    from vcbench.reporting.report.folder import write_folder
+    from vcbench.reporting.folder import write_folder
 
     runs = {name: Run.open(folder) for name, folder in zip(run_names(folders), folders, strict=True)}
     return write_folder({name: (run, tabulate(run, unscored(run))) for name, run in runs.items()}, out, single_file)
