@@ -15,7 +15,7 @@ from vcbench.listening.answers.bundle import Bundle
 
 pytest.importorskip("uvicorn", reason="needs uvicorn and starlette: the extra `listen`")
 
-SECONDS, GAP = 1.0, 0.5
+GAP = 0.5  # seconds between intervals of one
 IDS = "?PROLIFIC_PID=anna&STUDY_ID=s1"
 RECORD = """() => {
   const real = vcbench.intervals;
@@ -26,28 +26,27 @@ RECORD = """() => {
     return buffer;
   };
 }"""
-PLAYED = """() => {
+HEARD = """(gap) => {
   const { kinds, buffer } = trials.at(-1);
-  return [kinds, buffer.sampleRate, [0, 1].map((channel) => Array.from(buffer.getChannelData(channel)))];
+  const [left, right] = [0, 1].map((channel) => buffer.getChannelData(channel));
+  const rate = buffer.sampleRate;
+  const rms = (index, heard) => {
+    const start = Math.round(index * (1 + gap) * rate);
+    let sum = 0;
+    for (let place = start; place < start + rate; place++) sum += heard(left[place], right[place]) ** 2;
+    return Math.sqrt(sum / rate);
+  };
+  return kinds.map((kind, index) => ({
+    kind, headphones: Math.max(rms(index, (l) => l), rms(index, (l, r) => r)), loudspeaker: rms(index, (l, r) => (l + r) / 2),
+  }));
 }"""
 
 
-def softest(ears: np.ndarray, rate: int) -> int:
-    """Which interval is the quietest at the louder one of these ears (ears, samples)."""
-    starts = [round(index * (SECONDS + GAP) * rate) for index in range(3)]
-    parts = [ears[:, start : start + round(SECONDS * rate)] for start in starts]
-    return int(np.argmin([np.sqrt((part**2).mean(1)).max() for part in parts]))
-
-
 def answer(page: Any, listener: str, wrong: bool) -> int:
-    """What a listener chooses; one with a loudspeaker hears the mean of both channels."""
-    kinds, rate, ears = page.evaluate(PLAYED)
-    if listener == "knows":
-        chosen = kinds.index("tone")
-    else:
-        heard = np.array(ears) if listener == "headphones" else np.mean(ears, 0, keepdims=True)
-        chosen = softest(heard, rate)
-    return (chosen + wrong) % 3
+    """The interval that a listener chooses: the quietest one at the louder ear, or with a loudspeaker in the mean of both channels."""
+    heard = page.evaluate(HEARD, GAP)
+    found = [one["kind"] != "tone" if listener == "knows" else one[listener] for one in heard]
+    return (int(np.argmin(found)) + wrong) % 3
 
 
 @pytest.fixture

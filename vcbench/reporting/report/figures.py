@@ -20,6 +20,8 @@ from vcbench.reporting.sanity import SIMILARITY
 from vcbench.run.run import Run
 from vcbench.speech.features.mel import centres
 
+OCTAVE = 12  # semitones
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -133,9 +135,9 @@ def _register(drawn: Drawn) -> Iterator[Plot]:
         own = drawn.of(name)
         if column.detail == "semitones" and len(own):
             signed = own.assign(value=[json.loads(detail)["semitones"] for detail in own["detail"]])
-            svg = trial_plots.distributions(
-                signed, Column(column.title, None, 1), drawn.looks, "semitones below and above the target's median F0"
-            )
+            zero = "semitones above (+) or below (\N{MINUS SIGN}) the target's median F0"
+            tick = OCTAVE if np.ptp(signed["value"]) > 3 * OCTAVE else OCTAVE / 4
+            svg = trial_plots.distributions(signed, Column(column.title, None, 1), drawn.looks, zero, tick)
             yield Plot("F0 register, by trial", svg, "0 is the target's register; 12 semitones are an octave.")
 
 
