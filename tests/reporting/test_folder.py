@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.made_up_run import made_up_run
-from tests.support.report_page import LEVEL, SYSTEMS
 from vcbench.cli.app import app
 from vcbench.run.folder import Prepared, RunError
 from vcbench.run.run import Run
@@ -19,7 +18,7 @@ from vcbench.run.run import Run
 def linked(page: Path) -> list[Path]:
     """All files that a page names."""
     text = page.read_text()
-    found = re.findall(r'href="([^"#]+)"', text) + re.findall(r'"((?:converted|report)/[^"]+)"', text)
+    found = re.findall(r'href="((?!data:)[^"#]+)"', text) + re.findall(r'"((?:converted|report)/[^"]+)"', text)
     return [page.parent / unquote(address) for address in found]
 
 
@@ -30,7 +29,7 @@ def write(out: Path, *runs: Run, options: tuple[str, ...] = ()) -> str:
 
 
 def test_a_folder_has_all_that_its_pages_name(run: Run, tmp_path: Path) -> None:
-    other = made_up_run(tmp_path / "second", SYSTEMS, LEVEL)
+    other = made_up_run(tmp_path / "second", ["one"], {"one": 0.5})
     write(tmp_path / "out", run, other)
     moved = (tmp_path / "out").rename(tmp_path / "moved")
     assert [path.relative_to(moved).as_posix() for path in linked(moved / "index.html")] == [
@@ -43,7 +42,7 @@ def test_a_folder_has_all_that_its_pages_name(run: Run, tmp_path: Path) -> None:
 
 
 def test_runs_that_do_not_compare_have_reports_all_the_same(run: Run, tmp_path: Path) -> None:
-    other = made_up_run(tmp_path / "second", SYSTEMS, LEVEL)
+    other = made_up_run(tmp_path / "second", ["one"], {"one": 0.5})
     prepared: Prepared = other.prepared.model_copy(update={"corpus_hash": "0" * 64})
     prepared.write(other.files)
     page = write(tmp_path / "out", run, other)
