@@ -101,7 +101,7 @@ def test_a_challenge_is_analysed_in_seconds_and_stays_legible(tmp_path: Path) ->
     assert {"difference", "low", "high", "p_holm", "rank_biserial", "cohen_d"} <= set(pairs)
     report = (tmp_path / "out" / "analysis.md").read_text()
     assert report.count("\n| T") < 260  # three tables of scores and the model, not 1770 pairs
-    assert "All 1770 pairs, with p-values and effect sizes, are in pairs.csv." in report
+    assert "All 1,770 pairs, with p-values and effect sizes, are in pairs.csv." in report
     order = [line.split("|")[1].strip() for line in report.split("## Scores")[1].splitlines() if line.startswith("| T")]
     means = analysis.after.scores.query("condition == 'all'").set_index("system")["mean"]
     assert order == means.sort_values(ascending=False).index.tolist()
