@@ -29,6 +29,7 @@ from vcbench.api.scores import ALL
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file
 from vcbench.base.machine import cache_root, pick_device
+from vcbench.base.nouns import counted
 from vcbench.reporting.formats import long_table
 from vcbench.reporting.publish import tabulate, unscored
 from vcbench.run import config
@@ -110,7 +111,8 @@ def score(
     texts = texts * len(made) if texts == [None] else texts
     if not len(made) == len(sources) == len(targets) == len(texts):
         raise UserError(
-            f"Got {len(made)} conversions, {len(sources)} sources, {len(targets)} targets and {len(texts)} texts; "
+            f"Got {counted(len(made), 'conversion')}, {counted(len(sources), 'source')}, "
+            f"{counted(len(targets), 'target')} and {counted(len(texts), 'text')}; "
             "there must be as many of each."
         )
     with tempfile.TemporaryDirectory(prefix="vcbench-") as name:

@@ -68,7 +68,7 @@ def _data(run: Run) -> Iterator[str]:
     conditions = ", ".join(f"{name} {count}" for name, count in trials["condition"].value_counts(sort=False).items())
     listed = "" if set(trials["condition"]) == {ALL} else f" ({conditions})"
     given = {len(references) for references in trials["references"]}
-    references = counted(given.pop(), "recording") if len(given) == 1 else f"{settings.references} recordings"
+    references = counted(given.pop(), "recording") if len(given) == 1 else counted(settings.references, "recording")
     pairs = zip(trials["references"], trials["enrolment"], strict=True)
     apart = "" if any(set(a) & set(b) for a, b in pairs) else "; similarity is measured against other recordings"
     yield (
@@ -82,7 +82,7 @@ def _systems(run: Run) -> Iterator[str]:
     for row, settings in run.config.systems.items():
         recipe = settings.get("training")
         if recipe:
-            batches = f"{recipe['batch_size']} x {recipe['frames']} frames"
+            batches = f"{recipe['batch_size']} x {counted(recipe['frames'], 'frame')}"
             name = f"{row} ({settings['system']})" if settings.get("system", row) != row else row
             trained.append(f"{name}, {counted(recipe['steps'], 'step')} of {batches}")
     if trained:
@@ -92,7 +92,7 @@ def _systems(run: Run) -> Iterator[str]:
         yield f"{'Further systems' if trained else 'The systems'}, not trained here: {', '.join(others)}."
     vocoder, mel = run.config.vocoder, run.config.features.mel
     yield (
-        f"Mel spectrograms have {mel.n_mels} bands at {mel.sampling_rate} Hz with a hop of {mel.hop} samples; "
+        f"Mel spectrograms have {counted(mel.n_mels, 'band')} at {mel.sampling_rate} Hz with a hop of {counted(mel.hop, 'sample')}; "
         f"{VOCODERS.get(vocoder.kind, vocoder.kind)} makes waveforms of them."
     )
     rows = [f"{REFERENCES[row]} ({row})" for row in run.config.reference_rows]

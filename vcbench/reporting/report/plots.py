@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 
 from vcbench.api.scores import Column
 from vcbench.base.escape import plot
+from vcbench.base.nouns import counted
 from vcbench.reporting.report.style import COLOURS, INK, MUTED, Look, better, bound, finish, inline, new, shown
 
 SAME, DIFFERENT = (COLOURS[name][0] for name in ("series-3", "muted"))
@@ -181,4 +182,4 @@ def training(log: pd.DataFrame, system: str, look: Look) -> Markup:
             )  # fmt: skip
     axis.set_xlabel("step")
     finish(axis, "loss")
-    return inline(figure, f"Loss of {system} over {int(log['step'].max())} training steps.")
+    return inline(figure, f"Loss of {system} over {counted(int(log['step'].max()), 'training step')}.")
