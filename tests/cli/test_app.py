@@ -25,6 +25,8 @@ VERBS += [
     "bench train",
     "bench convert",
     "bench score",
+    "pretrained list",
+    "pretrained export",
     "score",
     "latex",
     "report",
