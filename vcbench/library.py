@@ -5,7 +5,7 @@
     run = vcbench.load_run("runs/quick")
     run.leaderboard.query("condition == 'all' and column == 'wer'")
     vcbench.score("converted.wav", source="source.wav", target="target.wav", text="What is said.")
-    wave, rate = vcbench.convert("source.wav", "target.wav", run="runs/quick", system="again_vc")
+    wave, rate = vcbench.convert("source.wav", "target.wav")
 
 A recording is a path, or a pair of samples (channels last, if there are several) and sampling rate in Hz.
 """
@@ -136,9 +136,12 @@ def convert(
 
     Args:
         target: one or several recordings of the target's voice.
-        system: one that a run trained.
-        run: the folder of that run.
+        system: one that comes trained with vcbench, by default the best one-shot system of these; with `run`, one of that run.
+        run: the folder of a run.
         checkpoint: instead of these, a checkpoint's file.
+
+    Raises:
+        UserError: no such system, run or checkpoint, or a recording that cannot be used.
     """
     converter = open_converter(Path(run) if run else None, system, Path(checkpoint) if checkpoint else None)
     with tempfile.TemporaryDirectory(prefix="vcbench-") as name:

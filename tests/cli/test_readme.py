@@ -90,7 +90,7 @@ def small(arguments: list[str]) -> list[str]:
         if arguments[0] != "bench":
             changed += ["--set", "workers=1"]
         if "--name" not in changed and arguments[0] == "run":
-            changed += ["--name", "readme"]
+            changed += ["--name", "readme-pretrained" if "--pretrained" in changed else "readme"]
     return changed
 
 
