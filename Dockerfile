@@ -4,6 +4,8 @@
 ARG BASE=python:3.12-slim-bookworm
 FROM ${BASE}
 
+# The base decides the versions of its packages; its archive keeps no older ones.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends build-essential git python3 python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*

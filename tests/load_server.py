@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ from vcbench.listening.options import Options
 class Crowd:
     """A server in a process of its own, and participants in threads."""
 
-    def __init__(self, bundle: Bundle, results: Path, listeners: int) -> None:
+    def __init__(self, bundle: Bundle, results: Path, listeners: int, arrive_only: bool = False) -> None:
+        self.arrive_only = arrive_only
         self.bundle, self.results, self.listeners, self.port = bundle, results, listeners, free_port()
         self.times: dict[str, list[float]] = defaultdict(list)
         self.confirmed: dict[str, bytes] = {}
@@ -100,6 +102,8 @@ class Crowd:
     def take_part(self, number: int) -> None:
         self.ask("page", "GET", "/")
         arrival = json.loads(self.ask("arrive", "POST", "/arrive", json.dumps({"pid": f"person{number}"}).encode()))
+        if self.arrive_only:
+            return
         rounds = self.bundle.sheets[str(arrival["listener"])]["rounds"]
         shown = [page for one in rounds for page in one]
         for done, page in enumerate(shown, 1):
@@ -135,11 +139,18 @@ class Crowd:
 
     def check(self) -> None:
         """Nothing that was confirmed is lost, nothing is twice, and the sheets are shared evenly."""
+        if self.arrive_only:
+            people = [json.loads(path.read_bytes()) for path in (self.results / "participants").glob("*.json")]
+            assert len({person["code"] for person in people}) == self.listeners
+            return self._check_shares(person["sheet"] for person in people)
         stored = {path.read_bytes() for path in self.results.glob("participant_*.json")}
         assert set(self.confirmed.values()) == stored
         assert len(stored) == len(Collection(self.results).finished()) == self.listeners
         assert not list((self.results / "progress").glob("*.json"))
-        sheets = Counter(read_session(content).listener for content in stored)
+        return self._check_shares(read_session(content).listener for content in stored)
+
+    def _check_shares(self, listeners: Iterable[int]) -> None:
+        sheets = Counter(listeners)
         assert max(sheets.values()) - min(sheets.values()) <= 1
 
     def stop(self) -> None:
@@ -152,12 +163,13 @@ def main() -> None:
     parser.add_argument("--listeners", type=int, default=200)
     parser.add_argument("--items", type=int, default=12, help="pages of a sheet are items times 3 systems")
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--arrive-only", action="store_true", help="nobody answers")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         run = make_run(folder / "run", trials=options.items + 1, seconds=3.0)
         build(run, "mos", folder / "mos", Options(items=options.items, listeners=options.items, per_item=4))
-        crowd = Crowd(Bundle(folder / "mos"), folder / "answers", options.listeners)
+        crowd = Crowd(Bundle(folder / "mos"), folder / "answers", options.listeners, options.arrive_only)
         try:
             seconds = crowd.run(options.kills)
             crowd.check()

@@ -66,13 +66,13 @@ def test_words_are_counted_against_the_text(small_corpus: Corpus) -> None:
 
 def test_what_cannot_be_scored_is_refused(voices: list[list[Path]], tmp_path: Path) -> None:
     first, second, third = voices[0]
-    with pytest.raises(UserError, match="Got 2 conversions, 1 sources, 1 targets and 2 texts"):
+    with pytest.raises(UserError, match="Got 2 conversions, 1 source, 1 target and 2 texts"):
         vcbench.score([first, second], second, third, metrics=GE2E)
     with pytest.raises(UserError, match="speaker_probe scores systems or whole runs"):
         vcbench.score(first, second, third, metrics=["speaker_probe"])
     with pytest.raises(UserError, match=r"nothing\.wav"):
         vcbench.score(tmp_path / "nothing.wav", second, third, metrics=GE2E)
-    with pytest.raises(UserError, match="either --run and --system, or --checkpoint"):
-        vcbench.convert(first, second)
+    with pytest.raises(UserError, match="either --checkpoint alone"):
+        vcbench.convert(first, second, run=tmp_path, checkpoint=first)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         vcbench.nothing  # noqa: B018

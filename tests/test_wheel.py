@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DATA = (".toml", ".tsv", ".ogg", ".html", ".css", ".js", ".json", ".svg", ".j2")
+DATA = (".toml", ".tsv", ".ogg", ".html", ".css", ".js", ".json", ".svg", ".j2", ".safetensors")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@
     run = vcbench.load_run("runs/quick")
     run.leaderboard.query("condition == 'all' and column == 'wer'")
     vcbench.score("converted.wav", source="source.wav", target="target.wav", text="What is said.")
-    wave, rate = vcbench.convert("source.wav", "target.wav", run="runs/quick", system="again_vc")
+    wave, rate = vcbench.convert("source.wav", "target.wav")
 
 A recording is a path, or a pair of samples (channels last, if there are several) and sampling rate in Hz.
 """
@@ -29,6 +29,7 @@ from vcbench.api.scores import ALL
 from vcbench.base.errors import UserError
 from vcbench.base.files import hash_file
 from vcbench.base.machine import cache_root, pick_device
+from vcbench.base.nouns import counted
 from vcbench.reporting.formats import long_table
 from vcbench.reporting.publish import tabulate, unscored
 from vcbench.run import config
@@ -110,7 +111,8 @@ def score(
     texts = texts * len(made) if texts == [None] else texts
     if not len(made) == len(sources) == len(targets) == len(texts):
         raise UserError(
-            f"Got {len(made)} conversions, {len(sources)} sources, {len(targets)} targets and {len(texts)} texts; "
+            f"Got {counted(len(made), 'conversion')}, {counted(len(sources), 'source')}, "
+            f"{counted(len(targets), 'target')} and {counted(len(texts), 'text')}; "
             "there must be as many of each."
         )
     with tempfile.TemporaryDirectory(prefix="vcbench-") as name:
@@ -134,9 +136,12 @@ def convert(
 
     Args:
         target: one or several recordings of the target's voice.
-        system: one that a run trained.
-        run: the folder of that run.
+        system: one that comes trained with vcbench, by default the best one-shot system of these; with `run`, one of that run.
+        run: the folder of a run.
         checkpoint: instead of these, a checkpoint's file.
+
+    Raises:
+        UserError: no such system, run or checkpoint, or a recording that cannot be used.
     """
     converter = open_converter(Path(run) if run else None, system, Path(checkpoint) if checkpoint else None)
     with tempfile.TemporaryDirectory(prefix="vcbench-") as name:

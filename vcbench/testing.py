@@ -24,6 +24,7 @@ from vcbench.api.metric import AudioMetric
 from vcbench.api.scores import Column
 from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.files import hash_file, hash_json
+from vcbench.base.nouns import counted
 from vcbench.speech import audio
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.features.settings import MelSettings
@@ -157,7 +158,8 @@ def _check_batch(
     with torch.inference_mode():
         together = system.convert_batch(sources, targets)
     _require(
-        len(together) == len(sources), f"convert_batch() returned {len(together)} results for {len(sources)} sources."
+        len(together) == len(sources),
+        f"convert_batch() returned {counted(len(together), 'result')} for {counted(len(sources), 'source')}.",
     )
     for source, one, other in zip(sources, alone, together, strict=True):
         _require(one.shape == other.shape, f"{source.id}: {tuple(other.shape)} in a batch, {tuple(one.shape)} alone.")
@@ -215,7 +217,10 @@ def _check_measure(metric: AudioMetric, made: Sequence[Conversion]) -> None:
         alone = [metric.measure([one])[0] for one in made]
     finally:
         metric.unload()
-    _require(len(together) == len(made), f"measure() returned {len(together)} results for {len(made)} recordings.")
+    _require(
+        len(together) == len(made),
+        f"measure() returned {counted(len(together), 'result')} for {counted(len(made), 'recording')}.",
+    )
     for rows in together:
         for column, value, weight, detail in rows:
             _require(column in metric.columns, f"measure() filled {column!r}; columns are {', '.join(metric.columns)}.")

@@ -22,7 +22,7 @@ from vcbench.run import config
 from vcbench.speech.features.settings import MelSettings
 from vcbench.stages.convert_files import load_checkpoint
 
-SYSTEMS = ("flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc")
+SYSTEMS = ("flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc", "copycat")
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,9 @@ ABSURD = [
     ("nd_flow", "config.condition_channels", 10**9),
     ("ae_flow", "config.speaker_channels", 10**9),
     ("ae_flow", "mel.fft_size", 2**40),
+    ("copycat", "config.phone_channels", 10**9),
+    ("copycat", "config.decoder_layers", 10**9),
+    ("copycat", "config.latent_channels", 10**9),
 ]
 
 

@@ -26,6 +26,8 @@ VERBS += [
     "bench convert",
     "bench score",
     "bench all",
+    "pretrained list",
+    "pretrained export",
     "score",
     "latex",
     "report",

@@ -74,7 +74,7 @@ def run(folder: Path, arguments: list[str]) -> str:
 
 
 def small(arguments: list[str]) -> list[str]:
-    """The same command at test size: the tiny preset, and one system instead of all five."""
+    """The same command at test size: the tiny preset, and one system instead of all."""
     changed = [argument.replace("training.steps=2000", "training.steps=20") for argument in arguments]
     if arguments[0] == "listen":
         changed += ["--items", "2"]
@@ -90,7 +90,7 @@ def small(arguments: list[str]) -> list[str]:
         if arguments[0] != "bench":
             changed += ["--set", "workers=1"]
         if "--name" not in changed and arguments[0] == "run":
-            changed += ["--name", "readme"]
+            changed += ["--name", "readme-pretrained" if "--pretrained" in changed else "readme"]
     return changed
 
 

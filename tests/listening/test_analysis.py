@@ -62,7 +62,7 @@ def test_an_answered_bundle_is_analysed(study: Path) -> None:
     done = analyse_study(study)
     assert done.exit_code == 0, done.output
     assert "Screened: listener 6, ratings all the same" in done.output
-    assert "5 listeners count after 1 were left out; 6 were planned." in done.output
+    assert "5 listeners count after 1 was left out; 6 were planned." in done.output
     assert (
         "With 5 listeners Wilcoxon's test cannot reach the level of 0.05 that the primary contrast needs; it takes at least 6"
         in done.output
@@ -159,7 +159,10 @@ def test_the_ordinal_model_is_in_the_report_if_asked_for(study: Path, tmp_path: 
     done = CliRunner().invoke(app, arguments.split())
     assert done.exit_code == 0, done.output
     report = (tmp_path / "out" / "analysis.md").read_text()
-    assert "## Cumulative logits, clustered by listener" in report
-    odds = pd.DataFrame(json.loads((tmp_path / "out" / "analysis.json").read_text())["odds"])
+    assert "## Cumulative-link mixed model: category" in report
+    model = json.loads((tmp_path / "out" / "analysis.json").read_text())["odds"]
+    assert f"against {model['baseline']}. Variances: listener" in report
+    assert "A cumulative-link mixed model" in (tmp_path / "out" / "paragraph.txt").read_text()
+    odds = pd.DataFrame(model["effects"])
     assert odds["system"].tolist()[:2] == ["again_vc", "third_system"]  # against flowvc, the best
     assert (odds["estimate"][:2] < 0).all()

@@ -76,7 +76,7 @@ def test_named_rows_and_failed_trials(run: FakeRun) -> None:
     assert made.rows == ("flowvc", "again_vc")
     assert {page.trial for page in made.pages} == {f"t000{index}" for index in range(1, 6)}
     with pytest.raises(
-        ListeningError, match=r"4 items and 1 trials for training.*; 4 of the run's 6 .* at most 3 items"
+        ListeningError, match=r"4 items and 1 trial for training.*; 4 of the run's 6 .* at most 3 items"
     ):
         plan(failed, "mos", Options(items=4, listeners=4, per_item=2))
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.support.listening_crowd import Clock, arrive, finish, make_study
-from tests.support.listening_page import go_on, heading, kept_pages, listen, rate, session_of
+from tests.support.listening_crowd import Clock, arrive, finish, make_study, states
+from tests.support.listening_page import consent_and_volume, go_on, heading, kept_pages, listen, rate, session_of
 from tests.support.listening_server import Server
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.key import Key
@@ -20,14 +19,6 @@ from vcbench.listening.collecting.study import Study
 pytest.importorskip("uvicorn", reason="needs uvicorn and starlette: the extra `listen`")
 
 IDS = "?PROLIFIC_PID=anna&STUDY_ID=s1&SESSION_ID=t1"
-KNOW_PLACES = """() => {
-  const real = vcbench.noises;
-  window.places = [];
-  vcbench.noises = (context, count, place, level) => {
-    if (count === 3) places.push(place);
-    return real(context, count, place, level);
-  };
-}"""
 
 
 @pytest.fixture
@@ -40,18 +31,6 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "answers"
 
 
-def consent_and_volume(page: Any) -> None:
-    heading(page, "Taking part")
-    page.get_by_label("I agree").check()
-    page.get_by_role("button", name="Continue").click()
-    if "Your hearing" in page.locator("h1").filter(has_not_text="Taking part").inner_text():
-        go_on(page)
-    heading(page, "Volume")
-    page.get_by_role("button", name="Play Sample").click()
-    page.locator(".heard:not(:empty)").wait_for()
-    go_on(page)
-
-
 def enter(page: Any, server: Server, ids: str = IDS) -> None:
     """To the first practice page."""
     page.goto(server.address + ids)
@@ -62,10 +41,6 @@ def enter(page: Any, server: Server, ids: str = IDS) -> None:
 
 def kept(results: Path) -> list[Session]:
     return [read_session(path.read_bytes()) for path in sorted(results.glob("participant_*.json"))]
-
-
-def states(results: Path) -> list[Session]:
-    return [read_session(path.read_bytes()) for path in sorted((results / "progress").glob("*.json"))]
 
 
 def test_a_session_with_a_lost_network_a_reload_and_a_second_tab(
@@ -113,6 +88,31 @@ def test_a_session_with_a_lost_network_a_reload_and_a_second_tab(
         second.locator(".code", has_text="C1A2B3").wait_for()
 
 
+def test_the_end_of_one_test_leads_to_the_next(page: Any, bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    """The two parts of the Voice Conversion Challenge in one session: naturalness, then similarity."""
+    folders = {test: tmp_path / test for test in ("mos", "similarity-mos")}
+    for folder in folders.values():
+        (folder / "participants").mkdir(parents=True)
+        (folder / "participants" / "salt").write_text(64 * "5")
+    last = make_study(bundles["similarity-mos"], folders["similarity-mos"], Clock(), completion="C1A2B3")
+    with Server(last.bundle, folders["similarity-mos"], last) as similarity:
+        then = f"{similarity.address}?pid={{pid}}&study={{study}}&session={{session}}"
+        first = make_study(bundles["mos"], folders["mos"], Clock(), completion=then)
+        with Server(first.bundle, folders["mos"], first) as naturalness:
+            enter(page, naturalness)
+            session_of(page, "mos")
+            page.wait_for_url(f"{similarity.address}**")  # by itself
+            consent_and_volume(page)
+            heading(page, "What to do")
+            go_on(page)
+            session_of(page, "similarity-mos")
+            page.locator(".code", has_text="C1A2B3").wait_for()
+    (one,), (other,) = kept(folders["mos"]), kept(folders["similarity-mos"])
+    assert one.complete
+    assert other.complete
+    assert (one.participant, one.listener) == (other.participant, other.listener)
+
+
 def test_each_page_is_reported(page: Any, bundle: Bundle, results: Path) -> None:
     with Server(bundle, results, make_study(bundle, results, Clock())) as server:
         enter(page, server, "?pid=bert")
@@ -124,43 +124,6 @@ def test_each_page_is_reported(page: Any, bundle: Bundle, results: Path) -> None
         (state,) = states(results)
         assert [answer.rating is None for answer in state.training].count(False) == 1
         assert state.ended is None
-
-
-def hear_and_choose(page: Any, right: bool) -> None:
-    page.get_by_role("button", name="Play Three noises").click()
-    page.locator(".heard:not(:empty)").wait_for()
-    place = page.evaluate("places.at(-1)")
-    page.get_by_role("radio").nth(place if right else (place + 1) % 3).check()
-    title = page.locator("h1").inner_text()
-    page.get_by_role("button", name="Continue").click()
-    page.locator("h1").filter(has_not_text=title).wait_for()
-
-
-@pytest.mark.parametrize("right", [True, False])
-def test_the_headphone_test(page: Any, bundle: Bundle, results: Path, right: bool) -> None:
-    study = make_study(
-        bundle, results, Clock(), headphones="require", screened_out="https://panel.example/?id={pid}&s={study}"
-    )
-    with Server(bundle, results, study) as server:
-        page.route("https://panel.example/**", lambda route: route.fulfill(body="back"))
-        page.goto(server.address + IDS)
-        page.evaluate(KNOW_PLACES)
-        consent_and_volume(page)
-        for attempt in range(1 if right else 2):
-            heading(page, "Headphone check")
-            assert page.get_by_text("Some answers were wrong").count() == attempt
-            page.get_by_role("button", name="Start the check").click()
-            for number in range(6):
-                heading(page, f"Headphone check {number + 1} of 6")
-                hear_and_choose(page, right or number != 3)
-        heading(page, "What to do" if right else "The test ends here")
-        (state,) = states(results)
-        assert state.headphones is not None
-        assert (state.headphones.right, state.headphones.attempts) == ((6, 1) if right else (5, 2))
-        if not right:
-            page.wait_for_url("https://panel.example/?id=anna&s=s1")  # by itself
-            page.goto(server.address + IDS)
-            heading(page, "The test ends here")
 
 
 def test_a_wrong_trap_ends_the_session(page: Any, keys: dict[str, Key], results: Path) -> None:
@@ -218,26 +181,3 @@ def test_who_has_finished_sees_the_code_in_any_browser(page: Any, bundle: Bundle
         page.goto(server.address + IDS)
         heading(page, "Thank you")
         assert page.locator(".code").inner_text() == "C1A2B3"
-
-
-@pytest.fixture(scope="module")
-def noises(scripts: Any) -> dict[bool, np.ndarray]:
-    """(2, samples) with and without a Huggins pitch, at 44.1 kHz."""
-    make = "tone => vcbench.noise(44100, tone, 0.1).map((ear) => [...ear])"
-    return {tone: np.array(scripts.evaluate(make, tone)) for tone in (True, False)}
-
-
-def test_the_tone_is_in_the_difference_between_the_ears_only(noises: dict[bool, np.ndarray]) -> None:
-    left, right = noises[False]
-    assert len(left) == 44100
-    assert np.array_equal(left, right)
-    left, right = np.fft.rfft(noises[True])  # 1 Hz per bin
-    difference = np.abs(np.angle(left / right))
-    assert np.median(difference[566:634]) > 3.05  # 180 degrees, but for what the ramps smear
-    assert np.mean(difference[566:634] > 2.5) > 0.9
-    assert np.mean(difference[np.r_[100:550, 650:20000]] < 0.1) > 0.99
-    for ear in (left, right):  # neither ear alone has a tone
-        band, around = np.abs(ear[564:637]) ** 2, np.abs(ear[300:1000]) ** 2
-        assert 0.5 < band.mean() / around.mean() < 2
-    assert np.abs(noises[True][0]).max() < 1
-    assert np.sqrt(np.mean(noises[True] ** 2)) == pytest.approx(0.1, rel=0.05)

@@ -19,7 +19,7 @@ from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.key import open_key
 from vcbench.listening.answers.reading import read
 from vcbench.listening.collecting.crowd import Crowd, make_crowd
-from vcbench.listening.collecting.identity import read_identity
+from vcbench.listening.collecting.identity import Identity, read_identity
 from vcbench.listening.collecting.run import make_study as study_of_key
 from vcbench.listening.design.build import build
 from vcbench.listening.kinds import ListeningError
@@ -180,6 +180,27 @@ def test_two_hundred_at_once_share_the_sheets_evenly(bundle: Bundle, tmp_path: P
         arrivals = list(pool.map(lambda number: arrive(study, f"p{number % 220}"), range(400)))
     placed = {one["participant"]: one["listener"] for one in arrivals if one["state"] == "working"}
     assert Counter(placed.values()) == {sheet: 50 for sheet in range(1, SHEETS + 1)}
+
+
+def test_who_arrives_together_gets_what_they_would_get_one_by_one(bundle: Bundle, tmp_path: Path, clock: Clock) -> None:
+    """Newcomers, somebody twice, and somebody who left long ago; a damaged file is told to its owner only."""
+    names = [*(f"p{number}" for number in range(6)), "p3", "gone", "p6", "late"]
+    studies = []
+    for name in ("one", "all"):
+        (tmp_path / name / "participants").mkdir(parents=True)
+        (tmp_path / name / "participants" / "salt").write_text(64 * "5")
+        studies.append(make_study(bundle, tmp_path / name, clock, quota=8))
+        arrive(studies[-1], "gone")
+    clock.pass_minutes(100)
+    alone = [arrive(studies[0], name) for name in names]
+    together = studies[1].arrive_all([Identity(pid=name) for name in names])
+    assert together == alone
+    assert [one["state"] for one in alone] == [*["working"] * 9, "closed"]
+    assert studies[1].register.people() == studies[0].register.people()
+    studies[1].register.path(alone[0]["participant"]).write_bytes(b"{}")
+    damaged, kept = studies[1].arrive_all([Identity(pid="p0"), Identity(pid="p1")])
+    assert isinstance(damaged, DamagedFile)
+    assert kept == alone[1]
 
 
 def test_progress_keeps_the_latest_state_whatever_arrives_last(bundle: Bundle, tmp_path: Path, clock: Clock) -> None:

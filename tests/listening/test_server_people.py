@@ -134,4 +134,4 @@ def test_the_commands(study: Study, key: Path, bundle: Bundle, tmp_path: Path) -
     assert "rows to" in done.output.replace("\n", " ")
     assert (tmp_path / "a.csv").is_file()
     gone = runner.invoke(app, ["listen", "forget", "carl", "--results", results])
-    assert "Deleted 1 files." in gone.output
+    assert "Deleted 1 file." in gone.output

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import yaml
 
 from tests.support.listening_helpers import (
@@ -18,6 +19,7 @@ from tests.support.listening_helpers import (
     make_run,
     read_package,
 )
+from tests.support.webmushra_schema import LONGEST, MOST_CONDITIONS, Configuration, Finish, Mushra
 from vcbench.listening.design.build import build
 from vcbench.listening.design.webmushra import can_say, dump
 from vcbench.listening.kinds import KINDS
@@ -98,6 +100,27 @@ def clip_paths(content: Any) -> list[str]:
     if isinstance(content, list):
         return [path for value in content for path in clip_paths(value)]
     return re.findall(r"configs/[^']+\.wav", content) if isinstance(content, str) else []
+
+
+def test_configurations_are_as_webmushra_documents_them(configured: Path) -> None:
+    """Every field is known and of its type, `finish` comes last, and a MUSHRA page passes webMUSHRA's own checks."""
+    files = sorted(configured.glob("webmushra/*.yaml"))
+    assert len(files) == len(json.loads((configured / "sheets.json").read_text()))
+    for path in files:
+        pages = Configuration.model_validate(yaml.safe_load(path.read_text())).flat()
+        assert [isinstance(page, Finish) for page in pages] == [*[False] * (len(pages) - 1), True]
+        names = [page.id for page in pages if not isinstance(page, Finish)]
+        assert len(set(names)) == len(names)
+        for page in pages:
+            if isinstance(page, Mushra):
+                check_sounds(configured, [page.reference, *page.stimuli.values()])
+
+
+def check_sounds(folder: Path, paths: list[str]) -> None:
+    assert len(paths) - 1 <= MOST_CONDITIONS
+    found = [soundfile.info(folder / path.split("/", 2)[2]) for path in paths]
+    assert len({(one.samplerate, one.frames, one.channels) for one in found}) == 1
+    assert found[0].duration <= LONGEST
 
 
 def test_configuration_keeps_to_the_dialect(configured: Path) -> None:

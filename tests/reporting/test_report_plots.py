@@ -154,6 +154,12 @@ def test_many_trials_do_not_make_a_plot_heavy(trials: int) -> None:
     assert len(svg) < 60_000
 
 
+def test_marks_of_a_register_are_octaves_apart() -> None:
+    scores = pd.DataFrame({"system": ["one"] * 4, "value": [-20.0, -3.0, 5.0, 20.0]})
+    found = labels(distributions(scores, Column("t", None), looks(["one"], []), zero="the target's", tick=12))
+    assert [mark for mark in found if mark[-1].isdigit()] == ["\N{MINUS SIGN}12", "0", "12"]
+
+
 def test_the_centres_of_mel_bands_rise_to_the_highest_frequency() -> None:
     settings = MelSettings()
     found = centres(settings)

@@ -89,7 +89,7 @@ def bad_files() -> dict[str, tuple[np.ndarray, int, str]]:
         "clipped": (np.clip(4 * voice(peak=1.0), -1, 1), RATE, r"clipped: .*% of the samples.*lower level"),
         "telephone": (voice(rate=8000), 8000, r"sampled at 8000 Hz; allowed are 16000"),
         "no frames": (np.zeros(0), RATE, r"only 0.000 s"),
-        "not numbers": (broken, RATE, r"1 samples are not finite"),
+        "not numbers": (broken, RATE, r"1 sample is not finite"),
         "surround": (np.stack([voice()] * 6, axis=1), RATE, r"6 channels; allowed are 1 and 2"),
         "opposite": (np.stack([voice(), -voice()], axis=1), RATE, r"channels cancel"),
     }

@@ -173,7 +173,7 @@ def folder_of_two(root: Path) -> None:
             "id\ttext\n001\tx\n",
             r"must name the columns utterance, text.*missing: utterance; received: id, text",
         ),
-        ("transcripts.tsv", "utterance\ttext\n001\n", r"row 2 has 1 columns; 2 are needed"),
+        ("transcripts.tsv", "utterance\ttext\n001\n", r"row 2 has 1 column; 2 are needed"),
         ("transcripts.tsv", "utterance\ttext\n001\tx\n", r"'001' is the name of 2 recordings. Write <speaker>/001"),
         ("train/c/x.txt", "x", r"has train/ or eval/ with speakers in it, and also a, b"),
     ],

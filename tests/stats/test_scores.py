@@ -112,7 +112,7 @@ def test_the_seed_decides():
     ("values", "weights", "speakers", "message"),
     [
         ([], None, None, "at least one value"),
-        ([1.0, np.nan], None, None, "1 of 2 values are not finite"),
+        ([1.0, np.nan], None, None, "Some values are not finite numbers: 1 of 2"),
         ([1.0, 2.0], [1.0], None, "one weight for each"),
         ([1.0, 2.0], [0.0, 0.0], None, "at least one must be above zero"),
         ([1.0, 2.0], [1.0, -1.0], None, "not negative"),

@@ -47,8 +47,8 @@ def test_the_studies_of_the_flow_share_what_they_train() -> None:
     for name in flow:
         for cell in study.resolve(name, "quick").cells:
             trained[cell.row] = {key: value for key, value in cell.settings.items() if key != "skip_encoding"}
-    assert len(flow) == 6
-    assert len({str(sorted(settings.items())) for settings in trained.values()}) == 5 + 4 + 1 + 3
+    assert len(flow) == 7
+    assert len({str(sorted(settings.items())) for settings in trained.values()}) == 5 + 4 + 1 + 3 + 1  # CopyCat
 
 
 def test_recordings_are_made_only_where_a_metric_hears_them(tmp_path: Path) -> None:

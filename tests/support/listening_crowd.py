@@ -10,7 +10,7 @@ from typing import Any
 from tests.support.listening_helpers import make_session, signed
 from tests.support.listening_server import Client
 from vcbench.listening.answers.bundle import Bundle
-from vcbench.listening.answers.session import read_session
+from vcbench.listening.answers.session import Session, read_session
 from vcbench.listening.collecting.crowd import Crowd
 from vcbench.listening.collecting.identity import Identity
 from vcbench.listening.collecting.study import Accepted, Study
@@ -62,3 +62,8 @@ def post(client: Client, path: str, content: Any) -> tuple[int, dict[str, Any]]:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     status, reply = client.ask("POST", path, body, {"Content-Type": "application/json"})
     return status, json.loads(reply)
+
+
+def states(results: Path) -> list[Session]:
+    """The states of unfinished sessions."""
+    return [read_session(path.read_bytes()) for path in sorted((results / "progress").glob("*.json"))]

@@ -102,9 +102,9 @@ def go_on(page: Any) -> None:
 
 
 def session_of(page: Any, test: str) -> None:
-    """All pages after the opening ones, to the end."""
+    """All pages after the opening ones, to the end, or to the first page of the test that the end leads to."""
     number = 0
-    while "Thank you" not in (title := page.locator("h1").inner_text()):
+    while (title := page.locator("h1").inner_text()) not in ("Thank you", "Taking part"):
         if "begins" not in title:
             listen(page)
             rate(page, test, number)
@@ -139,3 +139,15 @@ def kept_pages(page: Any) -> dict[str, Any]:
     text = page.evaluate("localStorage.getItem(Object.keys(localStorage).find(key => key.endsWith(':session')))")
     pages: dict[str, Any] = json.loads(text)["pages"]
     return pages
+
+
+def consent_and_volume(page: Any) -> None:
+    heading(page, "Taking part")
+    page.get_by_label("I agree").check()
+    page.get_by_role("button", name="Continue").click()
+    if "Your hearing" in page.locator("h1").filter(has_not_text="Taking part").inner_text():
+        go_on(page)
+    heading(page, "Volume")
+    page.get_by_role("button", name="Play Sample").click()
+    page.locator(".heard:not(:empty)").wait_for()
+    go_on(page)

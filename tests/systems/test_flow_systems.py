@@ -7,7 +7,7 @@ import torch
 from vcbench.systems.ae_flow.system import AEFlow
 from vcbench.systems.flowvc.system import FlowVC
 from vcbench.systems.nd_flow.system import NDFlow
-from vcbench.systems.shared.mel_flow.system import ConversionError
+from vcbench.systems.shared.mel_flow.conditioned import ConversionError
 
 from tests.support.flows import MEL, PHONES, SYSTEMS, small, trained, training_batch, utterances
 from vcbench.api.batch import collate

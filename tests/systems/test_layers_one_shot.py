@@ -12,13 +12,14 @@ from vcbench.systems.adain_vc.chou_lee import OriginalConfig
 from vcbench.systems.adain_vc.system import AdaINConfig, AdaINVC
 from vcbench.systems.again_vc.system import AgainConfig, AgainVC
 from vcbench.systems.shared.one_shot import OneShotSystem, extend
+from vcbench.systems.vqvc.system import VQVC, VQVCConfig
 
 from vcbench.api.batch import Batch
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
 
-MEL = MelSettings(n_mels=10)
+MEL = MelSettings(n_mels=12)
 
 
 SMALL = {"hidden": 12, "gru_hidden": 9, "blocks": 3}
@@ -65,11 +66,12 @@ def build(name: str) -> OneShotSystem:
         "again-over-batch": lambda: AgainVC(AgainConfig(**SMALL, gru_over_batch=True), MEL),
         "2-enc": lambda: AdaINVC(AdaINConfig(**SMALL, activation="sigmoid"), MEL),
         "original": lambda: AdaINVC(AdaINConfig(recipe="original", original=ORIGINAL), MEL),
+        "vqvc": lambda: VQVC(VQVCConfig(hidden=12, codes=(6, 9)), MEL),
     }
     return systems[name]()
 
 
-@pytest.fixture(params=["again", "again-same", "again-over-batch", "2-enc", "original"])
+@pytest.fixture(params=["again", "again-same", "again-over-batch", "2-enc", "original", "vqvc"])
 def system(request: pytest.FixtureRequest) -> OneShotSystem:
     return build(request.param)
 
@@ -111,7 +113,7 @@ def test_gradient_reaches_every_parameter(system: OneShotSystem) -> None:
             assert parameter.grad.abs().sum() > 0, name
 
 
-@pytest.mark.parametrize("name", ["again", "again-same", "2-enc"])
+@pytest.mark.parametrize("name", ["again", "again-same", "2-enc", "vqvc"])
 def test_padding_does_not_enter_the_loss(name: str) -> None:
     short, long = batch(16, 11, 6, longest=16), batch(16, 11, 6, longest=16)
     long = Batch(torch.nn.functional.pad(long.mel, (0, 5)), torch.nn.functional.pad(long.mask, (0, 5)))
@@ -119,7 +121,7 @@ def test_padding_does_not_enter_the_loss(name: str) -> None:
     assert torch.allclose(losses[0], losses[1], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["again", "2-enc", "original"])
+@pytest.mark.parametrize("name", ["again", "2-enc", "original", "vqvc"])
 def test_a_masked_loss_is_the_mean_over_frames_of_each_alone(name: str) -> None:
     system = build(name).eval()
     together = batch(16, 11, 6, longest=16)
@@ -172,9 +174,9 @@ def test_converting_leaves_a_training_system_as_it_was(system: OneShotSystem) ->
 def test_latents(system: OneShotSystem) -> None:
     (utterance,) = utterances(32)
     latents = system.latents(utterance)
-    original = system.config.model_dump().get("recipe") == "original"
-    assert latents["content"].shape == ((6, 4) if original else (4, 32))
-    assert latents["speaker"].shape == ((7,) if original else (2 * 3 * 12,))
+    recipe = system.config.model_dump().get("recipe", system.name)
+    assert latents["content"].shape == {"original": (6, 4), "vqvc": (6 + 3, 16)}.get(recipe, (4, 32))
+    assert latents["speaker"].shape == {"original": (7,), "vqvc": (6 + 3,)}.get(recipe, (2 * 3 * 12,))
 
 
 def test_one_frame_is_enough(system: OneShotSystem) -> None:
@@ -185,7 +187,7 @@ def test_one_frame_is_enough(system: OneShotSystem) -> None:
 
 def test_unusable_input_is_named(system: OneShotSystem) -> None:
     empty, full = utterances(0, 10)
-    with pytest.raises(ValueError, match=r"Utterance '0' has a mel of shape \(10, 0\)"):
+    with pytest.raises(ValueError, match=r"Utterance '0' has a mel of shape \(12, 0\)"):
         system.convert(empty, targets([full])[0])
     with pytest.raises(ValueError, match="Utterance '0'"):
         system.latents(empty)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vcbench.base.errors import UserError
 from vcbench.base.escape import brief
+from vcbench.base.nouns import counted
 
 
 class TableError(UserError):
@@ -42,7 +43,7 @@ def read_cells(path: Path, separators: str = ",", strict: bool = True) -> tuple[
     for line, row in rows.items():
         if len(row) != len(header):
             raise TableError(
-                f"{path} is not a table in CSV: line {line} has {len(row)} cells, the first line {len(header)}. "
+                f"{path} is not a table in CSV: line {line} has {counted(len(row), 'cell')}, the first line {len(header)}. "
                 f'Put a cell that has {"commas" if separator == "," else repr(separator)} in "quotes".'
             )
     return header, rows

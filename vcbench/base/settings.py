@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from vcbench.base.errors import UserError, did_you_mean
 
 SHOWN = 200  # characters of a wrong value in a message
+LISTS = ("systems", "metrics")  # tables whose entries can be left out
 
 
 class ConfigError(UserError):
@@ -45,7 +46,7 @@ def lay_over(values: dict[str, Any], files: list[Path] | None, assignments: list
 
 
 def merge(below: Any, above: Any, where: str = "") -> dict[str, Any]:
-    """`above` laid over `below`, table by table.
+    """`above` laid over `below`, table by table; ``false`` leaves out a system or metric that is below.
 
     Raises:
         ConfigError: a table would be replaced by something else.
@@ -56,6 +57,9 @@ def merge(below: Any, above: Any, where: str = "") -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         is_table = isinstance(merged.get(key), dict)
+        if is_table and value is False and where in LISTS:
+            del merged[key]
+            continue
         merged[key] = merge(merged[key], value, f"{where}.{key}".lstrip(".")) if is_table else value
     return merged
 

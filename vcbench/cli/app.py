@@ -14,7 +14,7 @@ from vcbench import __version__
 from vcbench.base.console import say
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.base.files import PLACE
-from vcbench.cli import bench, complete, conversion, listen, lists, papers, reports, vocoder
+from vcbench.cli import bench, complete, conversion, listen, lists, papers, pretrained, reports, vocoder
 from vcbench.cli.options import (
     EXIT_FAILURES,
     Address,
@@ -27,6 +27,7 @@ from vcbench.cli.options import (
     EngineName,
     Log,
     Preset,
+    Pretrained,
     Repeated,
     Root,
     RunFolder,
@@ -36,6 +37,7 @@ from vcbench.cli.options import (
     assigned,
     console,
     not_defaults,
+    require_training,
 )
 
 app = typer.Typer(
@@ -48,6 +50,7 @@ app = typer.Typer(
 app.add_typer(listen.app, name="listen")
 app.add_typer(bench.app, name="bench")
 app.add_typer(vocoder.app, name="vocoder")
+app.add_typer(pretrained.app, name="pretrained")
 
 errors = Console(stderr=True)
 EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130
@@ -94,6 +97,7 @@ def run(
     seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, on the same trials.")] = 1,
     repeated: Repeated = None,
     download: Download = False,
+    trained: Pretrained = False,
     log: Log = None,
     engine: EngineName = None,
     address: Address = None,
@@ -101,21 +105,21 @@ def run(
 ) -> None:
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
 
-    Every stage saves its files in the run's folder; the same command continues an interrupted run. `--config RUN/run.toml`
-    starts from a run's settings instead of a preset; `--from RUN` repeats it in a new folder.
+    The same command continues an interrupted run; `--from RUN` repeats one in a new folder; `--pretrained` trains nothing.
     """
     from vcbench.cli.repeat import repeat
     from vcbench.cli.verbs import download_corpus, print_board, run_all, run_seeds
     from vcbench.run.selection import open_run
 
     started = time.perf_counter()
+    require_training(trained, repeated, seeds)
     if download:
         download_corpus(corpus, corpus_root)
     overlay = assigned(assignments, log=log, engine=engine, address=address)
     if repeated:
         others = not_defaults(systems=systems, preset=preset, corpus=corpus, config=config, seeds=seeds)
         return repeat(repeated, others, name, overlay, corpus_root, runs, strict)
-    opened = open_run(preset, config, overlay, systems, name, corpus, corpus_root, runs)
+    opened = open_run(preset, config, overlay, systems, name, corpus, corpus_root, runs, trained)
     board = run_all(opened, strict, console)
     print_board(board, opened, console, time.perf_counter() - started)
     if seeds > 1:

@@ -37,8 +37,14 @@ def convert(
     out_dir: Annotated[
         Path | None, typer.Option("--out-dir", help="Instead of -o: folder for a FLAC file of each recording.")
     ] = None,
-    system: Annotated[str | None, typer.Option(help="A system of the run.", autocompletion=complete.system)] = None,
-    folder: Annotated[Path | None, typer.Option("--run", help="The run that trained it.")] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            help="A system that comes trained, by default the best of them; with --run, one of the run.",
+            autocompletion=complete.system,
+        ),
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--run", help="A run that trained the system.")] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Instead of --run and --system: a checkpoint.safetensors, e.g. an imported one.")
     ] = None,
@@ -48,7 +54,8 @@ def convert(
 
     Many at once: SOURCE.wav SOURCE2.wav FOLDER --target REF.wav [--target REF2.wav] --out-dir OUT.
 
-    Use a system of a run (--run, --system), with the run's vocoder, or only a checkpoint, with Griffin-Lim.
+    The system is one that comes trained with vcbench (`vcbench pretrained list`), or one of a run, with the run's vocoder
+    (--run, --system), or that of a checkpoint.
     """
     from vcbench.stages.convert_files import convert_files, open_converter, planned
 

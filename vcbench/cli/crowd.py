@@ -9,10 +9,18 @@ import typer
 
 from vcbench.base.console import say
 from vcbench.base.errors import UserError
+from vcbench.base.nouns import counted
 from vcbench.cli.options import console
 
 Bundle = Annotated[Path, typer.Argument(help="Folder that `listen build` wrote.")]
 Results = Annotated[Path, typer.Option(help="Folder of the answers.")]
+Headphones = Annotated[
+    Literal["record", "require"] | None, typer.Option(help="Test for headphones; `require` stops who fails twice.")
+]
+HeadphoneTest = Annotated[
+    Literal["huggins", "woods"] | None,
+    typer.Option(help="Find the noise with a Huggins pitch (by default), or the quietest tone."),
+]
 KeyFolder = Annotated[Path | None, typer.Option("--key", help="The key that `listen build` wrote next to the bundle.")]
 
 
@@ -34,9 +42,8 @@ def serve(
     closed: Annotated[bool, typer.Option("--closed", help="Admit nobody new.")] = False,
     completion: Annotated[str | None, typer.Option(help="Code or URL that participants get at the end.")] = None,
     screened_out: Annotated[str | None, typer.Option(help="Code or URL for who is stopped early.")] = None,
-    headphones: Annotated[
-        Literal["record", "require"] | None, typer.Option(help="Test for headphones; `require` stops who fails twice.")
-    ] = None,
+    headphones: Headphones = None,
+    headphone_test: HeadphoneTest = None,
     hearing: Annotated[bool, typer.Option("--hearing", help="Ask for normal hearing; explain the level.")] = False,
     stop_after: Annotated[int | None, typer.Option(help="Wrong traps that end a session; needs --key.", min=1)] = None,
     key: KeyFolder = None,
@@ -48,7 +55,7 @@ def serve(
         raise UserError(f"The server of listening tests needs {error.name}: pip install 'vcbench[listen]'.") from error
     crowd = run.make_crowd(
         participants, quota=quota, hold=hold, closed=closed, completion=completion, screened_out=screened_out,
-        headphones=headphones, hearing=hearing, stop_after=stop_after,
+        headphones=headphones, headphone_test=headphone_test, hearing=hearing, stop_after=stop_after,
     )  # fmt: skip
     say(
         console, f"Serving {bundle} at http://{host}:{port}{base_path}/; answers go to {results}. Press Ctrl-C to stop."
@@ -81,7 +88,7 @@ def export(
     from vcbench.listening.collecting.export import export as write
 
     rows = write(results, out, open_key(key, bundle) if key else None)
-    say(console, f"Wrote {rows} rows to {out}.")
+    say(console, f"Wrote {counted(rows, 'row')} to {out}.")
 
 
 def forget(
@@ -92,5 +99,5 @@ def forget(
     from vcbench.listening.collecting.forget import forget as delete
 
     files = delete(results, participant)
-    say(console, f"Deleted {files} files. The record is in {results / 'participants' / 'forgotten'}.")
+    say(console, f"Deleted {counted(files, 'file')}. The record is in {results / 'participants' / 'forgotten'}.")
     say(console, "Tables and exports that were made before still have the ratings: make them again. Backups are yours.")

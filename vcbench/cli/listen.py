@@ -102,7 +102,7 @@ def listen_analyse(
         Path | None, typer.Option("--run", help="The run whose tables and report get the ratings.")
     ] = None,
     ordinal: Annotated[
-        bool, typer.Option("--ordinal", help="Also fit cumulative logits to ratings in categories.")
+        bool, typer.Option("--ordinal", help="Also fit a cumulative-link mixed model to ratings in categories.")
     ] = False,
     allow_code: AllowCode = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from vcbench.base.errors import UserError
 from vcbench.cli import complete
 
 EXIT_FAILURES = 3  # the command went through, but recordings are missing or broken
@@ -17,7 +18,8 @@ console = Console()
 Preset = Annotated[
     str,
     typer.Option(
-        help="Settings to start from: quick (CPU, minutes, offline) or paper.", autocompletion=complete.presets
+        help="Settings to start from: quick (CPU, minutes, offline), standard (an hour or two per system) or paper.",
+        autocompletion=complete.presets,
     ),
 ]
 ConfigFiles = Annotated[
@@ -49,6 +51,9 @@ Repeated = Annotated[
     Path | None, typer.Option("--from", help="Repeat this run, and say where the table differs from its table.")
 ]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/quick.")]
+Pretrained = Annotated[
+    bool, typer.Option("--pretrained", help="Score systems that come trained with vcbench, and train nothing.")
+]
 Download = Annotated[
     bool, typer.Option(help="Download the corpus to --corpus-root first, if it is published for download.")
 ]
@@ -94,3 +99,13 @@ DEFAULTS = {"systems": "all", "preset": "quick", "seeds": 1}
 def not_defaults(**given: object) -> list[str]:
     """The options that were given, by the name that they have in the command."""
     return [f"--{name}" for name, value in given.items() if value and value != DEFAULTS.get(name)]
+
+
+def require_training(pretrained: bool, repeated: Path | None, seeds: int) -> None:
+    """
+    Raises:
+        UserError: --pretrained, which trains nothing, with options that train.
+    """
+    others = ["--from"] * (repeated is not None) + ["--seeds"] * (seeds > 1)
+    if pretrained and others:
+        raise UserError(f"--pretrained scores what is trained already; leave it out, or {' and '.join(others)}.")

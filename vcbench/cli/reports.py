@@ -22,14 +22,24 @@ def report(
             "--single-file", help="Write report-single.html, with audio and pictures within it, to be mailed."
         ),
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for all reports with their recordings, a comparison, and index.html; it can be moved."
+        ),
+    ] = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Rewrite the report of each scored run: a verdict, tables, recordings and plots on one HTML page.
 
-    It opens from the run's folder, whose recordings it plays. With --single-file it is one file that needs nothing else.
+    It opens from the run's folder, whose recordings it plays. With --single-file it is one file that needs nothing else. With
+    --out the reports and what they play are copied to a folder that opens from disk.
     """
-    from vcbench.cli.verbs import report
+    from vcbench.cli.verbs import report, report_folder
 
+    if out is not None:
+        say(console, f"Wrote {report_folder(folders, out, single_file)}")
+        return
     for folder in folders:
         path = report(folder, single_file)
         say(console, f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -97,6 +98,15 @@ def report(folder: Path, single_file: bool = False) -> Path:
 
     run = Run.open(folder)
     return write_report(run, tabulate(run, unscored(run)), single_file)
+
+
+def report_folder(folders: Sequence[Path], out: Path, single_file: bool = False) -> Path:
+    """Write the reports of runs, with what they play, to a folder; its first page."""
+    from vcbench.reporting.compare import run_names
+    from vcbench.reporting.folder import write_folder
+
+    runs = {name: Run.open(folder) for name, folder in zip(run_names(folders), folders, strict=True)}
+    return write_folder({name: (run, tabulate(run, unscored(run))) for name, run in runs.items()}, out, single_file)
 
 
 def _print_rejected(run: Run, console: Console) -> None:

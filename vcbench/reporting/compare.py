@@ -85,7 +85,7 @@ def compare_runs(folders: Sequence[Path]) -> Leaderboard:
     """
     if len(folders) < 2:
         raise ComparisonError("Name two or more runs to compare.")
-    runs = [_Scored(name, Run.open(folder)) for name, folder in zip(_names(folders), folders, strict=True)]
+    runs = [_Scored(name, Run.open(folder)) for name, folder in zip(run_names(folders), folders, strict=True)]
     _require_same_corpus(runs)
     trials = _common_trials(runs)
     columns, unavailable, metrics = _common_metrics(runs)
@@ -93,7 +93,7 @@ def compare_runs(folders: Sequence[Path]) -> Leaderboard:
     return build(_together(runs, trials), scores, columns, _notes(runs, trials, metrics), unavailable)
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
+def run_names(folders: Sequence[Path]) -> list[str]:
     """The folders' own names, or as much of their paths as tells them apart."""
     paths = [folder.resolve() for folder in folders]
     if len(set(paths)) < len(paths):

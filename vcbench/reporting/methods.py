@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vcbench.api.pretrained import read_origin
 from vcbench.api.scores import ALL
 from vcbench.base import escape
 from vcbench.base.files import write_text
 from vcbench.base.nouns import counted
 from vcbench.reporting.leaderboard import Leaderboard
+from vcbench.run.config import pretrained_rows
 from vcbench.stats.scores import DRAWS, LEVEL
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def _data(run: Run) -> Iterator[str]:
     kind = ", which is synthetic speech" if run.corpus.synthetic else ""
     speakers = {"training": {u.speaker for u in parts.training}, "unseen": {u.speaker for u in parts.unseen}}
     unseen = counted(len(speakers["unseen"]), "speaker")
-    if parts.training:
+    if parts.training and len(pretrained_rows(run.config)) < len(run.systems):
         trained = f"{counted(len(parts.training), 'utterance')} of {counted(len(speakers['training']), 'speaker')}"
         yield f"We trained on {trained} of the corpus {run.corpus.title}{kind}; {unseen} are not in training."
     else:
@@ -68,7 +70,7 @@ def _data(run: Run) -> Iterator[str]:
     conditions = ", ".join(f"{name} {count}" for name, count in trials["condition"].value_counts(sort=False).items())
     listed = "" if set(trials["condition"]) == {ALL} else f" ({conditions})"
     given = {len(references) for references in trials["references"]}
-    references = counted(given.pop(), "recording") if len(given) == 1 else f"{settings.references} recordings"
+    references = counted(given.pop(), "recording") if len(given) == 1 else counted(settings.references, "recording")
     pairs = zip(trials["references"], trials["enrolment"], strict=True)
     apart = "" if any(set(a) & set(b) for a, b in pairs) else "; similarity is measured against other recordings"
     yield (
@@ -80,19 +82,21 @@ def _data(run: Run) -> Iterator[str]:
 def _systems(run: Run) -> Iterator[str]:
     trained = []
     for row, settings in run.config.systems.items():
-        recipe = settings.get("training")
+        recipe = None if "pretrained" in settings else settings.get("training")
         if recipe:
-            batches = f"{recipe['batch_size']} x {recipe['frames']} frames"
+            batches = f"{recipe['batch_size']} x {counted(recipe['frames'], 'frame')}"
             name = f"{row} ({settings['system']})" if settings.get("system", row) != row else row
             trained.append(f"{name}, {counted(recipe['steps'], 'step')} of {batches}")
     if trained:
         yield f"The systems and their training: {'; '.join(trained)}."
+    for row in pretrained_rows(run.config):
+        yield f"The weights of {row} come with vcbench: {read_origin(run.files.checkpoint(row))}."
     others = [row for row, settings in run.config.systems.items() if not settings.get("training")]
     if others:
         yield f"{'Further systems' if trained else 'The systems'}, not trained here: {', '.join(others)}."
     vocoder, mel = run.config.vocoder, run.config.features.mel
     yield (
-        f"Mel spectrograms have {mel.n_mels} bands at {mel.sampling_rate} Hz with a hop of {mel.hop} samples; "
+        f"Mel spectrograms have {counted(mel.n_mels, 'band')} at {mel.sampling_rate} Hz with a hop of {counted(mel.hop, 'sample')}; "
         f"{VOCODERS.get(vocoder.kind, vocoder.kind)} makes waveforms of them."
     )
     rows = [f"{REFERENCES[row]} ({row})" for row in run.config.reference_rows]

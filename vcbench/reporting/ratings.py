@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from vcbench.api.scores import ALL, Column
+from vcbench.base.nouns import counted
 from vcbench.base.state import read_state
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.run.run import Run
@@ -84,6 +85,6 @@ def _correlations(board: Leaderboard, column: str) -> Iterator[str]:
         pairs = means[[column, name]].dropna() if about.main and name in means else means.iloc[:0]
         if len(pairs) >= FEWEST and min(map(np.ptp, pairs.to_numpy().T)) > 0:
             r, rho = (measure(*pairs.to_numpy().T)[0] for measure in (stats.pearsonr, stats.spearmanr))
-            found.append(f"{about.title} {r:.2f}, {rho:.2f} ({len(pairs)} systems)")
+            found.append(f"{about.title} {r:.2f}, {rho:.2f} ({counted(len(pairs), 'system')})")
     if found:
         yield f"Correlation of systems' means (Pearson, Spearman) with {'; '.join(found)}."

@@ -35,12 +35,11 @@ from vcbench.speech.vocoders.vocoder import VocoderSettings
 ReferenceRow = Literal["source", "oracle", "target", "world"]
 REFERENCE_ROWS: tuple[ReferenceRow, ...] = ("source", "oracle", "target", "world")
 
+# Keys of a system's table that are not the system's own settings: its name, and the hash of the pretrained weights that it takes.
+ROW_KEYS = ("system", "pretrained")
+
 # A file with all of these, as a run's run.toml has, is a whole configuration: nothing of a preset is below it.
 WHOLE = {"corpus", "features", "trials", "vocoder", "reference_rows", "systems", "metrics"}
-
-RECOGNISED_TEXT = (
-    "The texts are a recogniser's: an error rate to the text is one to that recogniser, not to what was said."
-)
 
 
 class CorpusSettings(Strict):
@@ -64,7 +63,8 @@ class RunConfig(Strict):
     """Everything that decides a run's numbers, and `device`, `workers`, `engine`, `address` and `log`, which decide none.
 
     `systems` and `metrics` map a row's or metric's name to its settings; a system's table may hold ``system = "NAME"``
-    to run one system under several settings. `preset` only records which preset they were laid over.
+    to run one system under several settings, and ``pretrained = SHA256``, the weights that come with vcbench, so that it is
+    not trained (`vcbench run --pretrained`). `preset` only records which preset they were laid over.
     """
 
     name: str = Field("quick", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -97,6 +97,21 @@ def resolve(preset: str, files: list[Path] | None = None, assignments: list[str]
 
     A file that is a whole configuration, as a run's run.toml is, replaces the preset and the files before it.
     """
+    values = _laid_over(preset, files, assignments)
+    named = values.pop("named", {})
+    if isinstance(values.get("systems"), dict):
+        values["systems"] = {
+            row: merge(named.get(row, {}), own, f"systems.{row}") for row, own in values["systems"].items()
+        }
+    return values
+
+
+def named_systems(preset: str, files: list[Path] | None = None, assignments: list[str] | None = None) -> dict[str, Any]:
+    """Settings, in the tables ``named.SYSTEM``, of systems that run only if they are named: ``all`` leaves them out."""
+    return _laid_over(preset, files, assignments).get("named", {})
+
+
+def _laid_over(preset: str, files: list[Path] | None, assignments: list[str] | None) -> dict[str, Any]:
     if preset not in presets():
         raise ConfigError(f"There is no preset {preset!r}.{did_you_mean(preset, presets())}")
     values = tomllib.loads(((resources.files("vcbench.run") / "presets") / f"{preset}.toml").read_text())
@@ -124,7 +139,8 @@ def parse(values: dict[str, Any]) -> RunConfig:
         if rows:
             raise ConfigError(
                 f"{', '.join(rows)} is conditioned on {encoder} embeddings, and {name} scores the run with the same encoder: a "
-                f'system must not be scored by what it was given. Drop the metric {name}, or set speaker_embedding = "learned".'
+                f"system must not be scored by what it was given. Leave the metric out, with --set metrics.{name}=false, or, if the "
+                'system has that setting, set speaker_embedding = "learned".'
             )
     return config.model_copy(update=_resolved(config))
 
@@ -134,12 +150,17 @@ def _resolved(config: RunConfig) -> dict[str, Any]:
     systems = {}
     for row, settings in config.systems.items():
         own = system_config(row, settings)
-        named = {"system": settings["system"]} if "system" in settings else {}
+        named = {key: settings[key] for key in ROW_KEYS if key in settings}
         systems[row] = named | (_without_none(plain_json(own)) if own else {})
     metrics = {
         name: constructor_defaults(registry.load("metrics", name)) | options for name, options in config.metrics.items()
     }
     return {"systems": systems, "metrics": metrics}
+
+
+def pretrained_rows(config: RunConfig) -> list[str]:
+    """The systems that are not trained in the run, but come trained."""
+    return [row for row, settings in config.systems.items() if "pretrained" in settings]
 
 
 def system_class(row: str, settings: dict[str, Any]) -> Any:
@@ -155,7 +176,7 @@ def system_config(row: str, settings: dict[str, Any]) -> BaseModel | None:
     `system` says which class; `training` may be given in part, the rest is the system's own recipe.
     """
     config_class = getattr(system_class(row, settings), "Config", None)
-    own = {key: value for key, value in settings.items() if key != "system"}
+    own = {key: value for key, value in settings.items() if key not in ROW_KEYS}
     if config_class is None:
         if own:
             raise ConfigError(f"systems.{row} takes no settings; received {', '.join(own)}.")

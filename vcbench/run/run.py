@@ -21,11 +21,12 @@ from vcbench.base.machine import cache_root, pick_device
 from vcbench.base.settings import read_toml
 from vcbench.base.state import read_state
 from vcbench.run import config as configuration
-from vcbench.run.config import RECOGNISED_TEXT, RunConfig, needed_features, plain
+from vcbench.run.config import RunConfig, needed_features, plain
 from vcbench.run.engine import choose
 from vcbench.run.extend import extend
 from vcbench.run.folder import Prepared, RunError, RunFolder, StoredUtterance, read_outcomes, read_trials
 from vcbench.run.metrics import build_metrics
+from vcbench.run.notes import notes
 from vcbench.run.trust import require_trusted, trust
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.corpora.split import Split
@@ -195,22 +196,8 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        """Lines for the tables' foot: on the corpus, then from what made the run's folder."""
-        lines = [RECOGNISED_TEXT] if self.config.corpus.recognised_text else []
-        if count := self._phones_by_a_recogniser():
-            lines.append(
-                f"Utterances whose phones are a recogniser's, as their text is missing or does not fit their sound: {count}."
-            )
-        if self.files.notes.is_file():
-            lines += read_state(self.files.notes, "`vcbench score` makes it again.")["lines"]
-        return lines
-
-    def _phones_by_a_recogniser(self) -> int:
-        clean, varied = len(self.prepared.fallbacks), len(self.prepared.varied_fallbacks)
-        if not clean + varied:
-            return 0  # systems need not be loaded, which may be on another machine
-        needs, share = self.needs
-        return clean + (varied if share else 0) if "phones" in needs else 0
+        """Lines for the tables' foot."""
+        return list(notes(self.config, self.prepared, self.files))
 
     @property
     def failures(self) -> pd.DataFrame:
@@ -219,20 +206,18 @@ class Run:
     @cached_property
     def conversions(self) -> list[Conversion]:
         trials = {trial.trial: trial for trial in self.trials.itertuples()}
-        return [
-            self._conversion(outcome, trials[outcome.trial])
-            for outcome in self.outcomes.itertuples()
-            if not outcome.error
-        ]
+        folders = {row: self.files.converted(row) for row in self.rows}
+        made = self.outcomes[self.outcomes["error"] == ""]
+        return [self._conversion(one, trials[one.trial], folders[one.system]) for one in made.itertuples()]
 
-    def _conversion(self, outcome: Any, trial: Any) -> Conversion:
+    def _conversion(self, outcome: Any, trial: Any, folder: Path) -> Conversion:
         source, target_utterance = self.utterance(trial.source), self.utterance(trial.target_utterance)
         same_words = source.text is not None and source.text == target_utterance.text
         return Conversion(
             system=outcome.system,
             trial=trial.trial,
             condition=trial.condition,
-            path=self.files.conversion(outcome.system, trial.trial),
+            path=folder / f"{trial.trial}.flac",  # `read_trials` refuses names that are paths
             audio_hash=outcome.audio_hash,
             source=source,
             spoken=target_utterance if outcome.system in ("target", "oracle") else source,

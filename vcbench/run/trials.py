@@ -67,7 +67,8 @@ def build_trials(split: Split, settings: TrialSettings) -> pd.DataFrame:
         if not pairs:
             raise TrialError(
                 f"No pair of different speakers for {condition}: the corpus has {len(pools.speakers('seen'))} seen and "
-                f"{len(pools.speakers('unseen'))} unseen speakers. Use a larger corpus, or remove it from trials.conditions."
+                f"{counted(len(pools.speakers('unseen')), 'unseen speaker')}. Use a larger corpus, or remove it "
+                f"from trials.conditions."
             )
         for source_speaker, target_speaker in pairs:
             rows.append(_trial(pools, condition, source_speaker, target_speaker, settings, random))

@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 
 from vcbench.base.files import write_bytes
+from vcbench.base.nouns import counted, verb
 from vcbench.speech.audio_header import MAXIMUM_SECONDS, MINIMUM_RATE, AudioError, inspect, problem
 from vcbench.speech.audio_header import SUFFIXES as SUFFIXES
 from vcbench.speech.audio_header import AudioInfo as AudioInfo
@@ -79,8 +80,8 @@ def decode(
 
 
 def _refuse_bad_samples(path: Path, channels: np.ndarray, largest_clipped: float) -> None:
-    if not np.isfinite(channels).all():
-        raise AudioError(f"{path}: {int((~np.isfinite(channels)).sum())} samples are not finite numbers. Get it again.")
+    if wrong := int((~np.isfinite(channels)).sum()):
+        raise AudioError(f"{path}: {counted(wrong, 'sample')} {verb(wrong, 'is', 'are')} not finite. Get it again.")
     clipped = float((np.abs(channels) >= FULL_SCALE).mean())
     if clipped > largest_clipped:
         raise AudioError(

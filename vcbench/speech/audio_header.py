@@ -9,6 +9,7 @@ from pathlib import Path
 import soundfile
 
 from vcbench.base.errors import UserError
+from vcbench.base.nouns import counted
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff", ".aif", ".au")
 # libsndfile opens many more formats, whatever a file is called; some of those readers never end on a damaged file.
@@ -63,14 +64,18 @@ def inspect(path: Path, minimum_rate: int = MINIMUM_RATE, maximum_seconds: float
             "Get the recording at its original rate: raising it afterwards restores nothing."
         )
     if not 1 <= channels <= MAXIMUM_CHANNELS:
-        raise AudioError(f"{path}: {channels} channels; allowed are 1 and 2. Keep the channel with the voice.")
+        raise AudioError(
+            f"{path}: {counted(channels, 'channel')}; allowed are 1 and 2. Keep the channel with the voice."
+        )
     if frames >= 2**62:  # libsndfile's mark
         raise AudioError(f"{path}: the header does not say how long the recording is. Encode it again to a file.")
     seconds = frames / rate
     if seconds > maximum_seconds:
         raise AudioError(f"{path}: {seconds:.0f} s long; at most {maximum_seconds:.0f} s are allowed. Cut the file.")
     if seconds < MINIMUM_SECONDS:
-        raise AudioError(f"{path}: only {seconds:.3f} s ({frames} samples); at least {MINIMUM_SECONDS} s are needed.")
+        raise AudioError(
+            f"{path}: only {seconds:.3f} s ({counted(frames, 'sample')}); at least {MINIMUM_SECONDS} s are needed."
+        )
     _refuse_impossible_length(path, header)
     return AudioInfo(rate, channels, seconds, frames)
 
@@ -142,6 +147,7 @@ def _refuse_impossible_length(path: Path, header: soundfile._SoundFileInfo) -> N
     size = path.stat().st_size
     if size + SLACK < bits / 8:
         raise AudioError(
-            f"{path}: corrupt or truncated: its header promises {seconds:.1f} s, but a file of {size} bytes cannot hold more "
+            f"{path}: corrupt or truncated: its header promises {seconds:.1f} s, but a file of "
+            f"{counted(size, 'byte')} cannot hold more "
             f"than {seconds * 8 * size / bits:.1f} s of {header.subtype_info}. Get it again."
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from vcbench.api import registry
 from vcbench.api.checkpoint import CheckpointError, read_header
+from vcbench.api.pretrained import best_one_shot, load_pretrained
 from vcbench.api.system import NeuralSystem, VoiceConverter
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.machine import cache_root
@@ -32,18 +33,37 @@ class Converter(NamedTuple):
 
 
 def open_converter(folder: Path | None, row: str | None, checkpoint: Path | None) -> Converter:
-    """A trained system of a run; or one from a checkpoint, which knows its mel spectrograms, with Griffin-Lim."""
-    if checkpoint is not None and folder is None and row is None:
-        system = load_checkpoint(checkpoint)
-        store = FeatureStore(cache_root() / "features", system.mel_settings)
-        return Converter(system, store, load_vocoder(VocoderSettings(), system.mel_settings, "cpu"))
-    if checkpoint is not None or folder is None or row is None:
-        raise UserError("Name either --run and --system, or --checkpoint alone.")
+    """A system that is ready to convert.
+
+    Args:
+        folder: of a run; with it, `row` is one of its systems. Without it, `row` is a system that comes trained, by default
+            the best one-shot system of these.
+        checkpoint: instead of both, the file of a checkpoint.
+
+    Raises:
+        UserError: these do not go together, or there is no such run, system or checkpoint.
+    """
+    if checkpoint is not None:
+        if folder is not None or row is not None:
+            raise UserError(
+                "Name either --checkpoint alone, or --run and --system, or --system alone, or none of them."
+            )
+        return _with_vocoder(load_checkpoint(checkpoint))
+    if folder is None:
+        return _with_vocoder(load_pretrained(row or best_one_shot()))
     run = Run.open(folder)
+    if row is None:
+        raise UserError(f"Name one of the systems of {folder} with --system: {', '.join(run.systems)}.")
     if row not in run.systems:
         raise UserError(f"{folder} has no system {row!r}.{did_you_mean(row, run.systems)}")
     vocoder = load_vocoder(run.config.vocoder, run.config.features.mel, run.device)
     return Converter(run.load_system(row), run.store, vocoder)
+
+
+def _with_vocoder(system: NeuralSystem) -> Converter:
+    """A system that knows its mel spectrograms, on the CPU, with the default vocoder."""
+    store = FeatureStore(cache_root() / "features", system.mel_settings)
+    return Converter(system, store, load_vocoder(VocoderSettings(), system.mel_settings, "cpu"))
 
 
 def load_checkpoint(path: Path) -> NeuralSystem:

@@ -14,6 +14,7 @@ from vcbench.api.scores import Measurement, Score
 from vcbench.api.source import source_key
 from vcbench.api.system import NeuralSystem
 from vcbench.base.files import hash_json
+from vcbench.base.nouns import counted
 from vcbench.base.state import find_state, write_state
 from vcbench.speech.utterance import Utterance
 
@@ -174,7 +175,7 @@ def _cached(path: Path, build: Callable[[Any], Scores]) -> Scores | None:
 def _refuse_other_count(metric: AudioMetric, asked: int, got: int) -> None:
     if asked != got:
         raise ScoringError(
-            f"{metric.name} was given {asked} recordings and returned {got} results; it must be as many."
+            f"{metric.name} was given {counted(asked, 'recording')} and returned {counted(got, 'result')}; it must be as many."
         )
 
 

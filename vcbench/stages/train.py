@@ -14,7 +14,9 @@ from vcbench.base.jobs import Job, JobProgress, Progress
 from vcbench.base.machine import peak_memory
 from vcbench.base.state import find_state, read_state, write_state
 from vcbench.base.tracking import tracking
+from vcbench.run.config import pretrained_rows
 from vcbench.run.run import Run
+from vcbench.stages.take_pretrained import pretrained_jobs
 from vcbench.training.cost import step_operations
 from vcbench.training.loop import train
 
@@ -28,14 +30,16 @@ logger = logging.getLogger(__name__)
 
 
 def training_jobs(run: Run, rows: Sequence[str]) -> list[Job]:
-    """A job for each system that is trained here and is not yet trained as its settings say.
+    """A job for each system that is trained here and is not yet trained as its settings say, or that takes pretrained weights.
 
     Of systems whose training is the same one is trained, and the others take its weights.
     """
     whole = Run.open(run.folder)  # `run` may be a view with fewer rows
-    trained, jobs = dict[str, str](), list[Job]()
+    trained, jobs = dict[str, str](), pretrained_jobs(whole, rows)
     waiting = []
     for row in whole.systems:
+        if row in pretrained_rows(whole.config):
+            continue
         system = whole.build_system(row)
         if isinstance(system, NeuralSystem):
             if _trained_hash(run, row) == hash_json(system.description()):

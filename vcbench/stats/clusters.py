@@ -65,7 +65,7 @@ def clusters(
     """
     for names in (sources, targets):
         if names is not None and len(names) != count:
-            raise ValueError(f"Need a speaker for each of {count} values; got {len(names)}.")
+            raise ValueError(f"Need a speaker for each value: {count}; got {len(names)}.")
     return _clusters(count, *(None if names is None else tuple(names) for names in (sources, targets)), shared)
 
 

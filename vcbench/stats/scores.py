@@ -147,7 +147,7 @@ def _checked(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floa
             f"Need at least one value, and one weight for each; got shapes {numbers.shape} and {masses.shape}."
         )
     if not np.isfinite(numbers).all():
-        raise ValueError(f"{(~np.isfinite(numbers)).sum()} of {len(numbers)} values are not finite numbers.")
+        raise ValueError(f"Some values are not finite numbers: {(~np.isfinite(numbers)).sum()} of {len(numbers)}.")
     if not np.isfinite(masses).all() or (masses < 0).any() or masses.sum() == 0:
         raise ValueError("Weights must be finite and not negative, and at least one must be above zero.")
     return numbers, masses

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from vcbench.api.conversion import Conversion
+from vcbench.base.nouns import counted
 from vcbench.listening.answers.key import read_key
 from vcbench.listening.design.build import build, recordings
 from vcbench.listening.design.design import plan
@@ -55,7 +56,8 @@ def check_trials(study: Study, run: Run) -> None:
         asked = options.items + options.training + options.gold
         if asked > there:
             raise ListeningError(
-                f"listening.{test} asks for {asked} trials ({options.items} items, {options.training + options.gold} for training "
+                f"listening.{test} asks for {counted(asked, 'trial')} ({counted(options.items, 'item')}, "
+                f"{options.training + options.gold} for training "
                 f"and gold pages); the run has {there}{f' of {options.condition}' if options.condition else ''}. "
                 f"Lower listening.{test}.items, or raise trials.per_condition."
             )

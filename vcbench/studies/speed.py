@@ -14,6 +14,7 @@ import torch
 from vcbench.api.system import NeuralSystem
 from vcbench.base.jobs import Job, Progress, run_jobs
 from vcbench.base.machine import device_name
+from vcbench.base.nouns import counted
 from vcbench.run.run import Run
 from vcbench.training.cost import WARM_UP, random_batch
 from vcbench.training.step import Step
@@ -39,8 +40,11 @@ class Speed:
 
     def __str__(self) -> str:
         return (
-            f"{self.models} models at once train {self.one_after_another / self.at_once:.2f} times as fast as one after another "
-            f"with all threads ({self.steps} steps of each: {self.at_once:.1f} s and {self.one_after_another:.1f} s; {self.device})."
+            f"{counted(self.models, 'model')} at once train {self.one_after_another / self.at_once:.2f} times "
+            f"as fast as one after another "
+            f""
+            f"with all threads ({counted(self.steps, 'step')} of each: {self.at_once:.1f} s and "
+            f"{self.one_after_another:.1f} s; {self.device})."
         )
 
 
@@ -78,7 +82,9 @@ class Gate:
         begun = time.monotonic()
         while len(list(self.folder.glob(f"{turn}-*"))) < self.parties:
             if time.monotonic() - begun > PATIENCE:
-                raise TimeoutError(f"Not all of {self.parties} processes started round {turn} within {PATIENCE} s.")
+                raise TimeoutError(
+                    f"Not all of {counted(self.parties, 'process')} started round {turn} within {PATIENCE} s."
+                )
             time.sleep(0.001)
 
 

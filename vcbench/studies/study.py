@@ -95,8 +95,10 @@ def _resolve(
     values = merge(values, file.presets.get(preset, {}))
     values = lay_over(values, files, assignments)
     listening = dict(_listening(values.pop("listening")))
-    cells = tuple(_cells(file, values["systems"]))
+    cells = tuple(_cells(file, merge(config.named_systems(preset), values["systems"])))
     _check_cells(file, cells)
+    for metric in file.metrics:
+        _require("metrics", metric, list(values["metrics"]))  # which an assignment may have left out
     metrics = {metric: values["metrics"][metric] for metric in file.metrics}
     columns = _columns(file, metrics)
     own: dict[str, Any] = {"systems": {cell.row: cell.settings for cell in cells}, "metrics": metrics}

@@ -139,7 +139,7 @@ def _with_intervals(study: Study) -> set[str]:
 def _recipe(study: Study) -> str:
     """Training steps and batch size, if all cells have the same."""
     found = {
-        f", {recipe['steps']} steps of {recipe['batch_size']} x {recipe['frames']} frames"
+        f", {counted(recipe['steps'], 'step')} of {recipe['batch_size']} x {counted(recipe['frames'], 'frame')}"
         for recipe in (cell.settings["training"] for cell in study.cells if "training" in cell.settings)
     }
     return found.pop() if len(found) == 1 else ""

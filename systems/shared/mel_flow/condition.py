@@ -75,19 +75,21 @@ class ConditionEncoder(nn.Module):
     def _frames(self, batch: Batch) -> Tensor:
         scalars = [batch.mask]
         if self.use_pitch:
-            scalars.append(_required(batch.log_f0, "log_f0"))
+            scalars.append(required(batch.log_f0, "log_f0"))
         if self.use_voicing:
-            scalars.append(_required(batch.voiced, "voiced"))
+            scalars.append(required(batch.voiced, "voiced"))
         if self.phones is None:
             return self.scalars(torch.cat(scalars, 1))
-        phones = _required(batch.phones, "phones")
+        phones = required(batch.phones, "phones")
         scalars.append(phone_positions(phones, batch.mask))
         return self.scalars(torch.cat(scalars, 1)) + self.phones(phones).transpose(1, 2)
 
 
-def _required(value: Tensor | None, name: str) -> Tensor:
+def required(value: Tensor | None, name: str) -> Tensor:
+    """
+    Raises:
+        ValueError: the batch lacks what the system is conditioned on.
+    """
     if value is None:
-        raise ValueError(
-            f"The batch has no {name}, which this flow is conditioned on. Add it, or switch off use_{name}."
-        )
+        raise ValueError(f"The batch has no {name}, which this system is conditioned on: collate it with its `needs`.")
     return value

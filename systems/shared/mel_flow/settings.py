@@ -6,16 +6,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from vcbench.api.settings import SystemConfig, TrainingSettings
+from vcbench.api.settings import TrainingSettings
+
+from .conditioned import ConditionedConfig
 
 
-def _inventory_size() -> int:
-    from vcbench.speech.features.settings import INVENTORY
-
-    return len(INVENTORY)
-
-
-class MelFlowConfig(SystemConfig):
+class MelFlowConfig(ConditionedConfig):
     """Sizes and switches of the conditioned flow. The defaults are the published sizes of a Glow-TTS decoder.
 
     Attributes:
@@ -23,11 +19,7 @@ class MelFlowConfig(SystemConfig):
         width, layers, kernel, dilation: sizes of each coupling's WaveNet; layer i has dilation ``dilation ** i``.
         log_scale_limit: largest absolute log-scale of a coupling.
         condition_channels, condition_layers: sizes of the encoder of phones, melody, voicing and speaker.
-        phones: size of the phone inventory; index 0 is padding and unknown.
-        use_phones, use_pitch, use_voicing, use_speaker: which parts the condition has.
-        speaker_embedding: "learned" with the system, or "ge2e", pretrained (Resemblyzer).
-        speaker_channels: channels of the speaker embedding in the condition.
-        speaker_width: hidden channels of the learned speaker encoder.
+        use_phones: whether the condition has phones.
         temperature: deviation of the prior's samples at decoding; has no effect where conversion encodes the source.
         noise: deviation of the Gaussian noise added to the normalised mel in training. It bounds the likelihood where
             a band is constant, e.g. above a recording's bandwidth, as dequantisation does for images.
@@ -41,37 +33,17 @@ class MelFlowConfig(SystemConfig):
     log_scale_limit: float = Field(2.0, gt=0)
     condition_channels: int = Field(192, ge=1)
     condition_layers: int = Field(4, ge=1)
-    phones: int = Field(default_factory=_inventory_size, ge=1)
     use_phones: bool = True
-    use_pitch: bool = True
-    use_voicing: bool = True
-    use_speaker: bool = True
-    speaker_embedding: Literal["learned", "ge2e"] = "learned"
-    speaker_channels: int = Field(128, ge=1)
-    speaker_width: int = Field(192, ge=1)
     temperature: float = Field(0.3, ge=0)
     noise: float = Field(0.1, ge=0)
     training: TrainingSettings = TrainingSettings(
         steps=100_000, frames=128, learning_rate=5e-4, schedule="one-cycle", reference_frames=128
     )
 
-    @property
-    def speaker_encoder(self) -> str | None:
-        return self.speaker_embedding if self.use_speaker and self.speaker_embedding != "learned" else None
-
-    @property
-    def learns_speaker(self) -> bool:
-        return self.use_speaker and self.speaker_embedding == "learned"
-
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _is_centred(self) -> Self:
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, so that each frame is centred; received {self.kernel}")
-        if self.learns_speaker and self.training.reference_frames < 1:
-            raise ValueError(
-                "the learned speaker encoder needs another recording of the speaker in training: set "
-                "training.reference_frames (e.g. 128), or use_speaker = false"
-            )
         return self
 
 

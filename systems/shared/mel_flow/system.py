@@ -9,25 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from vcbench.api.batch import Batch, collate, noise_generator
-from vcbench.api.system import NeuralSystem
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
 
 from ...layers.flow import Flow, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
 from .condition import ConditionEncoder
+from .conditioned import ConditionedSystem, ConversionError, refuse_without_recordings
 from .settings import MelFlowConfig
-from .speaker import GE2E_CHANNELS, SpeakerEncoder, ge2e_embedding, ge2e_table, unit
+from .speaker import SpeakerEncoder
 
 Projected = list[list[Tensor]]  # what Flow.project returns
-SMALLEST_DEVIATION = 0.5  # log10; a nearly constant band is not scaled up to unit deviation
 LARGEST_MEL = 10.0  # log10 magnitude; speech lies between -5 and 2, so a larger value means that the inverse exploded
 
 
-class ConversionError(ValueError):
-    """The conversion of a trial gave no usable result."""
-
-
-class MelFlow(NeuralSystem):
+class MelFlow(ConditionedSystem):
     """Base of the three flow systems, which differ only in these attributes.
 
     Attributes:
@@ -37,21 +32,16 @@ class MelFlow(NeuralSystem):
     """
 
     conversion_only = ("temperature", "skip_encoding")
-    needs = ("mel", "pitch", "phones")
     config: MelFlowConfig
-    mel_mean: Tensor
-    mel_deviation: Tensor
     reconstruction_weight: float = 0.0
     reconstruction_loss: str = "l1"
     skip_encoding: bool = False
 
     def __init__(self, config: MelFlowConfig, mel: MelSettings, seed: int = 0) -> None:
         super().__init__(config, mel, seed)
-        learned = config.speaker_embedding == "learned"
-        speaker_channels = config.speaker_channels if learned else GE2E_CHANNELS
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.condition = ConditionEncoder(config, speaker_channels)
+            self.condition = ConditionEncoder(config, config.embedding_channels)
             self.flow = Flow(
                 2 * mel.n_mels,
                 config.condition_channels,
@@ -63,53 +53,16 @@ class MelFlow(NeuralSystem):
                 config.log_scale_limit,
             )
             if config.learns_speaker:
-                self.speaker = SpeakerEncoder(mel.n_mels, config.speaker_width, speaker_channels)
-        self.register_buffer("mel_mean", torch.zeros(mel.n_mels, 1))
-        self.register_buffer("mel_deviation", torch.ones(mel.n_mels, 1))
-        # By `training`: a row per speaker of the training and of the held-out batches; before a training, of one speaker.
-        self.ge2e_tables: dict[bool, Tensor] = dict.fromkeys((True, False), torch.zeros(1, GE2E_CHANNELS))
+                self.speaker = SpeakerEncoder(mel.n_mels, config.speaker_width, config.speaker_channels)
 
     def initialise(self, mel_mean: Tensor, mel_deviation: Tensor, batch: Batch) -> None:
-        self.mel_mean.copy_(mel_mean[:, None])
-        self.mel_deviation.copy_(mel_deviation[:, None].clamp_min(SMALLEST_DEVIATION))
+        super().initialise(mel_mean, mel_deviation, batch)
         pairs, _ = squeeze(self._noisy(batch), batch.mask)
         self.flow.initialise(pairs, whole_pairs(batch.mask), self._projected(batch, self._training_speaker(batch)))
-
-    def before_training(self, training: Sequence[Utterance], held_out: Sequence[Utterance]) -> None:
-        if self.config.use_speaker and not self.config.learns_speaker:
-            self.ge2e_tables |= {
-                mode: ge2e_table(utterances).to(self.device)
-                for mode, utterances in ((True, training), (False, held_out))
-                if utterances
-            }
-
-    def normalise(self, mel: Tensor, mask: Tensor) -> Tensor:
-        """Normalise a log10 mel per band, with the training corpus's mean and deviation."""
-        return (mel - self.mel_mean) / self.mel_deviation * mask
 
     def _noisy(self, batch: Batch) -> Tensor:
         normalised = self.normalise(batch.mel, batch.mask)
         return normalised + self.config.noise * torch.randn_like(normalised) * batch.mask
-
-    def _training_speaker(self, batch: Batch) -> Tensor | None:
-        """(batch, channels) from another recording of the speaker, so that it cannot leak content."""
-        if not self.config.use_speaker:
-            return None
-        if not self.config.learns_speaker:
-            return self.ge2e_tables[self.training].to(self.device)[batch.speaker]
-        if batch.reference is None or batch.reference_mask is None:
-            raise ValueError("The batch has no reference recordings: set training.reference_frames, e.g. to 128.")
-        return self.speaker(self.normalise(batch.reference, batch.reference_mask), batch.reference_mask)
-
-    def _speaker(self, groups: Sequence[Sequence[Utterance]]) -> Tensor | None:
-        """(groups, channels): the mean embedding of each group, a group being recordings of one speaker."""
-        if not self.config.use_speaker:
-            return None
-        if not self.config.learns_speaker:
-            return torch.stack([ge2e_embedding(group) for group in groups]).to(self.device)
-        recordings = collate([utterance for group in groups for utterance in group], ("mel",), self.device)
-        embeddings = self.speaker(self.normalise(recordings.mel, recordings.mask), recordings.mask)
-        return torch.stack([unit(group.mean(0)) for group in embeddings.split([len(group) for group in groups])])
 
     def _projected(self, batch: Batch, speaker: Tensor | None) -> Projected:
         """The condition projected for every coupling; computed once for both directions of the flow."""
@@ -153,7 +106,7 @@ class MelFlow(NeuralSystem):
 
     def decode(self, latent: Tensor, mask: Tensor, projected: Projected) -> Tensor:
         """Latent -> log10 mel; `mask` (batch, 1, frames) masks the frames."""
-        return (self._decode_normalised(latent, mask, projected) * self.mel_deviation + self.mel_mean) * mask
+        return self.denormalise(self._decode_normalised(latent, mask, projected), mask)
 
     def _decode_normalised(self, latent: Tensor, mask: Tensor, projected: Projected) -> Tensor:
         pair_mask = nn.functional.pad(mask, (0, mask.shape[-1] % 2))[..., ::2]
@@ -171,9 +124,7 @@ class MelFlow(NeuralSystem):
         Raises:
             ConversionError: a target has no recordings, or a result is not finite or far outside the range of speech.
         """
-        for target in targets:
-            if not target.utterances:
-                raise ConversionError(f"Target speaker {target.id!r} has no reference recording; give at least one.")
+        refuse_without_recordings(targets)
         batch = collate(sources, self.needs, self.device)
         if self.skip_encoding:
             latent = self._samples(sources, targets, batch.mask)

@@ -36,7 +36,7 @@ class Analysis:
     before: Findings
     after: Findings
     model: mixed_model.MixedModel | None
-    odds: pd.DataFrame | None
+    odds: mixed_model.MixedModel | None
     side: dict[str, float] | None
     caveats: list[str]
 
@@ -63,7 +63,9 @@ def analyse_test(key: Key, results: Sequence[Path], with_ordinal: bool = False) 
             anything and passed the screening.
     """
     if with_ordinal and key.kind.answer != "category":
-        raise ListeningError(f"Cumulative logits are for ratings in categories; this is a test of the kind {key.test}.")
+        raise ListeningError(
+            f"The cumulative-link mixed model is for ratings in categories; this is a test of the kind {key.test}."
+        )
     reading = read(results, key)
     screened = screen(reading.table, key.plan, key.gold)
     counted = reading.table[~reading.table["listener"].isin(screened["listener"])]

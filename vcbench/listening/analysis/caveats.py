@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from vcbench.base.nouns import counted, verb
 from vcbench.listening.analysis.statistics import ALL, TWO_MODES, Findings, points
 from vcbench.listening.analysis.wording import WORDINGS, some
 from vcbench.listening.answers.key import Key
@@ -44,13 +45,15 @@ def caveats(key: Key, table: pd.DataFrame, findings: Findings, screened: int) ->
 def _too_few(key: Key, table: pd.DataFrame, findings: Findings, screened: int) -> Iterator[str]:
     plan = key.plan
     if findings.listeners < plan.listeners:
-        left_out = f" after {screened} were left out" if screened else ""
-        yield f"{findings.listeners} listeners count{left_out}; {plan.listeners} were planned."
+        left_out = f" after {screened} {verb(screened, 'was', 'were')} left out" if screened else ""
+        count = verb(findings.listeners, "counts", "count")
+        yield f"{counted(findings.listeners, 'listener')} {count}{left_out}; {plan.listeners} were planned."
     counts = points(table, key.test).groupby("clip")["listener"].nunique()
     least = int(counts.min())
     if least < plan.ratings_per_clip:
         share = (counts < plan.ratings_per_clip).mean()
-        yield f"{share:.0%} of the clips have fewer than the {plan.ratings_per_clip} ratings planned; the fewest are {least}."
+        planned = counted(plan.ratings_per_clip, "rating")
+        yield f"{share:.0%} of the clips have fewer than the {planned} planned; the fewest are {least}."
 
 
 def _insensitive(key: Key, findings: Findings) -> Iterator[str]:
@@ -67,7 +70,7 @@ def _insensitive(key: Key, findings: Findings) -> Iterator[str]:
     if 2.0 ** (1 - least) > step:
         needed = next(count for count in range(2, 100) if 2.0 ** (1 - count) <= step)
         yield (
-            f"With {least} listeners Wilcoxon's test cannot reach the level of {step:.2g} that "
+            f"With {counted(least, 'listener')} Wilcoxon's test cannot reach the level of {step:.2g} that "
             f"{_first(len(primary))} needs; it takes at least {needed}."
         )
     worst = asked.loc[asked["detectable"].idxmax()] if asked["detectable"].notna().any() else None

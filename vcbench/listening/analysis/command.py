@@ -24,7 +24,7 @@ def analyse(
 
     Args:
         out: by default a folder next to the key, named after the bundle.
-        with_ordinal: whether to fit cumulative logits too.
+        with_ordinal: whether to fit the cumulative-link mixed model too.
         run: the folder of the run that was rated; its leaderboard and report get the ratings.
 
     Raises:

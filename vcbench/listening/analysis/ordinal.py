@@ -1,8 +1,7 @@
-"""An ordinal model of ratings in categories, as an option: cumulative logits, with errors clustered by listener.
+"""An ordinal model of ratings in categories, as an option: cumulative logits with random intercepts for listeners and items.
 
-It is the marginal model of Heagerty and Zeger (1996), fitted by generalised estimating equations (statsmodels'
-OrdinalGEE). A cumulative-link mixed model would have random intercepts in their place; there is no maintained library for
-that in Python without R (pymer4) or sampling (bambi).
+It is the cumulative-link mixed model of R's `ordinal::clmm`. Python has no well-kept library for it: statsmodels has ordinal
+models without random effects (OrderedModel, OrdinalGEE), bambi samples, pymer4 needs R.
 """
 
 from __future__ import annotations
@@ -11,37 +10,36 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from statsmodels.genmod.cov_struct import Independence
-from statsmodels.genmod.generalized_estimating_equations import OrdinalGEE
+from scipy import stats
 
-FEWEST = 3  # listeners
+from vcbench.listening.analysis.mixed_model import COMPONENTS, MixedModel
+from vcbench.stats import cumulative_link
 
 
-def fit(rated: pd.DataFrame, systems: Sequence[str], alpha: float) -> pd.DataFrame | None:
+def fit(rated: pd.DataFrame, systems: Sequence[str], alpha: float) -> MixedModel | None:
     """Each system's log odds of a higher category against the first; ``None`` if the ratings do not determine them.
 
     Args:
-        rated: `system, listener, rating`.
+        rated: `system, listener, item, rating`.
         systems: in order; the first with ratings is the baseline.
 
     Returns:
-        `system, estimate, error, z, p, low, high` for all but the baseline; p is from Wald's test, without correction.
+        Effects and variances in log odds; the baseline is not in the table.
     """
     rated = rated[rated["system"].isin(list(systems))]
     present = [system for system in systems if system in set(rated["system"])]
-    if len(present) < 2 or rated["rating"].nunique() < 2 or rated["listener"].nunique() < FEWEST:
+    if len(present) < 2 or rated["rating"].nunique() < 2 or min(rated[name].nunique() for name in COMPONENTS) < 2:
         return None
-    codes = pd.Categorical(rated["system"], present).codes
-    indicators = (codes[:, None] == np.arange(1, len(present))).astype(float)
-    groups = pd.factorize(rated["listener"])[0]
-    model = OrdinalGEE(rated["rating"].to_numpy(float), indicators, groups, cov_struct=Independence())
-    try:
-        result = model.fit(cov_type="robust")
-    except (np.linalg.LinAlgError, ValueError):
+    category = pd.factorize(rated["rating"], sort=True)[0]
+    groups = [pd.factorize(rated[name])[0] for name in COMPONENTS]
+    found = cumulative_link.fit(category, pd.Categorical(rated["system"], present).codes, groups)
+    if found is None:
         return None
-    start = len(result.params) - len(present) + 1  # after the thresholds
-    limits = np.asarray(result.conf_int(alpha))
-    columns = {"estimate": result.params, "error": result.bse, "z": result.tvalues, "p": result.pvalues}
-    numbers = {name: np.asarray(values)[start:] for name, values in columns.items()}
-    table = pd.DataFrame({"system": present[1:], **numbers, "low": limits[start:, 0], "high": limits[start:, 1]})
-    return table if np.isfinite(table["error"]).all() else None
+    z = found.effects / found.errors
+    reach = stats.norm.ppf(1 - alpha / 2) * found.errors
+    columns = {"estimate": found.effects, "error": found.errors, "z": z, "p": 2 * stats.norm.sf(np.abs(z))}
+    limits = {"low": found.effects - reach, "high": found.effects + reach}
+    variances = dict(zip(COMPONENTS, map(float, found.deviations**2), strict=True))
+    return MixedModel(
+        present[0], pd.DataFrame({"system": present[1:], **columns, **limits}), variances, found.converged
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from vcbench.base.nouns import counted, verb
 from vcbench.listening.analysis.analyse import Analysis
 from vcbench.listening.analysis.statistics import ALL, LEVELS
 from vcbench.listening.analysis.wording import MANY, WORDINGS
@@ -42,8 +43,8 @@ def _design(analysis: Analysis) -> Iterator[str]:
         allowed = analysis.key.bundle.manifest["no_preference"]
         refusal = '; "no preference" was allowed and counts one half for each' if allowed else "; a choice was required"
     yield (
-        f"{WORDINGS[content['name']].asked}{refusal}. {before.listeners} listeners gave {before.ratings} {_unit(kind)} of "
-        f"{systems} systems{also} on {before.items} items."
+        f"{WORDINGS[content['name']].asked}{refusal}. {counted(before.listeners, 'listener')} gave {before.ratings} {_unit(kind)} of "
+        f"{counted(systems, 'system')}{also} on {counted(before.items, 'item')}."
     )
 
 
@@ -53,10 +54,10 @@ def _screening(analysis: Analysis) -> Iterator[str]:
         yield f"No listener broke a screening rule (rules {fixed})."
         return
     rules = ", ".join(dict.fromkeys(analysis.screened["rule"]))
-    verb = "was" if len(analysis.out) == 1 else "were"
+    left = counted(analysis.after.listeners, "listener")
     yield (
-        f"{len(analysis.out)} of them {verb} left out by rules {fixed} ({rules}), leaving {analysis.after.listeners} "
-        f"listeners and {analysis.after.ratings} {_unit(analysis.key.kind)}."
+        f"{len(analysis.out)} of them {verb(len(analysis.out), 'was', 'were')} left out by rules {fixed} ({rules}), "
+        f"leaving {left} and {analysis.after.ratings} {_unit(analysis.key.kind)}."
     )
 
 
@@ -66,7 +67,7 @@ def _means(analysis: Analysis) -> Iterator[str]:
     what = "Mean ratings"
     if kind.answer == "choice":
         what = "Shares of right answers" if kind.discriminates else "Shares of preference"
-    how = f"{1 - plan.alpha:.0%} intervals (bootstrap over listeners and items, {plan.bootstrap_samples} draws)"
+    how = f"{1 - plan.alpha:.0%} intervals (bootstrap over listeners and items, {counted(plan.bootstrap_samples, 'draw')})"
     found = [f"{row['system']} {row['mean']:.{decimals}f} {interval(row, decimals)}" for _, row in pooled.iterrows()]
     if len(found) <= MANY:
         yield f"{what} with {how}: {'; '.join(found)}."
@@ -101,12 +102,13 @@ def _pairs(analysis: Analysis) -> Iterator[str]:
         corrected = f"Primary contrasts (Wilcoxon, Holm's correction over them, \u03b1 = {alpha:g})"
         yield from [f"{corrected}: {_listed(primary, analysis)}."] if len(primary) > 1 else []
         if len(others):
-            yield f"The other {len(others)} pairs are exploratory; their p-values are not corrected."
+            rest = "The other pair is" if len(others) == 1 else f"The other {counted(len(others), 'pair')} are"
+            yield f"{rest} exploratory, without correction."
         return
     apart = others["p_holm"] <= alpha
     how = f"Wilcoxon, Holm's correction, \u03b1 = {alpha:g}"
     if len(others) > MANY:
-        yield f"{int(apart.sum())} of the {len(others)} pairs differed significantly ({how})."
+        yield f"{int(apart.sum())} of the {counted(len(others), 'pair')} differed significantly ({how})."
         return
     titles = f"Pairs that differed significantly ({how})", "Pairs without a significant difference"
     for title, part in zip(titles, (others[apart], others[~apart]), strict=True):
@@ -146,8 +148,8 @@ def _rest(analysis: Analysis) -> Iterator[str]:
     if model is not None and model.converged:
         parts = ", ".join(f"{name} {value:.3g}" for name, value in model.variances.items())
         yield f"A linear mixed model with random intercepts for listeners and items gave the variances: {parts}."
-    if analysis.odds is not None:
-        yield "Cumulative logits were fitted by generalised estimating equations, with errors clustered by listener."
+    if analysis.odds is not None and analysis.odds.converged:
+        yield "A cumulative-link mixed model (logit, Laplace's approximation) had random intercepts for listeners and items."
     if analysis.after.alpha == analysis.after.alpha:
         level = LEVELS[analysis.key.kind.answer]
         yield f"Agreement between listeners was Krippendorff's \u03b1 = {analysis.after.alpha:.2f} ({level})."

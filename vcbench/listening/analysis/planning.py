@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vcbench.base.nouns import counted
 from vcbench.listening.analysis.sample_size import (
     Asked,
     Variances,
@@ -43,7 +44,8 @@ def plan(
     found = simulate(asked, spread, listeners, SIMULATED)
     step = f"{alpha:g} / {comparisons}" if comparisons > 1 else f"{alpha:g}"
     return (
-        f"{listeners} listeners who rate {asked.each} of {items} clips of each system find a difference of {difference:g} with a "
+        f"{counted(listeners, 'listener')} who rate {asked.each} of {counted(items, 'clip')} of each system "
+        f"find a difference of {difference:g} with a "
         f"power of {power(asked, spread, listeners):.2f} (Wilcoxon's test at {step}; {found:.2f} of {SIMULATED} simulated tests "
         f"found it). "
         f"Variances: listener {spread.listener:.3g}, item {spread.item:.3g}, residual {spread.residual:.3g}. Build it with "

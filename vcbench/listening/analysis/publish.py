@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vcbench.base.nouns import counted
 from vcbench.base.state import write_state
 from vcbench.listening.analysis.analyse import Analysis
 from vcbench.listening.analysis.report import records
@@ -59,6 +60,7 @@ def _note(analysis: Analysis) -> str:
     conditions = dict.fromkeys(points(analysis.counted, analysis.key.test)["condition"])
     screened = f" ({len(analysis.out)} more were left out)" if analysis.out else ""
     return (
-        f"Listening test {analysis.key.content['id']}: {analysis.after.listeners} listeners{screened}, {analysis.after.items} items "
+        f"Listening test {analysis.key.content['id']}: "
+        f"{counted(analysis.after.listeners, 'listener')}{screened}, {counted(analysis.after.items, 'item')} "
         f"of {', '.join(conditions)}; bootstrap interval over listeners and items; the analysis of the test compares the systems."
     )

@@ -13,9 +13,11 @@ import pandas as pd
 
 from vcbench.base import escape
 from vcbench.base.files import write_json, write_text
+from vcbench.base.nouns import counted
 from vcbench.listening.analysis import plots
 from vcbench.listening.analysis.analyse import Analysis
 from vcbench.listening.analysis.letters import display
+from vcbench.listening.analysis.mixed_model import MixedModel
 from vcbench.listening.analysis.paragraph import interval, paragraph, share
 from vcbench.listening.analysis.statistics import ALL, Findings
 from vcbench.listening.analysis.wording import MANY, WORDINGS
@@ -47,7 +49,7 @@ def write(analysis: Analysis, folder: Path) -> None:
 
 def plain(analysis: Analysis) -> dict[str, Any]:
     """The analysis as JSON; NaN and missing values become null."""
-    key, model = analysis.key, analysis.model
+    key = analysis.key
     content = {
         "bundle": key.content["id"],
         "test": key.test,
@@ -60,12 +62,16 @@ def plain(analysis: Analysis) -> dict[str, Any]:
         "screened": records(analysis.screened),
         "before": _findings(analysis.before),
         "after": _findings(analysis.after),
-        "model": None if model is None else {**asdict(model), "effects": records(model.effects)},
-        "odds": None if analysis.odds is None else records(analysis.odds),
+        "model": _plain_model(analysis.model),
+        "odds": _plain_model(analysis.odds),
         "side": analysis.side,
         "paragraph": paragraph(analysis),
     }
     return json.loads(json.dumps(content), parse_constant=lambda name: None)  # type: ignore[no-any-return]
+
+
+def _plain_model(model: MixedModel | None) -> dict[str, Any] | None:
+    return None if model is None else {**asdict(model), "effects": records(model.effects)}
 
 
 def _findings(findings: Findings) -> dict[str, Any]:
@@ -151,7 +157,7 @@ def _pairs(analysis: Analysis) -> list[str]:
     decimals = WORDINGS[analysis.key.content["name"]].decimals
     lines = _section("Pairs", pd.DataFrame(_pair_rows(ordered, decimals), dtype=object))  # str would lose `Marked`
     if len(listed) < len(pairs):
-        lines += [f"All {len(pairs)} pairs, with p-values and effect sizes, are in pairs.csv.", ""]
+        lines += [f"All {counted(len(pairs), 'pair')}, with p-values and effect sizes, are in pairs.csv.", ""]
     return lines
 
 
@@ -187,12 +193,15 @@ def _model(analysis: Analysis) -> Sequence[str]:
         for _, row in model.effects.iterrows()
     )
     lines = _section("Mixed model: score ~ system + (1|listener) + (1|item)", shown)
+    return [*lines, _variances(model)]
+
+
+def _variances(model: MixedModel) -> str:
     spread = ", ".join(f"{name} {value:.3g}" for name, value in model.variances.items())
-    lines.append(f"Variances: {spread}." if model.converged else "The fit did not converge: do not rely on it.")
-    return lines
+    return f"Variances: {spread}." if model.converged else "The fit did not converge: do not rely on it."
 
 
-def _odds(odds: pd.DataFrame) -> Sequence[str]:
+def _odds(model: MixedModel) -> Sequence[str]:
     shown = pd.DataFrame(
         {
             "system": row["system"],
@@ -201,6 +210,8 @@ def _odds(odds: pd.DataFrame) -> Sequence[str]:
             "z": f"{row['z']:.2f}",
             "p": _small(row["p"]),
         }
-        for _, row in odds.iterrows()
+        for _, row in model.effects.iterrows()
     )
-    return _section("Cumulative logits, clustered by listener: a higher category, against the baseline", shown)
+    title = "Cumulative-link mixed model: category ~ system + (1|listener) + (1|item), logit"
+    explained = f"Odds of a higher category, against {escape.markdown(model.baseline)}. {_variances(model)}"
+    return [*_section(title, shown), explained]

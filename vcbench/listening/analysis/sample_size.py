@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from vcbench.base.nouns import counted
 from vcbench.listening.analysis.comparisons import signed_ranks
 from vcbench.listening.analysis.mixed_model import variances
 from vcbench.listening.analysis.statistics import points
@@ -78,7 +79,8 @@ def from_pilot(table: pd.DataFrame, test: str) -> Variances:
     found = variances(data, components) if len(data) > least + data["system"].nunique() else None
     if found is None:
         raise ListeningError(
-            f"{len(data)} ratings by {rated['listener'].nunique()} listeners of {rated['item'].nunique()} items are too few to "
+            f"{counted(len(data), 'rating')} by {counted(rated['listener'].nunique(), 'listener')} of "
+            f"{counted(rated['item'].nunique(), 'item')} are too few to "
             "estimate variances. Give a larger pilot, or --variances."
         )
     return Variances(found["own_listener"], found["own_item"], found["residual"])
@@ -124,7 +126,7 @@ def listeners_needed(asked: Asked, spread: Variances) -> int:
         limit = _errors(asked, spread, MOST_LISTENERS)[0]
         raise ListeningError(
             f"{MOST_LISTENERS} listeners would not find a difference of {asked.difference:g} with a power of {asked.power:g}: with "
-            f"{asked.items} items an error of {limit:.2g} is left. Take more items."
+            f"{counted(asked.items, 'item')} an error of {limit:.2g} is left. Take more items."
         )
     low, high = max(0, reached[0] // step // 2), reached[0] // step
     while high - low > 1:
@@ -142,14 +144,15 @@ def _tried(step: int) -> list[int]:
 def _refuse(asked: Asked, spread: Variances) -> None:
     if asked.difference == 0 or not 0 < asked.power < 1 or not 0 < asked.alpha < 1 or asked.comparisons < 1:
         raise ListeningError(
-            f"A difference of {asked.difference:g}, a power of {asked.power:g}, an alpha of {asked.alpha:g} and {asked.comparisons} "
-            "comparisons were asked for; the difference must not be 0, power and alpha are between 0 and 1, and there is at "
+            f"A difference of {asked.difference:g}, a power of {asked.power:g}, an alpha of {asked.alpha:g} and "
+            f"{counted(asked.comparisons, 'comparison')} were asked for; the difference must not be 0, power "
+            f"and alpha are between 0 and 1, and there is at "
             "least 1 comparison."
         )
     if not 1 <= asked.each <= asked.items or asked.items < 2:
         raise ListeningError(
-            f"{asked.items} items, of which a listener rates {asked.each}, were asked for; there are at least 2, and a listener "
-            "rates from 1 to all of them."
+            f"{counted(asked.items, 'item')}, of which a listener rates {asked.each}, were asked for; there are "
+            "at least 2, and a listener rates from 1 to all of them."
         )
     if min(spread) < 0 or sum(spread) == 0:
         raise ListeningError(

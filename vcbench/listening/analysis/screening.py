@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from vcbench.base.nouns import counted
 from vcbench.listening.design.design import ANCHOR_70, HIDDEN
 from vcbench.listening.design.plan import AnalysisPlan, CategoryScreening, MushraScreening
 from vcbench.listening.kinds import KINDS
@@ -50,7 +51,11 @@ def _mushra(rated: pd.DataFrame, rules: MushraScreening) -> Iterator[tuple[str, 
 def _too_many(clips: pd.DataFrame, failed: pd.Series, rule: str, allowed: float) -> Iterator[tuple[str, str, str]]:
     for listener, own in failed.groupby(clips["listener"], sort=False):
         if own.mean() > allowed:
-            yield str(listener), rule, f"in {own.sum()} of {len(own)} items; at most {allowed:.0%} are allowed"
+            yield (
+                str(listener),
+                rule,
+                f"in {own.sum()} of {counted(len(own), 'item')}; at most {allowed:.0%} are allowed",
+            )
 
 
 def _category(

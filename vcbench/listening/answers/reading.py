@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from vcbench.base.escape import brief
+from vcbench.base.nouns import counted, verb
 from vcbench.listening.answers.formats import CELL, GIVEN, files_of, read_file
 from vcbench.listening.answers.key import Key
 from vcbench.listening.kinds import ListeningError
@@ -53,7 +54,7 @@ def read(paths: Iterable[Path], key: Key) -> Reading:
     counts = unrated.agg(clips="size", missing="sum").reset_index()
     absent = key.plan.listeners - table["listener"].nunique()
     if absent > 0:
-        notes.append(f"{absent} of {key.plan.listeners} planned listeners sent no answers.")
+        notes.append(f"{absent} of {counted(key.plan.listeners, 'planned listener')} sent no answers.")
     return Reading(table, counts[counts["missing"] > 0].reset_index(drop=True), notes)
 
 
@@ -87,12 +88,14 @@ def _without_doubles(given: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             )
         if len(sent) > 1:
             kept = best.set_index("listener").loc[listener, "session"]
-            notes.append(f"Listener {listener} has {len(sent)} sessions; the most complete one ({kept[:8]}) counts.")
+            notes.append(
+                f"Listener {listener} has {counted(len(sent), 'session')}; the most complete one ({kept[:8]}) counts."
+            )
     return _without_repeats(given[keep.to_numpy()], notes)
 
 
 def _times(count: int) -> str:
-    return "one more state" if count == 1 else f"{count} more states"
+    return "one more state" if count == 1 else counted(count, "more state")
 
 
 def _without_repeats(given: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -102,7 +105,8 @@ def _without_repeats(given: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFram
         both = repeated.merge(first, on=CELL, suffixes=("", "_first"))
         changed = int((both["rating"] != both["rating_first"]).sum())
         notes.append(
-            f"{len(repeated)} repeated answers were dropped; {changed} of them differed from the first, which counts."
+            f"{counted(len(repeated), 'repeated answer')} {verb(len(repeated), 'was', 'were')} dropped; "
+            f"{changed} of them differed from the first, which counts."
         )
     return first, notes
 

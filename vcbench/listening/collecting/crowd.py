@@ -10,6 +10,12 @@ from pydantic import Field
 from vcbench.base.settings import Strict
 from vcbench.listening.kinds import ListeningError
 
+HeadphoneTest = Literal["huggins", "woods"]
+NEEDED: dict[HeadphoneTest, int] = {
+    "huggins": 6,
+    "woods": 5,
+}  # right answers of 6 (Milne et al. 2021; Woods et al. 2017)
+
 
 class Crowd(Strict):
     """How participants take part.
@@ -22,6 +28,7 @@ class Crowd(Strict):
         completion, screened_out: what a participant gets at the end, or when stopped early: an address (http or https) to
             return to, or a code. In an address, ``{pid}``, ``{study}`` and ``{session}`` stand for the participant's ids.
         headphones: the headphone test: none, its result is recorded, or who fails it twice is stopped.
+        headphone_test: a key of `NEEDED`.
         hearing: whether the page asks for normal hearing and explains the level.
         stop_after: wrong answers on trap pages after which a participant is stopped; ``None``: nobody is.
     """
@@ -33,6 +40,7 @@ class Crowd(Strict):
     completion: str | None = None
     screened_out: str | None = None
     headphones: Literal["off", "record", "require"] = "off"
+    headphone_test: HeadphoneTest = "huggins"
     hearing: bool = False
     stop_after: int | None = Field(None, ge=1)
 
@@ -45,7 +53,7 @@ class Crowd(Strict):
 
     def page(self) -> dict[str, object]:
         """What the page may know before the end."""
-        return {"headphones": self.headphones != "off", "hearing": self.hearing}
+        return {"headphones": self.headphones != "off" and self.headphone_test, "hearing": self.hearing}
 
 
 def ending(target: str | None) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from vcbench.base.files import hash_json
 from vcbench.base.settings import Strict
 from vcbench.base.state import DamagedFile, read_state
 from vcbench.listening.answers.session import canonical
-from vcbench.listening.collecting.files import make_folder, store
+from vcbench.listening.collecting.files import make_folder, store, store_all
 from vcbench.listening.kinds import ListeningError
 
 State = Literal["complete", "stopped", "working", "abandoned"]
@@ -96,8 +96,10 @@ class Register:
         return self.folder / f"{code}.json"
 
     def write(self, person: Person) -> None:
-        content = person.model_dump(mode="json")
-        store(self.path(person.code), canonical(content | {"checksum": hash_json(content)}), replace=True)
+        store(self.path(person.code), _written(person), replace=True)
+
+    def write_all(self, people: Iterable[Person]) -> None:
+        store_all(self.folder, {self.path(person.code).name: _written(person) for person in people})
 
     def has_forgotten(self, code: str) -> bool:
         return (self.forgotten / f"{code}.json").exists()
@@ -109,13 +111,16 @@ class Register:
             return "stopped"
         return "working" if self.now() - person.seen < hold else "abandoned"
 
-    def taken(self, finished: set[str], hold: timedelta) -> Counter[int]:
-        """By sheet, how many have finished it or are at it."""
+    def taken(self, people: Iterable[Person], finished: set[str], hold: timedelta) -> Counter[int]:
+        """By sheet, how many of these people have finished it or are at it."""
         return Counter(
-            person.sheet
-            for person in self.people().values()
-            if self.state(person, finished, hold) in ("complete", "working")
+            person.sheet for person in people if self.state(person, finished, hold) in ("complete", "working")
         )
+
+
+def _written(person: Person) -> bytes:
+    content = person.model_dump(mode="json")
+    return canonical(content | {"checksum": hash_json(content)})
 
 
 def _read(path: Path) -> Person:

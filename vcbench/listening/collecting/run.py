@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vcbench.base.nouns import counted
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.key import open_key
 from vcbench.listening.collecting.crowd import Crowd, make_crowd
@@ -31,7 +32,7 @@ def make_study(bundle: Bundle, results: Path, crowd: Crowd, key: Path | None = N
         traps = {page: about["accepted"] for page, about in gold.items() if about["purpose"] == "trap"}
     if crowd.stop_after is not None and len(traps) < crowd.stop_after:
         raise ListeningError(
-            f"Nobody can be stopped after {crowd.stop_after} wrong traps: "
+            f"Nobody can be stopped after {counted(crowd.stop_after, 'wrong trap')}: "
             + (
                 f"the test has {len(traps)}. Build it with more --traps."
                 if key

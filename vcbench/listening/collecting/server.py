@@ -32,6 +32,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from vcbench.base.errors import UserError
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.session import MAXIMUM_BYTES, Session, read_session
+from vcbench.listening.collecting.arrivals import Arrivals
 from vcbench.listening.collecting.collection import Collection
 from vcbench.listening.collecting.identity import read_identity
 from vcbench.listening.collecting.limits import USUAL, Limits, limited
@@ -154,26 +155,29 @@ def _take_answers(
             bundle.check(result)
             return take(result, content)
 
-        return await _reply(request, work, 201)
+        return await _reply(request, run_in_threadpool(work), 201)
 
     return answers
 
 
 def _take_arrivals(study: Study, seconds: float) -> Callable[[Request], Awaitable[JSONResponse]]:
-    turn = asyncio.Lock()  # each waits for the one before; waiting here, it keeps no thread from those who send answers
+    arrivals = Arrivals(study)
 
     async def arrive(request: Request) -> JSONResponse:
         content = await _body(request, seconds)
-        async with turn:
-            return await _reply(request, lambda: study.arrive(read_identity(content)), 200)
+
+        async def admit() -> dict[str, Any]:
+            return await arrivals.admit(read_identity(content))
+
+        return await _reply(request, admit(), 200)
 
     return arrive
 
 
-async def _reply(request: Request, work: Callable[[], dict[str, Any]], status: int) -> JSONResponse:
-    """The outcome of `work`, which runs in a thread: its result, or a sentence on why there is none."""
+async def _reply(request: Request, work: Awaitable[dict[str, Any]], status: int) -> JSONResponse:
+    """The outcome of `work`: its result, or a sentence on why there is none."""
     try:
-        return JSONResponse(await run_in_threadpool(work), status)
+        return JSONResponse(await work, status)
     except Forgotten as error:
         return JSONResponse({"error": str(error)}, 410)
     except ListeningError as error:

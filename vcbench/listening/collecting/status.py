@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from vcbench.base.nouns import counted, verb
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.collecting.collection import Collection
 from vcbench.listening.collecting.crowd import Crowd
@@ -33,13 +34,15 @@ class Status:
         """For people to read; `clips`: also a line per clip."""
         states = Counter(state for _, state in self.people)
         counts = [f"{states[state]} {state}" for state in ("complete", "working", "stopped", "abandoned")]
-        lines = [", ".join(counts) + "."] if self.people else [f"{self.sessions} complete sessions."]
+        lines = [", ".join(counts) + "."] if self.people else [f"{counted(self.sessions, 'complete session')}."]
         lines += [self._person(person, state) for person, state in self.people]
         lines += ["Ratings per clip:"]
         spread = Counter(self.ratings.values())
-        lines += [f"  {number:4d} ratings: {spread[number]} clips" for number in sorted(spread)]
+        lines += [f"  {counted(number, 'rating'):>12}: {counted(spread[number], 'clip')}" for number in sorted(spread)]
         short = sum(self.ratings[clip] < wanted for clip, wanted in self.planned.items())
-        lines.append(f"{short} of {len(self.planned)} clips have fewer ratings than planned.")
+        lines.append(
+            f"{short} of {counted(len(self.planned), 'clip')} {verb(short, 'has', 'have')} fewer ratings than planned."
+        )
         if clips:
             lines += [f"  {clip}  {self.ratings[clip]} of {self.planned[clip]}" for clip in sorted(self.planned)]
         return lines

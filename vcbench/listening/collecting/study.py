@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from vcbench.base.state import DamagedFile
 from vcbench.listening.answers.bundle import Bundle
 from vcbench.listening.answers.session import Session
 from vcbench.listening.collecting.collection import Collection
-from vcbench.listening.collecting.crowd import Crowd, ending
+from vcbench.listening.collecting.crowd import NEEDED, Crowd, ending
 from vcbench.listening.collecting.files import locked
 from vcbench.listening.collecting.identity import Coder, Identity
 from vcbench.listening.collecting.register import Person, Register, utc_now
@@ -48,22 +50,44 @@ class Study:
         Returns:
             ``state``: ``working``, ``complete``, ``stopped`` or ``closed``; unless closed also ``participant`` (code) and
             ``listener`` (sheet); at an end ``ending``.
-        """
-        code = self.coder.code(identity.pid)
-        with locked(self.register.arrivals, alone=True), locked(self.register.files, alone=False):
-            if self.register.has_forgotten(code):
-                return {"state": "closed"}
-            person = self.register.find(code)
-            if person is None and (person := self._welcome(code, identity)) is None:
-                return {"state": "closed"}
-            reply = {"participant": code, "listener": person.sheet, **self._state(person)}
-            if reply["state"] == "working":
-                self.register.write(person.model_copy(update={"seen": self.register.now()}))
-            return reply
 
-    def _welcome(self, code: str, identity: Identity) -> Person | None:
+        Raises:
+            DamagedFile: their file, or for a newcomer anybody's, is not what was written.
+        """
+        (reply,) = self.arrive_all([identity])
+        if isinstance(reply, DamagedFile):
+            raise reply
+        return reply
+
+    def arrive_all(self, identities: Iterable[Identity]) -> list[Reply | DamagedFile]:
+        """As `arrive`, for several participants in this order, whose files are written together; an error is its own's only."""
+        with locked(self.register.arrivals, alone=True), locked(self.register.files, alone=False):
+            batch = _Batch(self)
+            replies: list[Reply | DamagedFile] = []
+            for identity in identities:
+                try:
+                    replies.append(self._admit(identity, batch))
+                except DamagedFile as error:
+                    replies.append(error)
+            self.register.write_all(batch.people.values())
+            return replies
+
+    def _admit(self, identity: Identity, batch: _Batch) -> Reply:
+        code = self.coder.code(identity.pid)
+        if self.register.has_forgotten(code):
+            return {"state": "closed"}
+        person = batch.people.get(code) or self.register.find(code)
+        if person is None and (person := self._welcome(code, identity, batch)) is None:
+            return {"state": "closed"}
+        reply = {"participant": code, "listener": person.sheet, **self._state(person)}
+        if reply["state"] == "working":
+            batch.people[code] = person.model_copy(update={"seen": self.register.now()})
+        return reply
+
+    def _welcome(self, code: str, identity: Identity, batch: _Batch) -> Person | None:
         """A newcomer with the sheet that the fewest have, the first of equals; None if there is no place."""
-        taken = self.register.taken(self.collection.finished(), self.crowd.hold_time)
+        everybody = {**batch.known, **batch.people}.values()
+        taken = self.register.taken(everybody, batch.finished, self.crowd.hold_time)
         if self.crowd.closed or taken.total() >= self.crowd.places(len(self.bundle.sheets)):
             return None
         sheet = min(map(int, self.bundle.sheets), key=lambda number: (taken[number], number))
@@ -116,11 +140,27 @@ class Study:
     def _reason(self, result: Session) -> str | None:
         """Why a participant must stop."""
         found = result.headphones
-        if self.crowd.headphones == "require" and found is not None and found.right < found.trials:
+        if self.crowd.headphones == "require" and found is not None and found.right < NEEDED[self.crowd.headphone_test]:
             return "headphones"
         if self.crowd.stop_after is not None and wrong_traps(result, self.traps) >= self.crowd.stop_after:
             return "traps"
         return None
+
+
+class _Batch:
+    """Participants who arrive together: `people` by code as they will be written, and what was known before."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self.people: dict[str, Person] = {}
+
+    @cached_property
+    def known(self) -> dict[str, Person]:
+        return self._study.register.people()
+
+    @cached_property
+    def finished(self) -> set[str]:
+        return self._study.collection.finished()
 
 
 def pages_done(result: Session) -> int:

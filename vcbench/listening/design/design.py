@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from vcbench.base.nouns import counted
 from vcbench.listening.design.selection import by_row, choose_rows, pick, same_words
 from vcbench.listening.design.sets import sets
 from vcbench.listening.design.williams import Slot, allot, refuse_impossible, williams
@@ -126,7 +127,8 @@ def check(kind: str, options: Options) -> None:
     """
     if min(options.items, options.training, options.traps, options.gold) < 0 or options.items == 0:
         raise ListeningError(
-            f"{options.items} items, {options.training} training trials, {options.traps} traps and {options.gold} gold pages "
+            f"{counted(options.items, 'item')}, {counted(options.training, 'training trial')}, "
+            f"{counted(options.traps, 'trap')} and {counted(options.gold, 'gold page')} "
             "were requested; at least 1 item is needed, and no number may be below 0."
         )
     if KINDS[kind].answer == "sliders" and options.traps + options.gold:

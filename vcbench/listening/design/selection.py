@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from vcbench.api.conversion import Conversion
+from vcbench.base.nouns import counted, verb
 from vcbench.listening.kinds import MAXIMUM_SECONDS, MAXIMUM_SIGNALS, Kind, ListeningError
 from vcbench.listening.options import Options
 from vcbench.speech import audio
@@ -53,7 +54,7 @@ def choose_rows(run: Run, test: Kind, converted: dict[str, Any], rows: Sequence[
     signals = len(chosen) + 3
     if test.answer == "sliders" and signals > MAXIMUM_SIGNALS:
         raise ListeningError(
-            f"A MUSHRA page holds at most {MAXIMUM_SIGNALS} signals; {len(chosen)} rows, the hidden reference and two "
+            f"A MUSHRA page holds at most {MAXIMUM_SIGNALS} signals; {counted(len(chosen), 'row')}, the hidden reference and two "
             f"anchors are {signals}. Name fewer rows."
         )
     return chosen
@@ -84,9 +85,11 @@ def pick(
         of = f" of {options.condition}" if options.condition else ""
         limit = f" and are at most {MAXIMUM_SECONDS:.0f} s long" if test.answer == "sliders" else ""
         raise ListeningError(
-            f"The test needs {options.items} items and {others} trials for training and gold pages; {len(usable)} of the run's "
-            f"{len(trials)} trials{of} were converted by all of {', '.join(rows)}{limit}. "
-            f"Use at most {max(len(usable) - others, 0)} items or fewer training trials, or leave out the row that failed most often."
+            f"The test needs {counted(options.items, 'item')} and {counted(others, 'trial')} for training and "
+            f"gold pages; {len(usable)} of the run's "
+            f"{counted(len(trials), 'trial')}{of} {verb(len(usable), 'was', 'were')} converted by all of {', '.join(rows)}{limit}. "
+            f"Use at most {counted(max(len(usable) - others, 0), 'item')} or fewer training trials, or leave "
+            f"out the row that failed most often."
         )
     return _in_turn(usable, options.items + others, random)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vcbench.base.nouns import counted
 from vcbench.listening.kinds import ListeningError
 
 
@@ -70,17 +71,19 @@ def refuse_impossible(items: int, listeners: int, per_item: int) -> None:
     Raises:
         ListeningError: as `allot`.
     """
-    asked = f"{listeners} listeners, {items} items and {per_item} ratings of each"
+    asked = f"{counted(listeners, 'listener')}, {counted(items, 'item')} and {counted(per_item, 'rating')} of each"
     if min(items, listeners, per_item) < 1:
         raise ListeningError(f"Received {asked}; each must be at least 1.")
     if per_item > listeners:
         raise ListeningError(
-            f"Received {asked}: nobody rates a clip twice. Use at most {listeners} ratings, or invite {per_item} listeners."
+            f"Received {asked}: nobody rates a clip twice. Use at most {counted(listeners, 'rating')}, or "
+            f"invite {counted(per_item, 'listener')}."
         )
     if items * per_item % listeners:
         step = listeners // math.gcd(items, listeners)
         possible = ", ".join(str(number) for number in range(step, listeners + 1, step))
         raise ListeningError(
-            f"Received {asked}: {items * per_item} pages cannot be shared equally by {listeners} listeners. With these items "
+            f"Received {asked}: {counted(items * per_item, 'page')} cannot be shared equally by "
+            f"{counted(listeners, 'listener')}. With these items "
             f"and listeners --per-item may be {possible}; or use a number of listeners that divides {items * per_item}."
         )

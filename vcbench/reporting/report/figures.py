@@ -12,12 +12,15 @@ from markupsafe import Markup
 
 from vcbench.api.scores import ALL, Column
 from vcbench.base.errors import ModelUnavailable
+from vcbench.base.nouns import counted
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.report import plots, trial_plots
 from vcbench.reporting.report.style import Look
 from vcbench.reporting.sanity import SIMILARITY
 from vcbench.run.run import Run
 from vcbench.speech.features.mel import centres
+
+OCTAVE = 12  # semitones
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,8 @@ def _cosines(drawn: Drawn) -> Iterator[Plot]:
             yield Plot(
                 f"{column.title}: calibration on this corpus",
                 svg,
-                f"Top: the corpus's own recordings, {len(found.same)} pairs of the same speaker and {len(found.different)} of "
+                f"Top: the corpus's own recordings, {counted(len(found.same), 'pair')} of the same speaker and "
+                f"{len(found.different)} of "
                 f"different speakers. Equal error rate {found.error_rate:.1%}, at threshold {found.threshold:.3f}. Bottom: the rows.",
             )
 
@@ -131,9 +135,9 @@ def _register(drawn: Drawn) -> Iterator[Plot]:
         own = drawn.of(name)
         if column.detail == "semitones" and len(own):
             signed = own.assign(value=[json.loads(detail)["semitones"] for detail in own["detail"]])
-            svg = trial_plots.distributions(
-                signed, Column(column.title, None, 1), drawn.looks, "semitones below and above the target's median F0"
-            )
+            zero = "semitones above (+) or below (\N{MINUS SIGN}) the target's median F0"
+            tick = OCTAVE if np.ptp(signed["value"]) > 3 * OCTAVE else OCTAVE / 4
+            svg = trial_plots.distributions(signed, Column(column.title, None, 1), drawn.looks, zero, tick)
             yield Plot("F0 register, by trial", svg, "0 is the target's register; 12 semitones are an octave.")
 
 

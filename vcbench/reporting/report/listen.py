@@ -120,9 +120,12 @@ def _failures(run: Run, rows: Sequence[str], names: Sequence[str]) -> list[list[
 
 def _grid(table: pd.DataFrame, rows: Sequence[str], names: Sequence[str]) -> np.ndarray:
     """`value` by row and trial (rows, trials); None where there is none."""
-    wide = table.drop_duplicates(["system", "trial"]).pivot(index="system", columns="trial", values="value")
-    wide = wide.reindex(index=list(rows), columns=list(names)).astype(object)
-    return wide.where(wide.notna(), None).to_numpy()
+    found = np.full((len(rows), len(names)), None, dtype=object)
+    known = table[table["system"].isin(rows) & table["trial"].isin(names) & table["value"].notna()]
+    known = known.drop_duplicates(["system", "trial"])
+    places = (pd.Index(own).get_indexer(known[name]) for own, name in ((rows, "system"), (names, "trial")))
+    found[tuple(places)] = known["value"].to_numpy(object)
+    return found
 
 
 def _columns(

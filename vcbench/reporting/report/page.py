@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from vcbench.api.scores import ALL
 from vcbench.base import escape
 from vcbench.base.files import write_text
+from vcbench.base.nouns import counted
 from vcbench.base.state import find_state
 from vcbench.reporting.comparisons import matrices
 from vcbench.reporting.leaderboard import Leaderboard
@@ -50,7 +51,7 @@ def render(run: Run, board: Leaderboard, single_file: bool = False) -> str:
     manifest = find_state(run.files.manifest) or {}
     drawn = Drawn(run, board, scores, roles, drawn_as)
     heard = _heard(run, board, scores, roles, drawn_as, single_file)
-    return _template("report.html.j2").render(
+    return template("report.html.j2").render(
         board=board,
         colours=COLOURS,
         looks=drawn_as,
@@ -77,7 +78,7 @@ def render(run: Run, board: Leaderboard, single_file: bool = False) -> str:
 
 def render_comparison(board: Leaderboard) -> str:
     """A page of tables and paired differences of several runs, as HTML."""
-    return _template("comparison.html.j2").render(
+    return template("comparison.html.j2").render(
         board=board,
         colours=COLOURS,
         tables=list(text_tables(board)),
@@ -87,7 +88,8 @@ def render_comparison(board: Leaderboard) -> str:
     )
 
 
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
+    """A page's template, which escapes what is put into it."""
     environment = Environment(
         loader=PackageLoader("vcbench.reporting.report"),
         autoescape=True,
@@ -96,6 +98,7 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["counted"] = counted
     return environment.get_template(name)
 
 

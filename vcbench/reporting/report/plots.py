@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 
 from vcbench.api.scores import Column
 from vcbench.base.escape import plot
+from vcbench.base.nouns import counted
 from vcbench.reporting.report.style import COLOURS, INK, MUTED, Look, better, bound, finish, inline, new, shown
 
 SAME, DIFFERENT = (COLOURS[name][0] for name in ("series-3", "muted"))
@@ -50,19 +51,20 @@ def dots(axis: Axes, cells: pd.DataFrame, column: Column, looks: Mapping[str, Lo
 
 def bar(
     axis: Axes,
-    at: float,
-    height: float,
+    at: Any,
+    height: Any,
     look: Look,
-    x: tuple[float, float] | None = None,
-    y: tuple[float, float] | None = None,
+    x: tuple[Any, Any] | None = None,
+    y: tuple[Any, Any] | None = None,
     label: str | None = None,
 ) -> None:
-    """A marker with its intervals; a limit that is NaN, or by rounding on the wrong side, has none."""
+    """A marker with its intervals, or a row's markers; a limit that is NaN, or by rounding on the wrong side, has none."""
 
-    def reach(centre: float, limits: tuple[float, float] | None) -> Any:
+    def reach(centre: Any, limits: tuple[Any, Any] | None) -> Any:
         if limits is None:
             return None
-        return np.clip(np.nan_to_num([[centre - limits[0]], [limits[1] - centre]]), 0, None)
+        below, above = np.atleast_1d(centre - limits[0]), np.atleast_1d(limits[1] - centre)
+        return np.clip(np.nan_to_num([below, above]), 0, None)
 
     axis.errorbar(
         at, height, fmt=look.marker, ms=5, color=look.colour, mfc="none" if look.hollow else look.colour, capsize=2.5,
@@ -80,10 +82,9 @@ def conditions(cells: pd.DataFrame, column: Column, looks: Mapping[str, Look], n
     figure, (axis,) = new(2.7)
     for index, (system, look) in enumerate(found.items()):
         own = cells[cells["system"] == system].set_index("condition").reindex(names)
-        label: str | None = plot(system)
-        for place, (mean, low, high) in enumerate(shown(own[["mean", "low", "high"]], column)):
-            bar(axis, place + (index - (len(found) - 1) / 2) * 0.6 / len(found), mean, look, y=(low, high), label=label)
-            label = None
+        means, lows, highs = shown(own[["mean", "low", "high"]], column).T
+        places = np.arange(len(names)) + (index - (len(found) - 1) / 2) * 0.6 / len(found)
+        bar(axis, places, means, look, y=(lows, highs), label=plot(system))
     bound(axis, column, shown(cells.loc[cells["system"].isin(list(found)), ["mean", "low", "high"]], column), "y")
     axis.set_xticks(range(len(names)), [plot(name) for name in names])
     axis.set_xlim(-0.5, len(names) - 0.5)
@@ -181,4 +182,4 @@ def training(log: pd.DataFrame, system: str, look: Look) -> Markup:
             )  # fmt: skip
     axis.set_xlabel("step")
     finish(axis, "loss")
-    return inline(figure, f"Loss of {system} over {int(log['step'].max())} training steps.")
+    return inline(figure, f"Loss of {system} over {counted(int(log['step'].max()), 'training step')}.")

@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.ticker import MultipleLocator
 
 from vcbench.api.scores import Column
 from vcbench.base.escape import plot
@@ -19,12 +20,15 @@ POINTS = 60  # most trials whose scores are points; more are a shape
 SPEAKERS = 40  # most on a side of the heat map; more names cannot be read
 
 
-def distributions(scores: pd.DataFrame, column: Column, looks: Mapping[str, Look], zero: str = "") -> Markup:
+def distributions(
+    scores: pd.DataFrame, column: Column, looks: Mapping[str, Look], zero: str = "", tick: float | None = None
+) -> Markup:
     """The trials' scores of each row, one above the other, with medians and quartiles.
 
     Args:
         scores: of one column: `system, value`, the value as it is plotted but for percent.
         zero: what a value of 0 means; a line marks it.
+        tick: the distance of the axis's marks; by default round numbers.
     """
     found = {row: look for row, look in looks.items() if row in set(scores["system"])}
     drawn = scores.assign(value=shown(scores["value"], column))
@@ -44,7 +48,10 @@ def distributions(scores: pd.DataFrame, column: Column, looks: Mapping[str, Look
     axis.set_yticks(range(len(found)), [plot(row) for row in found])
     axis.set(xlabel=zero or better(column, "→←"), ylabel="")
     axis.set_ylim(len(found) - 0.5, -0.5)
-    axis.locator_params(axis="x", nbins=6)
+    if tick:
+        axis.xaxis.set_major_locator(MultipleLocator(tick))
+    else:
+        axis.locator_params(axis="x", nbins=6)
     axis.grid(axis="y", visible=False)
     return inline(figure, f"{column.title} of single trials: median, quartiles and spread of each row.")
 
@@ -59,11 +66,11 @@ def _points(axis: Axes, drawn: pd.DataFrame, looks: Mapping[str, Look]) -> None:
 
 
 def _quartiles(axis: Axes, values: Sequence[np.ndarray]) -> None:
-    """A thick line between the quartiles and a tick at the median of each row."""
+    """A thick line between the quartiles and a tick at the median of each row, in front of the points."""
     for place, own in enumerate(values):
         low, middle, high = np.quantile(own, [0.25, 0.5, 0.75])
-        axis.plot([low, high], [place, place], color=INK, linewidth=2.2, zorder=4, solid_capstyle="butt")
-        axis.plot([middle] * 2, [place - 0.22, place + 0.22], color=INK, linewidth=1.6, zorder=5)
+        axis.plot([low, high], [place, place], color=INK, linewidth=2.2, zorder=7, solid_capstyle="butt")
+        axis.plot([middle] * 2, [place - 0.22, place + 0.22], color=INK, linewidth=1.6, zorder=8)
 
 
 def speaker_pairs(scores: pd.DataFrame, column: Column, systems: Sequence[str]) -> Markup | None:

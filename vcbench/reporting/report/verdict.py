@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from vcbench.api.scores import ALL, Column
+from vcbench.base.nouns import counted, verb
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.sanity import broken_order
 from vcbench.reporting.text import number
@@ -81,25 +82,25 @@ def _told(board: Leaderboard, name: str, pairs: pd.DataFrame, apart: pd.DataFram
     ahead = (
         f"{first[0]} is better than every other system" if len(first) == 1 else f"{_listed(first)} share the first rank"
     )
-    return f"{ahead}; {len(apart)} of {len(pairs)} pairs differ."
+    return f"{ahead}; {len(apart)} of {counted(len(pairs), 'pair')} {verb(len(apart), 'differs', 'differ')}."
 
 
 def _better(pair: Any, column: Column) -> str:
     worse = pair.second if pair.better == pair.first else pair.first
     difference = f"{number(abs(pair.difference), column)}{' points' if column.percent else ''}"
-    return f"{pair.better} is better than {worse}, by {difference} on {pair.common} recordings"
+    return f"{pair.better} is better than {worse}, by {difference} on {counted(pair.common, 'recording')}"
 
 
 def _untold(equal: pd.DataFrame, pairs: int) -> str:
     names = [f"{pair.first} and {pair.second}" for pair in equal.itertuples()]
     if len(equal) <= NAMED:
         return f"{'; '.join(names)} cannot be told apart."
-    return f"{len(equal)} of {pairs} pairs cannot be told apart."
+    return f"{len(equal)} of {counted(pairs, 'pair')} cannot be told apart."
 
 
 def _least(pairs: pd.DataFrame, column: Column) -> str:
     """The smallest difference that would have shown, in the middle of the pairs."""
-    recordings = f"{pairs['common'].max()} recordings"
+    recordings = counted(pairs["common"].max(), "recording")
     least = pairs["detectable"].dropna().median()
     if pd.isna(least) or not least > 0:
         return recordings

@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from vcbench.base.nouns import counted
 from vcbench.speech.audio import SUFFIXES
 from vcbench.speech.corpora.layout import (
     assemble,
@@ -66,7 +67,8 @@ def _with_table(speakers: list[Speaker], path: Path) -> list[Speaker]:
     several = [stem for stem in texts if stems[stem] > 1]
     if several:
         raise CorpusError(
-            f"{path}: {several[0]!r} is the name of {stems[several[0]]} recordings. Write <speaker>/{several[0]} in its rows."
+            f"{path}: {several[0]!r} is the name of {counted(stems[several[0]], 'recording')}. Write "
+            f"<speaker>/{several[0]} in its rows."
         )
     return [
         replace(

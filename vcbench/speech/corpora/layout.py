@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from vcbench.base.nouns import counted
 from vcbench.speech.utterance import Corpus, CorpusError, Sex, Speaker
 
 UTF8_WITH_MARK = "utf-8-sig"  # some editors begin a file with a byte order mark
@@ -82,7 +83,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[list[str]]:
     places = [header.index(column) for column in columns]
     for number, line in enumerate(lines[1:], 2):
         if len(line) <= max(places):
-            raise CorpusError(f"{path}: row {number} has {len(line)} columns; {len(header)} are needed.")
+            raise CorpusError(f"{path}: row {number} has {counted(len(line), 'column')}; {len(header)} are needed.")
     return [[line[place].strip() for place in places] for line in lines[1:]]
 
 
@@ -111,7 +112,8 @@ def assemble(name: str, root: Path, speakers: Iterable[Speaker], licence: str, e
         twice = [identity for identity, count in Counter(ids).items() if count > 1]
         if twice:
             raise CorpusError(
-                f"{root}: the {kind} {twice[0]!r} occurs twice ({len(twice)} duplicate ids). Rename or remove one of each pair."
+                f"{root}: the {kind} {twice[0]!r} occurs twice ({counted(len(twice), 'duplicate id')}). Rename "
+                f"or remove one of each pair."
             )
     if not kept:
         raise CorpusError(f"{root} has no recording: for {name}, expected {expected}; found {_contents(root)}.")

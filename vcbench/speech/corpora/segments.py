@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from vcbench.base.errors import UserError
+from vcbench.base.nouns import counted
 from vcbench.speech import audio
 from vcbench.speech.utterance import Utterance
 
@@ -28,7 +29,7 @@ def cut_evenly(utterance: Utterance, at_least: int, minimum: float, wanted: floa
     """
     begin, end, levels = _speech(utterance)
     count = max(at_least, int((end - begin) / wanted))
-    _require(utterance, end - begin, count * minimum, f"{count} segments")
+    _require(utterance, end - begin, count * minimum, counted(count, "segment"))
     return _segments(utterance, levels, np.linspace(begin, end, count + 1), minimum)
 
 

@@ -92,7 +92,7 @@ def split(corpus: Corpus, settings: SplitSettings, seed: int) -> Split:
     for identity, utterances in sorted(seen.items()):
         mine, kept_out = _divide(utterances, sentences, settings, draw)
         if not mine or len(kept_out) < LEAST_HELD_OUT:
-            reason = f"{len(mine)} training and {len(kept_out)} held-out recordings; 1 and {LEAST_HELD_OUT} are needed."
+            reason = f"{len(mine)} training and {counted(len(kept_out), 'held-out recording')}; 1 and {LEAST_HELD_OUT} are needed."
             rejected.append((identity, reason))
             continue
         training += mine

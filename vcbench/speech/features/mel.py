@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
+from vcbench.base.nouns import counted
 from vcbench.speech.audio import AudioError
 from vcbench.speech.features.settings import MelSettings
 
@@ -68,8 +69,8 @@ def magnitude_spectrogram(wave: Tensor, settings: MelSettings) -> Tensor:
     edge = padding(settings)
     if wave.shape[-1] <= edge:
         raise AudioError(
-            f"The recording has {wave.shape[-1]} samples ({wave.shape[-1] / settings.sampling_rate:.3f} s); a mel "
-            f"spectrogram needs at least {edge + 1} samples ({(edge + 1) / settings.sampling_rate:.3f} s)."
+            f"The recording has {counted(wave.shape[-1], 'sample')} ({wave.shape[-1] / settings.sampling_rate:.3f} s); a mel "
+            f"spectrogram needs at least {counted(edge + 1, 'sample')} ({(edge + 1) / settings.sampling_rate:.3f} s)."
         )
     batch = wave.reshape(-1, 1, wave.shape[-1])
     padded = torch.nn.functional.pad(batch, (edge, edge), mode="reflect")[:, 0]

@@ -7,6 +7,7 @@ import pyworld
 import torch
 from torch import Tensor
 
+from vcbench.base.nouns import counted
 from vcbench.speech.features.settings import MelSettings, PitchSettings
 
 SMALLEST_DEVIATION = 1e-3  # of log-F0; below it (a monotone, or one voiced frame) there is no contour to scale
@@ -37,7 +38,9 @@ def normalise_log_f0(log_f0: Tensor, voiced: Tensor) -> Tensor:
         return torch.zeros_like(log_f0)
     values = log_f0[positions]
     if not values.isfinite().all():
-        raise ValueError(f"log_f0 is not finite at {int((~values.isfinite()).sum())} of {len(values)} voiced frames.")
+        raise ValueError(
+            f"log_f0 is not finite at {int((~values.isfinite()).sum())} of {counted(len(values), 'voiced frame')}."
+        )
     centred = values - values.mean()
     deviation = centred.square().mean().sqrt()
     if deviation < SMALLEST_DEVIATION:

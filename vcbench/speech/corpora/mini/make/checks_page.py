@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from vcbench.base.nouns import counted
 from vcbench.speech.corpora.mini import VERSION, Voice, read_sayings, read_voices
 from vcbench.speech.corpora.mini.make.measure import Vectors, closest_pair, equal_error_rate
 from vcbench.speech.corpora.mini.make.measured import SAMPLE, Measured
@@ -44,7 +45,7 @@ def _summary(measured: Mapping[str, Measured], people: dict[str, Vectors]) -> li
         f"| speakers, recordings | {len(measured)}, {len(everything)} |",
         f"| GE2E equal error rate, any two recordings | {equal_error_rate(_vectors(measured)):.2%} |",
         f"| closest two speakers | {cosine:.3f} ({first}, {second}) |",
-        f"| closest two of {len(people)} real speakers of librispeech-mini | {real:.3f} ({one}, {other}) |",
+        f"| closest two of {counted(len(people), 'real speaker')} of librispeech-mini | {real:.3f} ({one}, {other}) |",
         f"| word error rate, all | {_rate(everything):.1%} |",
         f"| word error rate, worst speaker | {_rate(measured[worst].words):.1%} ({worst}) |",
         f"| DistillMOS, median of recordings | {np.median(opinions):.2f} |",

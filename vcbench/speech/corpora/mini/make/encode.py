@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 
 from vcbench.base.files import whole_file
+from vcbench.base.nouns import counted
 from vcbench.speech.corpora.mini import HERE, read_sayings
 from vcbench.speech.corpora.mini.make.speak import MASTER
 
@@ -36,4 +37,6 @@ def encode_file(master: Path, out: Path) -> None:
         soundfile.write(path, wave, rate, format="OGG", subtype="OPUS", compression_level=COMPRESSION)
         back, read_rate = soundfile.read(path, dtype="float32")
         if (len(back), read_rate) != (len(wave), rate) or not np.isfinite(back).all():
-            raise RuntimeError(f"{out}: {len(back)} samples at {read_rate} Hz came back of {len(wave)} at {rate} Hz.")
+            raise RuntimeError(
+                f"{out}: {counted(len(back), 'sample')} at {read_rate} Hz came back of {len(wave)} at {rate} Hz."
+            )

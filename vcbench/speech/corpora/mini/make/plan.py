@@ -10,6 +10,7 @@ import numpy as np
 
 from vcbench.base.errors import UserError
 from vcbench.base.files import whole_file
+from vcbench.base.nouns import counted
 from vcbench.speech.corpora.mini import HERE
 from vcbench.speech.corpora.mini.make.pool import Pool, read_pool
 from vcbench.speech.corpora.mini.make.screen import Screened, read_screening
@@ -61,7 +62,7 @@ def choose(screened: Sequence[Screened]) -> tuple[list[Screened], list[Screened]
             sorted((one for one in screened if one.sex == sex and _passes(one)), key=lambda one: -one.distillmos)
         )
         if len(best) < OF_EACH_SEX:
-            raise UserError(f"{len(best)} voices of sex {sex} pass the screening; {OF_EACH_SEX} are needed.")
+            raise UserError(f"{counted(len(best), 'voice')} of sex {sex} pass the screening; {OF_EACH_SEX} are needed.")
         best = best[:OF_EACH_SEX]
         unseen += best[::4][:UNSEEN_OF_EACH_SEX]
         seen += [one for one in best if one not in unseen]

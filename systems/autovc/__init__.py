@@ -1,0 +1,3 @@
+from .system import AutoVC, AutoVCConfig
+
+__all__ = ["AutoVC", "AutoVCConfig"]

@@ -1,0 +1,3 @@
+from .system import CopyCat
+
+__all__ = ["CopyCat"]

@@ -1,0 +1,3 @@
+from .system import VQVC, VQVCConfig
+
+__all__ = ["VQVC", "VQVCConfig"]

@@ -1,0 +1,37 @@
+"""Lines for the foot of a run's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vcbench.api.pretrained import read_origin
+from vcbench.base.state import read_state
+from vcbench.run.config import RunConfig, needed_features, pretrained_rows
+from vcbench.run.folder import Prepared, RunFolder
+
+RECOGNISED_TEXT = (
+    "The texts are a recogniser's: an error rate to the text is one to that recogniser, not to what was said."
+)
+
+
+def notes(config: RunConfig, prepared: Prepared, files: RunFolder) -> Iterator[str]:
+    """On the corpus, on pretrained systems, then from what made the run's folder."""
+    if config.corpus.recognised_text:
+        yield RECOGNISED_TEXT
+    if count := _phones_by_a_recogniser(config, prepared):
+        yield f"Utterances whose phones are a recogniser's, as their text is missing or does not fit their sound: {count}."
+    for row in pretrained_rows(config):
+        if files.checkpoint(row).is_file():
+            origin = read_origin(files.checkpoint(row))
+            foreign = "" if origin.corpus == config.corpus.name else "; it knows no speaker of this corpus"
+            yield f"{row}: {origin}{foreign}."
+    if files.notes.is_file():
+        yield from read_state(files.notes, "`vcbench score` makes it again.")["lines"]
+
+
+def _phones_by_a_recogniser(config: RunConfig, prepared: Prepared) -> int:
+    clean, varied = len(prepared.fallbacks), len(prepared.varied_fallbacks)
+    if not clean + varied:
+        return 0  # systems need not be loaded, which may be on another machine
+    needs, share = needed_features(config)
+    return clean + (varied if share else 0) if "phones" in needs else 0
