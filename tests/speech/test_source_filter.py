@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-
 from vcbench.evaluations.networks.distillmos import DistillMos, load_distillmos
+
 from vcbench.speech import audio
 from vcbench.speech.features.mel import mel_spectrogram
 from vcbench.speech.features.settings import MelSettings
@@ -150,7 +150,7 @@ def test_weights_come_back_in_half_precision(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     path = tmp_path / "v.safetensors"
-    with pytest.raises(VocoderError, match="There is no .*vocoder train"):
+    with pytest.raises(VocoderError, match=r"There is no .*vocoder train"):
         read_weights(path, MEL)
     write_weights(path, small(), {})
     with pytest.raises(VocoderError, match="hop is 256 there and 200 here"):

@@ -87,7 +87,9 @@ def test_trained_interrupted_and_used(folder: Path, tmp_path: Path) -> None:
         train_vocoder(named, recipe_5, tmp_path / "cut", None, CPU, LocalEngine(), progress)
     stop = False
     again = train_vocoder(named, recipe_5, tmp_path / "cut", None, CPU, LocalEngine(), progress)
-    vocoders = [load_vocoder(VocoderSettings(kind="source-filter", path=path), MelSettings(), CPU) for path in (whole, again)]
+    vocoders = [
+        load_vocoder(VocoderSettings(kind="source-filter", path=path), MelSettings(), CPU) for path in (whole, again)
+    ]
     mel = torch.rand(80, 30, generator=torch.Generator().manual_seed(0)) * 2 - 3
     waves = [vocoder([mel])[0] for vocoder in vocoders]
     assert torch.equal(*waves)
@@ -107,8 +109,6 @@ def test_other_mels_and_a_start(folder: Path, tmp_path: Path) -> None:
     assert wave.shape == (4000,)
     second = train_vocoder(named, recipe(5, **mel), tmp_path / "two", first, CPU, LocalEngine(), progress)
     assert second.is_file()
-    larger = validate(
-        VocoderRecipe, recipe(5, **mel).model_dump() | {"vocoder": {"network": {"width": 64}}}, ""
-    )
+    larger = validate(VocoderRecipe, recipe(5, **mel).model_dump() | {"vocoder": {"network": {"width": 64}}}, "")
     with pytest.raises(UserError, match="other sizes"):
         train_vocoder(named, larger, tmp_path / "three", first, CPU, LocalEngine(), progress)

@@ -41,10 +41,10 @@ def train(
     """
     from vcbench.base.jobs import LocalEngine
     from vcbench.base.machine import pick_device
-    from vcbench.base.settings import lay_over, validate
+    from vcbench.base.settings import lay_over, plain_json, validate
     from vcbench.stages.train_vocoder import VocoderRecipe, train_vocoder
 
-    recipe = validate(VocoderRecipe, lay_over({}, None, assignments), "")
+    recipe = validate(VocoderRecipe, lay_over(plain_json(VocoderRecipe()), None, assignments), "")
     times: dict[str, float] = {}
     with stage("train vocoder", times, console) as progress:
         path = train_vocoder(

@@ -17,7 +17,12 @@ from vcbench.stats.scores import DRAWS, LEVEL
 if TYPE_CHECKING:
     from vcbench.run.run import Run
 
-VOCODERS = {"griffin-lim": "the Griffin-Lim algorithm", "hifigan": "HiFi-GAN", "melgan": "MelGAN"}
+VOCODERS = {
+    "griffin-lim": "the Griffin-Lim algorithm",
+    "source-filter": "vcbench's source-filter vocoder",
+    "hifigan": "HiFi-GAN",
+    "melgan": "MelGAN",
+}
 REFERENCES = {
     "source": "the unconverted source",
     "oracle": "a recording of the target resynthesised by the vocoder",

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from vcbench.api.pretrained import read_origin
 from vcbench.base.state import read_state
-from vcbench.run.config import RunConfig, needed_features, pretrained_rows
+from vcbench.run.config import RunConfig, needed_features, pretrained_rows, system_class
 from vcbench.run.folder import Prepared, RunFolder
+from vcbench.speech.vocoders import vocoder_note
 
 RECOGNISED_TEXT = (
     "The texts are a recogniser's: an error rate to the text is one to that recogniser, not to what was said."
@@ -15,11 +16,13 @@ RECOGNISED_TEXT = (
 
 
 def notes(config: RunConfig, prepared: Prepared, files: RunFolder) -> Iterator[str]:
-    """On the corpus, on pretrained systems, then from what made the run's folder."""
+    """On the corpus, the vocoder, on pretrained systems, then from what made the run's folder."""
     if config.corpus.recognised_text:
         yield RECOGNISED_TEXT
     if count := _phones_by_a_recogniser(config, prepared):
         yield f"Utterances whose phones are a recogniser's, as their text is missing or does not fit their sound: {count}."
+    if "oracle" in config.reference_rows or _mel_systems(config):
+        yield vocoder_note(config.vocoder)
     for row in pretrained_rows(config):
         if files.checkpoint(row).is_file():
             origin = read_origin(files.checkpoint(row))
@@ -27,6 +30,10 @@ def notes(config: RunConfig, prepared: Prepared, files: RunFolder) -> Iterator[s
             yield f"{row}: {origin}{foreign}."
     if files.notes.is_file():
         yield from read_state(files.notes, "`vcbench score` makes it again.")["lines"]
+
+
+def _mel_systems(config: RunConfig) -> bool:
+    return any(getattr(system_class(row, own), "produces", "") == "mel" for row, own in config.systems.items())
 
 
 def _phones_by_a_recogniser(config: RunConfig, prepared: Prepared) -> int:

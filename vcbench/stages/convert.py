@@ -25,7 +25,7 @@ from vcbench.run.run import Run
 from vcbench.run.trials import trials_hash
 from vcbench.speech import audio
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.speech.vocoders import load_vocoder
+from vcbench.speech.vocoders import load_vocoder, weights_hashes
 
 VERSION = 1  # raise it when the same checkpoint gives another recording
 BATCH = 12  # utterances; a neighbour changes nothing
@@ -41,7 +41,7 @@ def conversion_key(run: Run, row: str) -> str:
             "trials": trials_hash(run.trials),
             "corpus": run.prepared.corpus_hash,
             "vocoder": plain_json(run.config.vocoder),
-            "vocoder_weights": _weights_hash(run.config.vocoder.path),
+            "vocoder_weights": weights_hashes(run.config.vocoder),
             "checkpoint": hash_file(checkpoint) if checkpoint.is_file() else None,
             "settings": run.config.systems.get(row),
             "source": source_key(config.system_class(row, run.config.systems[row]))
@@ -49,13 +49,6 @@ def conversion_key(run: Run, row: str) -> str:
             else None,
         }
     )
-
-
-def _weights_hash(path: Path | None) -> list[str]:
-    """Hashes of a vocoder's own files, where a path names them; the hub's are pinned to a revision."""
-    if path is None or not path.exists():
-        return []
-    return [hash_file(file) for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
 
 
 def is_converted(run: Run, row: str) -> bool:

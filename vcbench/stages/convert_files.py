@@ -19,8 +19,8 @@ from vcbench.speech import audio
 from vcbench.speech.audio_header import SUFFIXES
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Speaker, Utterance
-from vcbench.speech.vocoders import load_vocoder
-from vcbench.speech.vocoders.vocoder import Vocoder, VocoderSettings
+from vcbench.speech.vocoders import fitting, load_vocoder
+from vcbench.speech.vocoders.vocoder import Vocoder
 from vcbench.stages.convert import convert_waves
 
 
@@ -63,7 +63,7 @@ def open_converter(folder: Path | None, row: str | None, checkpoint: Path | None
 def _with_vocoder(system: NeuralSystem) -> Converter:
     """A system that knows its mel spectrograms, on the CPU, with the default vocoder."""
     store = FeatureStore(cache_root() / "features", system.mel_settings)
-    return Converter(system, store, load_vocoder(VocoderSettings(), system.mel_settings, "cpu"))
+    return Converter(system, store, load_vocoder(fitting(system.mel_settings), system.mel_settings, "cpu"))
 
 
 def load_checkpoint(path: Path) -> NeuralSystem:

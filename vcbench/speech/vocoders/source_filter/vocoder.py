@@ -89,16 +89,7 @@ def read_weights(path: Path, mel: MelSettings) -> tuple[SourceFilterNetwork, dic
     Raises:
         VocoderError: there is no such file, it is damaged, of another version, or for other mels.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            description = json.loads((file.metadata() or {})["vcbench_vocoder"])
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}
-    except FileNotFoundError as error:
-        raise VocoderError(f"There is no {path}. Train a vocoder with `vcbench vocoder train`.") from error
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise VocoderError(
-            f"{path} does not hold the weights of a source-filter vocoder, or is damaged ({error})."
-        ) from error
+    description, tensors = _read(path)
     if description["version"] != VERSION:
         raise VocoderError(f"{path} is of version {description['version']}; this is version {VERSION}. Train it again.")
     try:
@@ -121,3 +112,31 @@ def read_weights(path: Path, mel: MelSettings) -> tuple[SourceFilterNetwork, dic
     except RuntimeError as error:
         raise VocoderError(f"{path} does not hold this vocoder's weights: {error}") from error
     return network, description["record"]
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What a file of weights says of its training.
+
+    Raises:
+        VocoderError: as `read_weights`.
+    """
+    record: dict[str, Any] = _read(path)[0]["record"]
+    return record
+
+
+def read_mel(path: Path) -> MelSettings:
+    """The mels that a file of weights is for."""
+    return MelSettings(**_read(path)[0]["mel"])
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, "pt") as file:
+            description = json.loads((file.metadata() or {})["vcbench_vocoder"])
+            return description, {name: file.get_tensor(name).float() for name in file.keys()}
+    except FileNotFoundError as error:
+        raise VocoderError(f"There is no {path}. Train a vocoder with `vcbench vocoder train`.") from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise VocoderError(
+            f"{path} does not hold the weights of a source-filter vocoder, or is damaged ({error})."
+        ) from error
