@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from tests.support import light_jobs
 from tests.support.ray_cluster import STARTED, Cluster, cluster, wait_for
 from vcbench.base.errors import UserError
 from vcbench.base.jobs import Job, JobFailed
-from vcbench.base.preemption import Preempted, ends_at_sigterm
 from vcbench.base.ray_engine import RayEngine, RayMissing, raise_first
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'vcbench[ray]'")
@@ -69,21 +67,6 @@ def test_a_job_that_always_fails_is_told_once_and_the_others_go_on(engine: RayEn
 def test_a_users_error_keeps_its_message(engine: RayEngine) -> None:
     with pytest.raises(UserError, match="the corpus is empty"):
         engine.run([Job("wrong", light_jobs.wrong)], ignore)
-
-
-def test_at_sigterm_tasks_save_before_they_end(engine: RayEngine, tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in "ab"]
-    jobs = [Job(path.name, light_jobs.until_sigterm, {"path": str(path)}) for path in paths]
-    begun = set()
-
-    def progress(name: str, *_: object) -> None:
-        begun.add(name)
-        if len(begun) == len(jobs):
-            signal.raise_signal(signal.SIGTERM)
-
-    with pytest.raises(Preempted), ends_at_sigterm():
-        engine.run(jobs, progress)
-    assert [path.read_text() for path in paths] == ["saved", "saved"]
 
 
 def test_a_task_whose_node_dies_goes_on_elsewhere(engine: RayEngine, nodes: Cluster, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ AROUND = {
     "TF32": SimulatedTF32,
     "bfloat16": lambda: torch.autocast("cpu", torch.bfloat16),
 }
-EXACT = 1e-5  # log10 magnitude
+EXACT = 1e-3  # log10 magnitude; the couplings' scales are far larger here than after a training
 
 
 def flow() -> FlowVC:
@@ -38,7 +38,7 @@ def there_and_back(system: FlowVC) -> float:
 
 
 @pytest.mark.parametrize(
-    ("around", "least", "most"), [("float32", 0, EXACT), ("TF32", 5e-5, 0.1), ("bfloat16", 5e-4, 1)]
+    ("around", "least", "most"), [("float32", 0, EXACT), ("TF32", 5e-3, 1), ("bfloat16", 2e-2, 10)]
 )
 def test_lower_precision_breaks_a_flows_inverse(around: str, least: float, most: float) -> None:
     system = flow()

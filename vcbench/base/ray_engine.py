@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,8 +18,6 @@ from typing import Any
 
 from vcbench.base.errors import UserError
 from vcbench.base.jobs import Job, JobFailed, Progress, next_job, torch_threads
-from vcbench.base.preemption import Preempted, ends_at_sigterm
-from vcbench.base.processes import STOP_SECONDS
 
 RETRIES = 5  # of a task whose machine or process died
 POLL_SECONDS = 0.5  # between looks at what running tasks report
@@ -82,7 +79,9 @@ class RayEngine:
                 for reference in done:
                     _collect(ray, running.pop(reference), reference, results, failures)
         finally:
-            _end(ray, list(running))
+            for reference in running:
+                with suppress(Exception):  # the cluster itself may be gone
+                    ray.cancel(reference, force=True)
             with suppress(Exception):
                 ray.kill(messages)
         raise_first(failures)
@@ -114,17 +113,6 @@ class RayEngine:
                     f"No Ray cluster answers at {where}: {error}. Start one with `ray start --head`, or name it with --address."
                 ) from error
         return ray
-
-
-def _end(ray: Any, tasks: list[Any]) -> None:
-    """End tasks in the middle of their work: first as SIGTERM does, so that a training writes its checkpoint, then by force."""
-    with suppress(Exception):  # the cluster itself may be gone
-        for reference in tasks:
-            ray.cancel(reference)
-        _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=STOP_SECONDS) if tasks else ([], [])
-    for reference in tasks:
-        with suppress(Exception):
-            ray.cancel(reference, force=True)
 
 
 def _collect(ray: Any, job: Job, reference: Any, results: dict[str, Any], failures: dict[str, Exception]) -> None:
@@ -161,15 +149,8 @@ def work(pickled: bytes, threads: int, path: list[str], folder: str, messages: A
         def report(done: int, total: int, note: str = "") -> None:
             messages.put.remote(job.name, done, total, note)
 
-        # Ray cancels a task by SIGINT.
-        before = signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
-        try:
-            with ends_at_sigterm(), torch_threads(threads):
-                return "result", job.function(**job.arguments, progress=report)
-        finally:
-            signal.signal(signal.SIGINT, before)
-    except Preempted:
-        return "error", "It was told to end.", False, ""
+        with torch_threads(threads):
+            return "result", job.function(**job.arguments, progress=report)
     except Exception as error:
         return "error", str(error), isinstance(error, UserError), traceback.format_exc()
 
