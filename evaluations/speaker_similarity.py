@@ -17,14 +17,13 @@ and `networks.wavlm_sv`.
 
 `sim_o_wavlm` is SIM-o as seed-tts-eval computes it: WavLM's cosine to the recording that the system was given, the first if it
 was given several. It rewards copying that recording's channel; `similarity_wavlm` does not.
-
 Cost for 3 s of speech on one core: GE2E 0.07 s, ECAPA 0.25 s, WavLM 1.2 s.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -69,7 +68,7 @@ class SpeakerSimilarity(AudioMetric):
 
     key: ClassVar[str]  # the encoder's name in columns
     weights_name: ClassVar[str]  # and in the table of weights
-    encoder_class: ClassVar[Callable[..., Callable[[np.ndarray], np.ndarray]]]
+    encoder_class: ClassVar[Callable[..., Callable[[Sequence[np.ndarray]], np.ndarray]]]
     version = 1
     reads: ClassVar[tuple[str, ...]] = ("source", "enrolment")
 
@@ -94,22 +93,28 @@ class SpeakerSimilarity(AudioMetric):
         del self._encode, self._embeddings
 
     def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
-        return [self._score(conversion, self._encode(audio.read(conversion.path, RATE))) for conversion in conversions]
+        converted = self._encode([audio.read(conversion.path, RATE) for conversion in conversions])
+        self._embed([one for conversion in conversions for one in self._compared(conversion)])
+        return [self._score(conversion, own) for conversion, own in zip(conversions, converted, strict=True)]
+
+    def _compared(self, conversion: Conversion) -> list[Utterance]:
+        return [*conversion.enrolment, conversion.source]
 
     def _score(self, conversion: Conversion, converted: np.ndarray) -> list[Measurement]:
         """`converted`: the embedding of the recording."""
-        enrolment = [self._embed(utterance) for utterance in conversion.enrolment]
+        enrolment = [self._embeddings[utterance.id] for utterance in conversion.enrolment]
         return [
             Measurement(f"similarity_{self.key}", cosine(converted, np.mean(enrolment, axis=0))),
             Measurement(f"similarity_single_{self.key}", cosine(converted, enrolment[0])),
-            Measurement(f"leakage_{self.key}", cosine(converted, self._embed(conversion.source))),
+            Measurement(f"leakage_{self.key}", cosine(converted, self._embeddings[conversion.source.id])),
         ]
 
-    def _embed(self, utterance: Utterance) -> np.ndarray:
-        if utterance.id not in self._embeddings:
-            wave = audio.resample(utterance.wave.numpy(), utterance.sampling_rate, RATE)
-            self._embeddings[utterance.id] = self._encode(wave)
-        return self._embeddings[utterance.id]
+    def _embed(self, utterances: Iterable[Utterance]) -> None:
+        """Embed those of the corpus's recordings that are not yet."""
+        new = {one.id: one for one in utterances if one.id not in self._embeddings}
+        if new:
+            waves = [audio.resample(one.wave.numpy(), one.sampling_rate, RATE) for one in new.values()]
+            self._embeddings |= zip(new, self._encode(waves), strict=True)
 
     def finish(self, scores: list[Score], run: RunView) -> list[Score]:
         """Add the column `accepted_*`."""
@@ -148,7 +153,8 @@ class SpeakerSimilarity(AudioMetric):
         content = find_state(path)
         if content is None:
             self.load(run.device)
-            embedded = [np.stack([self._embed(one) for one in own]) for own in speakers]
+            self._embed(one for own in speakers for one in own)
+            embedded = [np.stack([self._embeddings[one.id] for one in own]) for own in speakers]
             self.unload()
             same, different = verification_cosines(embedded, enrolment)
             content = {"same": same, "different": different}
@@ -194,8 +200,11 @@ class WavLmSimilarity(SpeakerSimilarity):
         "sim_o_wavlm": Column("SIM-o: cosine to the recording given to the system (WavLM)", True, 3, main=False),
     }
 
+    def _compared(self, conversion: Conversion) -> list[Utterance]:
+        return [*super()._compared(conversion), conversion.target.utterances[0]]
+
     def _score(self, conversion: Conversion, converted: np.ndarray) -> list[Measurement]:
-        given = self._embed(conversion.target.utterances[0])
+        given = self._embeddings[conversion.target.utterances[0].id]
         return [*super()._score(conversion, converted), Measurement("sim_o_wavlm", cosine(converted, given))]
 
 

@@ -39,14 +39,17 @@ class DistillMos(nn.Module):
         self.register_buffer("silence", silence[..., REACH : REACH + 1])
         self.register_buffer("end", silence[..., -REACH:])
 
-    def forward(self, wave: Tensor) -> Tensor:
-        """(samples,) at 16 kHz -> a scalar from 1 to 5."""
-        frames = -(-len(wave) // HOP)
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Waves at 16 kHz, filled up with zeros (batch, samples), and their lengths (batch,) -> (batch,) from 1 to 5."""
+        frames = -(-waves.shape[1] // HOP)
         used = 2 * REACH + frames + frames % 2  # two reaches beyond the recording: one is kept, one cut off
         if used > WINDOW // HOP - 2 * REACH:
-            return self.model(wave[None])[0, 0]
-        scaled = wave / (wave.abs().max() + 1e-8)
-        start = self.model.cnn(nn.functional.pad(scaled, (0, used * HOP - len(wave)))[None])[..., : -REACH // 2]
-        middle = self.silence.expand(-1, -1, WINDOW // HOP // 2 - start.shape[-1] - self.end.shape[-1])
-        features = torch.cat([start, middle, self.end], -1)
-        return 1 + 4 * self.model.transformer_pool_attn(features.transpose(1, 2))[0]
+            return torch.cat(
+                [self.model(wave[None, :length])[:, 0] for wave, length in zip(waves, lengths, strict=True)]
+            )
+        scaled = waves / (waves.abs().amax(1, keepdim=True) + 1e-8)
+        start = self.model.cnn(nn.functional.pad(scaled, (0, used * HOP - waves.shape[1])))[..., : -REACH // 2]
+        rest = WINDOW // HOP // 2 - start.shape[-1] - self.end.shape[-1]
+        middle, end = self.silence.expand(len(waves), -1, rest), self.end.expand(len(waves), -1, -1)
+        features = torch.cat([start, middle, end], -1)
+        return 1 + 4 * self.model.transformer_pool_attn(features.transpose(1, 2)).flatten()

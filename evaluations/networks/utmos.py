@@ -13,11 +13,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from vcbench.speech.pretrained.table import WeightsError
 
 from . import fairseq
 from .fairseq import part
+from .masks import normalised, within
 
 HEAD = 64  # channels of an attention head, in wav2vec 2.0 models of every size
 DOMAIN, LISTENER = 0, 288
@@ -63,12 +65,31 @@ class Utmos(nn.Module):
         self.end = nn.Sequential(nn.Linear(channels, width), nn.ReLU(), nn.Identity(), nn.Linear(width, 1))
         self.end.load_state_dict(end)
 
-    def forward(self, wave: Tensor) -> Tensor:
-        """(samples,) at 16 kHz -> a scalar, mostly from 1 to 5."""
-        features: Tensor = self.speech(wave[None])[0]
-        condition = self.condition.expand(1, features.shape[1], -1)
-        opinions = self.end(self.recurrent(torch.cat([features, condition], -1))[0])
-        return 3 + 2 * opinions.mean()
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Waves at 16 kHz, filled up with zeros (batch, samples), and their lengths (batch,) -> (batch,), mostly from 1 to 5."""
+        features, frames = _convolved(self.speech.feature_extractor, waves, lengths)
+        features = self.speech.encoder(features, frames)
+        joint = torch.cat([features, self.condition.expand(*features.shape[:2], -1)], -1)
+        packed = pack_padded_sequence(joint, frames.cpu(), batch_first=True, enforce_sorted=False)
+        opinions = self.end(pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)[0])[..., 0]
+        return 3 + 2 * (opinions * within(frames, opinions.shape[1])).sum(1) / frames
+
+
+def _convolved(extractor: Any, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """wav2vec 2.0's convolutions, (batch, frames, channels) and frames (batch,).
+
+    The first one's output is normalised over time, here over each wave's own frames.
+    """
+    first, *others = extractor.conv_layers
+    norm = first.layer_norm
+    features = first.conv(waves[:, None])
+    frames = (lengths - first.kernel_size) // first.stride + 1
+    there = within(frames, features.shape[2])[:, None]
+    features = normalised(features, there) * norm.weight[:, None] + norm.bias[:, None]
+    features = nn.functional.gelu(features)
+    for layer in others:
+        features, frames = layer(features, frames)
+    return features.transpose(1, 2), frames
 
 
 def build_wav2vec2(state: Mapping[str, Tensor]) -> Any:

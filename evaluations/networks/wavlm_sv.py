@@ -8,7 +8,7 @@ of the weights, which are those of the published checkpoint under the same names
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vcbench.speech.batches import in_batches, padded
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.table import WeightsError
 
 from . import fairseq
 from .fairseq import part
+from .masks import normalised, within
 
 Module = TypeVar("Module", bound=nn.Module)
 LONGEST_DISTANCE = 800  # frames: WavLM-large's position bias is constant beyond; the weights do not show it
@@ -74,11 +76,14 @@ class WavLm:
         self._model = load_wavlm_sv(weights.find("wavlm_sv", path) / weights.get("wavlm_sv").files[0]).to(device)
         self._device = device
 
+    def __call__(self, waves: Sequence[np.ndarray]) -> np.ndarray:
+        """Waves (samples,) at 16 kHz -> (waves, 256) of unit length; other waves, which are masked, change less than 1e-5."""
+        return np.stack(in_batches(self._embed, waves, self._device))
+
     @torch.inference_mode()
-    def __call__(self, wave: np.ndarray) -> np.ndarray:
-        """(samples,) at 16 kHz -> (256,) of unit length."""
-        embedding = self._model(torch.from_numpy(wave).to(self._device))
-        return (embedding / embedding.norm()).cpu().numpy()
+    def _embed(self, waves: Sequence[np.ndarray]) -> np.ndarray:
+        embeddings = self._model(*padded(waves, self._device))
+        return (embeddings / embeddings.norm(dim=1, keepdim=True)).cpu().numpy()
 
 
 class WavLmSv(nn.Module):
@@ -99,18 +104,20 @@ class WavLmSv(nn.Module):
         self.norm = _norm(part(state, "bn."))
         self.end = _linear(part(state, "linear."))
 
-    def forward(self, wave: Tensor) -> Tensor:
-        """(samples,) at 16 kHz -> (channels,)."""
-        states = torch.stack(hidden_states(self.speech, nn.functional.layer_norm(wave, wave.shape)[None]))
-        features = (self.shares * states).sum(0).transpose(1, 2)
-        found = self.begin(nn.functional.instance_norm(features))
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Waves at 16 kHz, filled up with zeros (batch, samples), and their lengths (batch,) -> (batch, channels)."""
+        samples = within(lengths, waves.shape[1])
+        states, frames = hidden_states(self.speech, normalised(waves, samples), lengths)
+        features = (self.shares * torch.stack(states)).sum(0).transpose(1, 2)
+        there = within(frames, features.shape[2])[:, None]
+        found = self.begin(normalised(features, there), there)
         outputs = []
         for block in self.blocks:
-            found = block(found)
+            found = block(found, there)
             outputs.append(found)
         joint = self.join(torch.cat(outputs, 1)).relu()
-        embedding: Tensor = self.end(self.norm(self.pooling(joint)))[0]
-        return embedding
+        embeddings: Tensor = self.end(self.norm(self.pooling(joint, there)))
+        return embeddings
 
 
 class ConvReluNorm(nn.Module):
@@ -121,8 +128,8 @@ class ConvReluNorm(nn.Module):
         self.conv = _convolution(part(state, "conv."), padding)
         self.norm = _norm(part(state, "bn."))
 
-    def forward(self, features: Tensor) -> Tensor:
-        found: Tensor = self.norm(self.conv(features).relu())
+    def forward(self, features: Tensor, there: Tensor) -> Tensor:
+        found: Tensor = self.norm(self.conv(features * there).relu())
         return found
 
 
@@ -143,14 +150,15 @@ class Block(nn.Module):
         self.squeeze = _linear(part(state, "SE_Connect.linear1."))
         self.excite = _linear(part(state, "SE_Connect.linear2."))
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, there: Tensor) -> Tensor:
         """(batch, channels, frames) -> the same shape."""
-        *groups, kept = self.first(features).chunk(len(self.convs) + 1, 1)
+        *groups, kept = self.first(features, there).chunk(len(self.convs) + 1, 1)
         found: list[Tensor] = []
         for group, conv, norm in zip(groups, self.convs, self.norms, strict=True):
-            found.append(norm(conv(group + found[-1] if found else group).relu()))
-        result = self.last(torch.cat([*found, kept], 1))
-        gate = self.excite(self.squeeze(result.mean(2)).relu()).sigmoid()
+            found.append(norm(conv((group + found[-1] if found else group) * there).relu()))
+        result = self.last(torch.cat([*found, kept], 1), there)
+        mean = (result * there).sum(2) / there.sum(2)
+        gate = self.excite(self.squeeze(mean).relu()).sigmoid()
         return features + result * gate[..., None]
 
 
@@ -162,8 +170,8 @@ class Pooling(nn.Module):
         self.inner = _convolution(part(state, "linear1."))
         self.outer = _convolution(part(state, "linear2."))
 
-    def forward(self, features: Tensor) -> Tensor:
-        attention = self.outer(self.inner(features).tanh()).softmax(2)
+    def forward(self, features: Tensor, there: Tensor) -> Tensor:
+        attention = self.outer(self.inner(features).tanh()).masked_fill(~there, -torch.inf).softmax(2)
         mean = (attention * features).sum(2)
         variance = (attention * features.square()).sum(2) - mean.square()
         return torch.cat([mean, variance.clamp_min(1e-9).sqrt()], 1)
@@ -213,19 +221,21 @@ def build_wavlm(state: Mapping[str, Tensor]) -> Any:
     return model
 
 
-def hidden_states(model: Any, waves: Tensor) -> list[Tensor]:
-    """What goes into each layer of a WavLM, and what comes out of its encoder: (batch, frames, channels) each.
+def hidden_states(model: Any, waves: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+    """What goes into each layer of a WavLM, and what comes out of its encoder, (batch, frames, channels) each; frames (batch,).
 
     Args:
         waves: (batch, samples).
+        lengths: (batch,) of the waves; what is beyond is neither attended to nor convolved.
     """
-    features, _ = model.feature_extractor(waves, None)
+    features, frames = model.feature_extractor(waves, lengths)
+    beyond = ~within(frames, features.shape[1])
     transformer = model.encoder.transformer
-    state = model.encoder.feature_projection(features)
+    state = model.encoder.feature_projection(features).masked_fill(beyond[..., None], 0)
     state = state + transformer.pos_conv_embed(state)
     states, bias = [state], None
     for layer in transformer.layers:
-        state, bias = layer(state, None, position_bias=bias)
+        state, bias = layer(state, None, position_bias=bias, key_padding_mask=beyond)
         states.append(state)
     states[-1] = transformer.layer_norm(state)
-    return states
+    return states, frames

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .winograd import convolve_three
+from .adain import EPSILON, instance_norm
 
 MOMENTUM = 0.1  # of batch normalisation's running statistics, PyTorch's default
 
@@ -26,15 +26,6 @@ def from_image(image: Tensor) -> Tensor:
     return image[0].permute(1, 2, 0)
 
 
-def runs_own_kernels(x: Tensor) -> bool:
-    """Whether `x` goes through this package's CPU functions: in training, in full precision.
-
-    They are faster than PyTorch's only on a CPU; without gradients PyTorch's convolution is more accurate,
-    and autocast supports only PyTorch's operators.
-    """
-    return x.device.type == "cpu" and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
-
-
 class Convolution(nn.Conv1d):
     """nn.Conv1d (same weights, same result) on (frames, batch, channels); returns ceil(frames / stride) frames.
 
@@ -46,15 +37,13 @@ class Convolution(nn.Conv1d):
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == 1 and stride == 1:
             return F.linear(x, self.weight[:, :, 0], self.bias)
-        if kernel == 3 and stride == 1 and not padded and self.bias is not None and runs_own_kernels(x):
-            return convolve_three(x, self.weight, self.bias)
         padding = (0 if padded else kernel // 2, 0)
         image = F.conv2d(as_image(x), self.weight[..., None], self.bias, stride=(stride, 1), padding=padding)
         return from_image(image)
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """nn.BatchNorm1d on (frames, batch, channels). In training, padded frames do not count.
+    """nn.BatchNorm1d on (frames, batch, channels). In training, padded frames do not count and come out as zero.
 
     `mask` is (frames, batch, 1), 1 where real, or ``None`` where every frame is. Running statistics use PyTorch's default
     momentum of 0.1; `num_batches_tracked` is not updated.
@@ -63,10 +52,20 @@ class BatchNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         if mask is None or not self.training:
             return from_image(self.normalise(as_image(x)))
-        real = mask[..., 0].bool()
-        result = torch.zeros_like(x)
-        result[real] = self.normalise(x[real])
-        return result
+        # All frames of the batch are those of one utterance here. A mask of factors, not of booleans: choosing frames would
+        # make a GPU tell the host how many there are.
+        normal, mean, deviation = instance_norm(x.flatten(0, 1)[:, None], mask.flatten(0, 1)[:, None], correction=0)
+        self.track(mean[0], deviation[0].square() - EPSILON, mask.sum())
+        return torch.addcmul(self.bias * mask, normal.view_as(x), self.weight).to(x.dtype)
+
+    @torch.no_grad()
+    def track(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        """Move the running statistics towards a batch's, (channels,) each, over `count` frames."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        self.running_mean.lerp_(mean.to(self.running_mean), MOMENTUM)
+        unbiased = variance * (count / (count - 1).clamp(min=1))
+        self.running_var.lerp_(unbiased.to(self.running_var), MOMENTUM)
 
     def normalise(self, x: Tensor) -> Tensor:
         statistics = self.running_mean, self.running_var

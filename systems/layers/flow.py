@@ -3,12 +3,13 @@
 All layers have the same interface: ``forward(inputs, mask, condition)`` and ``inverse(inputs, mask, condition)`` return
 ``(outputs, log_determinant)``; the log-determinant is (batch,), in nats, and that of the direction called. `mask` is
 (batch, 1, frames), 1 where real; masked frames come out as zero and do not count. `condition` is the result of the layer's
-`project`; layers that are not conditioned ignore it.
+`project`; layers that have none ignore it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from .wavenet import WaveNet
 
+Projected = list[tuple[Tensor, list[Tensor]]]  # a flow's, for each step: the rotation, and the coupling's condition
 SMALLEST_DEVIATION = 1e-3  # smallest initial deviation of ActNorm, so that a constant channel does not explode
 
 
@@ -83,6 +85,19 @@ class ActNorm(nn.Module):
         return outputs, self.log_deviation.sum() * mask.sum((1, 2))
 
 
+def rotations(turns: Sequence[Tensor]) -> list[Tensor]:
+    """Cayley transforms (I + S)^-1 (I - S) of skew-symmetric S, of whose entries (n, n) only the strictly lower triangle counts.
+
+    All layers' in one batched inverse, without the check that a GPU would have to be waited for: I + S is never
+    singular. In full precision: rounded to bfloat16 they would not be rotations.
+    """
+    with torch.autocast(turns[0].device.type, enabled=False):
+        lower = torch.stack(list(turns)).tril(-1)
+        identity = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
+        inverse, _ = torch.linalg.inv_ex(identity + lower - lower.mT)
+        return list((2 * inverse - identity).unbind())
+
+
 class InvertibleConvolution(nn.Module):
     """A 1x1 convolution whose matrix is a rotation, the Cayley transform of a skew-symmetric matrix with random start.
 
@@ -94,24 +109,20 @@ class InvertibleConvolution(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        # Only the strictly lower triangle counts. With this deviation the angles fill most of the circle.
+        # With this deviation the angles fill most of the circle.
         self.turn = nn.Parameter(torch.randn(channels, channels) / channels**0.5)
 
-    def matrix(self) -> Tensor:
-        """(channels, channels), orthogonal."""
-        lower = self.turn.tril(-1)
-        skew = lower - lower.T
-        identity = torch.eye(len(skew), dtype=skew.dtype, device=skew.device)
-        return torch.linalg.solve(identity + skew, identity - skew)
+    def project(self, condition: object = None) -> Tensor:
+        """The matrix (channels, channels), orthogonal, that `forward` and `inverse` take. It depends on no condition."""
+        return rotations([self.turn])[0]
 
-    def forward(self, inputs: Tensor, mask: Tensor, condition: object = None) -> tuple[Tensor, Tensor]:
-        # In full precision: rounded to bfloat16 it would not be a rotation.
+    def forward(self, inputs: Tensor, mask: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(inputs.device.type, enabled=False):
-            return torch.matmul(self.matrix(), inputs), inputs.new_zeros(len(inputs))
+            return torch.matmul(matrix, inputs), inputs.new_zeros(len(inputs))
 
-    def inverse(self, inputs: Tensor, mask: Tensor, condition: object = None) -> tuple[Tensor, Tensor]:
+    def inverse(self, inputs: Tensor, mask: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(inputs.device.type, enabled=False):
-            return torch.matmul(self.matrix().T, inputs), inputs.new_zeros(len(inputs))
+            return torch.matmul(matrix.T, inputs), inputs.new_zeros(len(inputs))
 
 
 class AffineCoupling(nn.Module):
@@ -187,35 +198,40 @@ class Flow(nn.Module):
             AffineCoupling(channels, condition, width, layers, kernel, dilation, limit) for _ in range(steps)
         )
 
-    def project(self, condition: Tensor) -> list[list[Tensor]]:
-        """Project (batch, condition, frames) to the condition that `forward` and `inverse` take, once for both."""
-        return [cast(AffineCoupling, coupling).project(condition) for coupling in self.couplings]
+    def project(self, condition: Tensor) -> Projected:
+        """What depends on (batch, condition, frames) or on the parameters alone, for `forward` and `inverse`, once for both."""
+        matrices = rotations([cast(InvertibleConvolution, convolution).turn for convolution in self.convolutions])
+        conditions = [cast(AffineCoupling, coupling).project(condition) for coupling in self.couplings]
+        return list(zip(matrices, conditions, strict=True))
 
-    def _walk(self, condition: list[list[Tensor]]) -> list[tuple[Any, list[Tensor]]]:
-        """Every layer in the forward order, with its step's part of the projected condition."""
-        steps = zip(self.norms, self.convolutions, self.couplings, condition, strict=True)
-        return [(layer, part) for *layers, part in steps for layer in layers]
+    def _walk(self, projected: Projected) -> list[tuple[Any, Any]]:
+        """Every layer in the forward order, with its part of what `project` gave."""
+        steps = zip(self.norms, self.convolutions, self.couplings, projected, strict=True)
+        walk: list[tuple[Any, Any]] = []
+        for norm, convolution, coupling, (matrix, condition) in steps:
+            walk += [(norm, None), (convolution, matrix), (coupling, condition)]
+        return walk
 
     @torch.no_grad()
-    def initialise(self, inputs: Tensor, mask: Tensor, condition: list[list[Tensor]]) -> None:
+    def initialise(self, inputs: Tensor, mask: Tensor, projected: Projected) -> None:
         """Initialise every ActNorm from these inputs, as they arrive at the layer."""
-        for layer, part in self._walk(condition):
+        for layer, part in self._walk(projected):
             if isinstance(layer, ActNorm):
                 layer.initialise(inputs, mask)
             inputs, _ = layer(inputs, mask, part)
 
-    def forward(self, inputs: Tensor, mask: Tensor, condition: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor, mask: Tensor, projected: Projected) -> tuple[Tensor, Tensor]:
         """Data to latent."""
         total = inputs.new_zeros(len(inputs))
-        for layer, part in self._walk(condition):
+        for layer, part in self._walk(projected):
             inputs, log_determinant = layer(inputs, mask, part)
             total = total + log_determinant
         return inputs, total
 
-    def inverse(self, inputs: Tensor, mask: Tensor, condition: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
+    def inverse(self, inputs: Tensor, mask: Tensor, projected: Projected) -> tuple[Tensor, Tensor]:
         """Latent to data."""
         total = inputs.new_zeros(len(inputs))
-        for layer, part in reversed(self._walk(condition)):
+        for layer, part in reversed(self._walk(projected)):
             inputs, log_determinant = layer.inverse(inputs, mask, part)
             total = total + log_determinant
         return inputs, total

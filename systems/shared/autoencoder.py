@@ -18,7 +18,6 @@ from vcbench.api.settings import SystemConfig
 
 from ..layers.adain import Statistics, adapt, instance_norm, masked, mean_absolute_error, swap_halves
 from ..layers.conv import BatchNorm, Convolution
-from ..layers.recurrence import Recurrence
 
 Activation = Literal["none", "relu", "elu", "tanh", "sigmoid"]
 
@@ -133,7 +132,7 @@ class Decoder(nn.Module):
         self.over_batch = config.gru_over_batch
         self.first = convolution(config.content_channels, config.hidden, 3)
         self.blocks = nn.ModuleList(DecoderBlock(config.hidden) for _ in range(config.blocks))
-        self.recurrence = Recurrence(config.hidden, config.gru_hidden, config.gru_layers)
+        self.recurrence = nn.GRU(config.hidden, config.gru_hidden, config.gru_layers)
         self.last = nn.Linear(config.gru_hidden, n_mels)
 
     def forward(self, content: Tensor, statistics: list[Statistics], mask: Tensor | None = None) -> Tensor:
@@ -147,11 +146,11 @@ class Decoder(nn.Module):
 
     def run_recurrence(self, x: Tensor) -> Tensor:
         if not self.over_batch:
-            return self.recurrence(x)
+            return self.recurrence(x)[0]
         if self.training:
-            return self.recurrence(x.transpose(0, 1).contiguous()).transpose(0, 1)
+            return self.recurrence(x.transpose(0, 1).contiguous())[0].transpose(0, 1)
         # The published code converts one utterance at a time, so its GRU sees sequences of one frame.
-        return self.recurrence(x.flatten(0, 1)[None])[0].view(*x.shape[:2], -1)
+        return self.recurrence(x.flatten(0, 1)[None])[0][0].view(*x.shape[:2], -1)
 
 
 class Autoencoder(nn.Module):

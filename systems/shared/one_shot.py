@@ -36,9 +36,9 @@ def extend(mel: Tensor, multiple: int) -> Tensor:
     return mel if longer == frames else mel[:, reflect_index(torch.arange(longer, device=mel.device), frames)]
 
 
-def frames_first(mel: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
-    """(batch, channels, frames) -> (frames, batch, channels); a mask that hides nothing becomes ``None``."""
-    return mel.permute(2, 0, 1).contiguous(), None if bool(mask.all()) else mask.permute(2, 0, 1).contiguous()
+def frames_first(mel: Tensor, mask: Tensor, whole: bool = False) -> tuple[Tensor, Tensor | None]:
+    """(batch, channels, frames) -> (frames, batch, channels); no mask where every frame is real (`whole`)."""
+    return mel.permute(2, 0, 1).contiguous(), None if whole else mask.permute(2, 0, 1).contiguous()
 
 
 @contextmanager
@@ -62,7 +62,7 @@ class OneShotSystem(NeuralSystem):
         self.model.initialise(mel_mean, mel_deviation)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        return self.model.loss(*frames_first(batch.mel, batch.mask))
+        return self.model.loss(*frames_first(batch.mel, batch.mask, batch.whole))
 
     def convert_batch(self, sources: Sequence[Utterance], targets: Sequence[Speaker]) -> list[Tensor]:
         """Converted mels (n_mels, frames); the first recording of each target is its reference."""
@@ -79,7 +79,8 @@ class OneShotSystem(NeuralSystem):
         return {name: latent.contiguous() for name, latent in found.items()}
 
     def batch(self, mels: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-        return frames_first(*pad([extend(mel, self.model.multiple) for mel in mels], self.device))
+        extended = [extend(mel, self.model.multiple) for mel in mels]
+        return frames_first(*pad(extended, self.device), whole=len({mel.shape[-1] for mel in extended}) == 1)
 
 
 def first_recording(target: Speaker) -> Utterance:

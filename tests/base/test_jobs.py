@@ -203,6 +203,15 @@ def test_a_script_needs_no_guard_of_its_main_module(tmp_path: Path) -> None:
     assert process.communicate(timeout=60)[0] == "[('a', 42), ('b', 42)]\n"
 
 
+def test_workers_are_new_processes_and_no_copies_of_this_one() -> None:
+    """A forked one could not use a GPU that its parent has used."""
+    light_jobs.CHANGED.append(1)
+    try:
+        assert run_jobs([Job(name, light_jobs.changed) for name in "ab"], 2, 1, ignore) == {"a": [], "b": []}
+    finally:
+        light_jobs.CHANGED.clear()
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
 @pytest.mark.parametrize("job", ["light_jobs.talk", "light_jobs.hold_the_lock", "slow_import.never"])
 def test_workers_end_with_a_killed_parent_also_while_they_start(tmp_path: Path, job: str, delay: float) -> None:

@@ -1,4 +1,4 @@
-"""Predicted naturalness: the same values as the packages', at lower cost."""
+"""Predicted naturalness: the same values as the packages', at lower cost, together as one by one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from vcbench.evaluations.naturalness import DistilledNaturalness, DnsMos, UtmosNaturalness
+from vcbench.evaluations.naturalness import DistilledNaturalness, DnsMos, UtmosNaturalness, _segments
 from vcbench.evaluations.networks.distillmos import HOP, REACH, WINDOW, DistillMos, load_distillmos
 
 from tests.support.recordings import conversion
 from vcbench.api.conversion import Conversion
+from vcbench.api.metric import AudioMetric
 from vcbench.base.errors import ModelUnavailable
 from vcbench.speech import audio
+from vcbench.speech.batches import TOGETHER, padded
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.table import WeightsError
 from vcbench.speech.utterance import Corpus
@@ -39,7 +41,7 @@ def test_the_values_are_those_of_the_model_itself(speech: np.ndarray) -> None:
     quick = DistillMos(model)
     for length in LENGTHS:
         wave = torch.from_numpy(speech[:length].copy())
-        assert float(quick(wave)) == pytest.approx(float(model(wave[None])), abs=1e-5)
+        assert quick(*padded([wave.numpy()], "cpu")).item() == pytest.approx(float(model(wave[None])), abs=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,17 @@ def recordings(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -
     ]
 
 
+def require_same_alone(metric: AudioMetric, recordings: list[Conversion]) -> None:
+    """That recordings, which have different lengths, have the same values together and one by one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TOGETHER, "cpu", 64 * 16_000)
+        several = metric.measure(recordings)
+    for one, together in zip(recordings, several, strict=True):
+        (alone,) = metric.measure([one])
+        for (column, expected, *_), (own, value, *_) in zip(alone, together, strict=True):
+            assert (own, value) == (column, pytest.approx(expected, abs=1e-4))
+
+
 @here
 def test_noise_is_predicted_to_be_less_natural_and_neighbours_change_nothing(recordings: list[Conversion]) -> None:
     metric = DistilledNaturalness()
@@ -63,7 +76,7 @@ def test_noise_is_predicted_to_be_less_natural_and_neighbours_change_nothing(rec
     (clean,), (noisy,) = metric.measure(recordings)
     assert clean[0] in metric.columns
     assert 1 <= noisy[1] < clean[1] <= 5
-    assert metric.measure(recordings[1:]) == [[noisy]]
+    require_same_alone(metric, recordings)
     metric.unload()
     assert "Predicted" in metric.columns["distillmos"].title
 
@@ -75,12 +88,25 @@ def test_dnsmos_is_what_speechmos_gives(recordings: list[Conversion]) -> None:
     metric = DnsMos()
     metric.check()
     metric.load(torch.device("cpu"))
+    require_same_alone(metric, recordings)
     clean, noisy = metric.measure(recordings)
     expected = dnsmos.run(audio.read(recordings[0].path, 16_000), sr=16_000)
     found = {column: value for column, value, _, _ in clean}
     assert found.keys() == metric.columns.keys()
     assert found["dnsmos_overall"] == pytest.approx(expected["ovrl_mos"], abs=1e-4)
     assert found["dnsmos_background"] > {column: value for column, value, _, _ in noisy}["dnsmos_background"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "starts"),
+    [(2.32, [0]), (3.2, [0, 1, 2]), (8.8, [0, 1, 2, 3, 4, 5, 6]), (9.0, [0, 1, 2, 3, 4, 5, 6])],
+)
+def test_dnsmos_reads_the_segments_that_speechmos_reads(seconds: float, starts: list[int]) -> None:
+    """From the eighth to the tenth they are left out there: (7 + 9.01) * 16000 is rounded down."""
+    wave = np.arange(round(seconds * 16_000), dtype=np.float32)
+    found = _segments(wave)
+    assert found.shape[1] == 144_160
+    assert found[:, 0].tolist() == [start * 16_000 % len(wave) for start in starts]
 
 
 def test_utmos_is_what_the_published_code_gives(
@@ -102,6 +128,7 @@ def test_utmos_is_what_the_published_code_gives(
     metric.check()
     metric.load(torch.device("cpu"))
     values = []
+    require_same_alone(metric, recordings)
     for one, [(column, value, _, _)] in zip(recordings, metric.measure(recordings), strict=True):
         expected = original.score(torch.from_numpy(audio.read(one.path, 16_000)))
         assert value == pytest.approx(float(expected), abs=1e-5)

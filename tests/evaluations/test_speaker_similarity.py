@@ -22,6 +22,7 @@ from tests.support.recordings import FakeRun, conversion
 from vcbench.api.scores import scores_to_frame
 from vcbench.base.errors import ModelUnavailable
 from vcbench.speech import audio
+from vcbench.speech.batches import TOGETHER
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.speaker_encoders import Ecapa, Ge2e
 from vcbench.speech.utterance import Corpus, Speaker
@@ -107,7 +108,19 @@ def test_ecapa_is_speechbrains_encoder_classifier(hub_folder: Path, waves: list[
     encoder = Ecapa("cpu", hub_folder)
     for wave in waves:
         expected = original.encode_batch(torch.from_numpy(wave)[None])[0, 0].numpy()
-        assert encoder(wave) == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+        assert encoder([wave])[0] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize("together", [64 * 16_000, 4 * 16_000])
+def test_ecapa_of_many_waves_is_that_of_each(
+    together: int, hub_folder: Path, waves: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TOGETHER, "cpu", together)
+    encoder = Ecapa("cpu", hub_folder)
+    parts = [wave[:length] for wave, length in zip(waves, (900, 16_123, 30_000), strict=True)]
+    several = [*waves, *parts]
+    for found, wave in zip(encoder(several), several, strict=True):
+        assert found == pytest.approx(encoder([wave])[0], abs=1e-5)
 
 
 def test_ecapa_takes_weights_alone_and_runs_no_code(hub_folder: Path, tmp_path: Path) -> None:
@@ -125,6 +138,14 @@ def test_ecapa_that_is_not_here_is_unavailable(tmp_path: Path, monkeypatch: pyte
 
 
 @here
+def test_ge2e_of_many_waves_is_that_of_each(waves: list[np.ndarray]) -> None:
+    encoder = Ge2e("cpu")
+    several = [*waves, waves[0][:9000], np.concatenate(waves)]
+    for found, wave in zip(encoder(several), several, strict=True):
+        assert found == pytest.approx(encoder([wave])[0], abs=1e-6)
+
+
+@here
 def test_ge2e_is_resemblyzers(waves: list[np.ndarray], tmp_path: Path) -> None:
     from resemblyzer import VoiceEncoder, preprocess_wav
 
@@ -132,7 +153,7 @@ def test_ge2e_is_resemblyzers(waves: list[np.ndarray], tmp_path: Path) -> None:
     path = tmp_path / "wave.wav"
     for wave in waves:
         audio.write(path, wave, 16_000)
-        assert encoder(audio.read(path, 16_000)) == pytest.approx(
+        assert encoder([audio.read(path, 16_000)])[0] == pytest.approx(
             original.embed_utterance(preprocess_wav(path)), abs=1e-6
         )
 
@@ -184,7 +205,9 @@ def test_a_recordings_scores_do_not_depend_on_its_neighbours(run: FakeRun) -> No
     metric.load(torch.device("cpu"))
     together = metric.measure(run.conversions)
     metric.load(torch.device("cpu"))
-    assert metric.measure(run.conversions[2:]) == together[2:]
+    for alone, before in zip(metric.measure(run.conversions[2:]), together[2:], strict=True):
+        assert [one.column for one in alone] == [one.column for one in before]
+        assert [one.value for one in alone] == pytest.approx([one.value for one in before], abs=1e-5)
 
 
 @here

@@ -16,6 +16,7 @@ from tests.support.small_wavlm import save_small_wavlm
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.machine import cache_root
 from vcbench.speech import audio
+from vcbench.speech.batches import TOGETHER
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.pretrained.table import WeightsError
 from vcbench.speech.utterance import Corpus
@@ -50,12 +51,21 @@ def test_embeddings_are_those_of_the_published_code(folder: Path) -> None:
     for voice, expected in PUBLISHED.items():
         wave = sentence(voice)
         with torch.inference_mode():
-            found = model(torch.from_numpy(wave))
+            (found,) = model(torch.from_numpy(wave)[None], torch.tensor([len(wave)]))
         assert found[:4].numpy() == pytest.approx(expected, abs=2e-4)
-        embeddings.append(encoder(wave))
+        embeddings.append(encoder([wave])[0])
         assert np.linalg.norm(embeddings[-1]) == pytest.approx(1.0, abs=1e-5)
     for index, expected in enumerate(COSINES):
         assert cosine(embeddings[index], embeddings[(index + 1) % 3]) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("together", [64 * 16_000, 3 * 16_000])
+def test_many_waves_have_the_embeddings_of_each(folder: Path, together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TOGETHER, "cpu", together)
+    encoder = WavLm("cpu", folder)
+    waves = [sentence(voice)[:length] for voice, length in zip(PUBLISHED, (None, 9_001, 20_000), strict=True)]
+    for found, wave in zip(encoder(waves), waves, strict=True):
+        assert found == pytest.approx(encoder([wave])[0], abs=1e-5)
 
 
 def test_sim_o_is_the_cosine_to_the_recording_that_the_system_was_given(

@@ -19,6 +19,7 @@ import soundfile
 import torch
 
 from vcbench import library
+from vcbench.base.preemption import EXIT_AGAIN
 from vcbench.speech.utterance import Corpus
 
 TINY = ["--preset", "tiny", "--systems", "flowvc,again_vc"]
@@ -110,11 +111,18 @@ def test_a_finished_run_computes_nothing_again(finished: tuple[Path, str], corpu
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("waits_for", ["systems/*/training.safetensors", "converted/*/t0002.flac"])
+@pytest.mark.parametrize(
+    ("waits_for", "sent", "code"),
+    [
+        ("systems/*/training.safetensors", signal.SIGKILL, -signal.SIGKILL),
+        ("converted/*/t0002.flac", signal.SIGKILL, -signal.SIGKILL),
+        ("systems/*/training.safetensors", signal.SIGTERM, EXIT_AGAIN),
+    ],
+)
 def test_killed_and_started_again_gives_the_same_table(
-    finished: tuple[Path, str], corpus_folder: Path, runs: Path, waits_for: str
+    finished: tuple[Path, str], corpus_folder: Path, runs: Path, waits_for: str, sent: signal.Signals, code: int
 ) -> None:
-    name = "killed-" + waits_for.split("/")[0]
+    name = f"{sent.name}-" + waits_for.split("/")[0]
     options = [
         "run",
         *TINY,
@@ -132,8 +140,8 @@ def test_killed_and_started_again_gives_the_same_table(
     while not any((runs / name).glob(waits_for)) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert process.poll() is None, "it ended before it could be killed"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(sent)
+    assert process.wait() == code
     time.sleep(2)  # its workers notice within a second
     vcbench(*options)
     pd.testing.assert_frame_equal(measured(finished[0]), measured(runs / name))

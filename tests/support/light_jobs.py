@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from vcbench.base.errors import UserError
+from vcbench.base.preemption import holds_sigterm_back
 
 Report = Callable[..., None]
+CHANGED: list[int] = []  # a forked process would have what its parent put here
 
 
 def talk(progress: Report) -> None:
@@ -78,6 +80,20 @@ def broken(progress: Report) -> None:
 
 def killed(progress: Report) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def changed(progress: Report) -> list[int]:
+    return CHANGED
+
+
+def until_sigterm(path: str, progress: Report) -> None:
+    """Like a training: told to end, it saves what it has."""
+    with holds_sigterm_back() as stopping:
+        progress(0, 1)
+        while not stopping():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        Path(path).write_text("saved")
 
 
 def slow_mark(path: str, progress: Report) -> None:

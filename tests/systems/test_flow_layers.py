@@ -13,6 +13,7 @@ from vcbench.systems.layers.flow import (
     Flow,
     InvertibleConvolution,
     negative_log_likelihood,
+    rotations,
     squeeze,
     unsqueeze,
     whole_pairs,
@@ -145,17 +146,32 @@ def test_every_actnorm_of_a_flow_sees_standardised_data():
 
 
 def test_the_convolution_stays_a_rotation():
-    matrix = trained("convolution").matrix()
+    matrix = trained("convolution").project()
     torch.testing.assert_close(matrix @ matrix.T, torch.eye(CHANNELS, dtype=matrix.dtype))
     assert (matrix - matrix.diag().diag()).abs().max() > 0.1
+
+
+def test_all_rotations_at_once_are_the_cayley_transforms_one_by_one():
+    turns = [trained("convolution").turn, 5 * trained("convolution").turn]
+    for turn, found in zip(turns, rotations(turns), strict=True):
+        skew = turn.tril(-1) - turn.tril(-1).T
+        identity = torch.eye(CHANNELS, dtype=turn.dtype)
+        torch.testing.assert_close(found, torch.linalg.solve(identity + skew, identity - skew))
+
+
+def test_rotations_of_160_channels_are_exact_in_float32():
+    torch.manual_seed(0)
+    for turn in (torch.randn(160, 160) / 160**0.5, torch.randn(160, 160)):
+        (matrix,) = rotations([turn])
+        assert (matrix @ matrix.T - torch.eye(160)).abs().max() < 5e-6
 
 
 def test_autocast_leaves_the_convolution_in_full_precision():
     layer = trained("convolution", torch.float32)
     inputs, mask, _ = example([6], torch.float32)
-    expected = layer(inputs, mask)[0]
+    expected = layer(inputs, mask, layer.project())[0]
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(layer(inputs, mask)[0], expected)
+        assert torch.equal(layer(inputs, mask, layer.project())[0], expected)
 
 
 def test_the_couplings_scale_is_bounded():

@@ -1,14 +1,12 @@
-"""Convolution, Winograd filtering, batch normalisation and reflection on (frames, batch, channels)."""
+"""Convolution, batch normalisation and reflection on (frames, batch, channels)."""
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from vcbench.systems.layers.conv import BatchNorm, Convolution, reflect_frames, reflect_index
-from vcbench.systems.layers.winograd import convolve_three
 
 
 def reference(layer: nn.Conv1d, x: Tensor) -> Tensor:
@@ -30,29 +28,6 @@ def test_convolution_is_pytorchs(frames: int, batch: int, kernel: int, learning:
         assert torch.allclose(layer(x), reference(layer, x), atol=1e-5)
 
 
-@pytest.mark.parametrize("frames", [1, 3, 4, 8, 10])
-def test_winograd_is_exact_and_so_are_its_gradients(frames: int) -> None:
-    torch.manual_seed(0)
-    layer = Convolution(5, 7, 3).double()
-    x = torch.randn(frames, 3, 5, dtype=torch.double, requires_grad=True)
-    upstream = torch.randn(frames, 3, 7, dtype=torch.double)
-    inputs = (x, layer.weight, layer.bias)
-    ours, theirs = convolve_three(*inputs), reference(layer, x)
-    assert torch.allclose(ours, theirs, atol=1e-12)
-    for gradient, expected in zip(
-        torch.autograd.grad(ours, inputs, upstream), torch.autograd.grad(theirs, inputs, upstream), strict=True
-    ):
-        assert torch.allclose(gradient, expected, atol=1e-12)
-
-
-def test_winograds_rounding_stays_small() -> None:
-    torch.manual_seed(0)
-    layer = Convolution(128, 128, 3)
-    x = torch.randn(128, 4, 128, requires_grad=True)
-    exact = reference(layer.double(), x.double())
-    assert (convolve_three(x, layer.float().weight, layer.bias) - exact).abs().max() < 2e-5 * exact.abs().max()
-
-
 def test_convolution_with_stride_and_even_kernel_on_padded_input() -> None:
     layer = Convolution(3, 4, 4, 2)
     x = torch.randn(9, 2, 3)
@@ -61,7 +36,7 @@ def test_convolution_with_stride_and_even_kernel_on_padded_input() -> None:
     assert torch.allclose(layer(padded, padded=True), expected.permute(2, 0, 1), atol=1e-6)
 
 
-def test_autocast_uses_pytorchs_convolution() -> None:
+def test_autocast_convolves_in_bfloat16() -> None:
     layer = Convolution(8, 8, 3)
     x = torch.randn(8, 2, 8)
     with torch.autocast("cpu", torch.bfloat16):
@@ -86,7 +61,28 @@ def test_batch_norm_does_not_count_padding() -> None:
     expected = alone(torch.cat([x[:, 0], x[:4, 1]]))
     assert torch.allclose(torch.cat([y[:, 0], y[:4, 1]]), expected, atol=1e-6)
     assert torch.allclose(ours.running_mean, alone.running_mean)
+    assert torch.allclose(ours.running_var, alone.running_var)
     assert not y[4:, 1].any()
+
+
+def test_gradients_of_batch_norm_are_pytorchs_over_the_real_frames() -> None:
+    torch.manual_seed(0)
+    ours, alone = BatchNorm(3).double(), nn.BatchNorm1d(3).double()
+    for layer in (ours, alone):
+        nn.init.constant_(layer.weight, 1.5)
+        nn.init.constant_(layer.bias, -0.5)
+    mask, x = mask_of([7, 3], 7), torch.randn(7, 2, 3, dtype=torch.double, requires_grad=True)
+    upstream = torch.randn(7, 2, 3, dtype=torch.double)
+    real = mask[..., 0].bool()
+    found = torch.autograd.grad(ours(x, mask), (x, *ours.parameters()), upstream)
+    expected = torch.autograd.grad(alone(x[real]), (x, *alone.parameters()), upstream[real])
+    for gradient, wanted in zip(found, expected, strict=True):
+        assert torch.allclose(gradient, wanted, atol=1e-12)
+
+
+def test_batch_norm_with_padding_keeps_the_type_under_autocast() -> None:
+    layer, x = BatchNorm(6), torch.randn(10, 2, 6).bfloat16()
+    assert layer(x, mask_of([10, 4], 10)).dtype == torch.bfloat16
 
 
 @given(length=st.integers(1, 12), before=st.integers(0, 9), after=st.integers(0, 9))

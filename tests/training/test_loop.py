@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -15,10 +16,11 @@ from vcbench.api.batch import Batch
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem
+from vcbench.base.preemption import EXIT_AGAIN, Preempted
 from vcbench.speech.corpora.split import Split
 from vcbench.speech.features.settings import MelSettings
-from vcbench.training.crops import CropSampler
-from vcbench.training.loop import TrainingDiverged, learning_rate, train
+from vcbench.training.averages import TrainingDiverged
+from vcbench.training.loop import learning_rate, train
 
 
 class ToyConfig(SystemConfig):
@@ -90,6 +92,36 @@ def test_interrupted_training_goes_on_to_the_same_weights_and_log(small_split: S
         assert wanted | {"seconds": 0} == found | {"seconds": 0}
 
 
+@pytest.mark.parametrize("last", [1, 5])
+def test_sigterm_ends_the_step_and_a_new_start_goes_on_to_the_same_weights_and_log(
+    last: int, small_split: Split, tmp_path: Path
+) -> None:
+    straight, first, second = fresh(), fresh(), fresh()
+    train(straight, small_split.training, small_split.held_out, tmp_path / "straight", 0)
+    whole_loss, calls = first.loss, []
+
+    def with_signal(batch: Batch) -> dict[str, Tensor]:
+        calls.extend([1] if first.training else [])
+        if len(calls) == last and first.training:
+            signal.raise_signal(signal.SIGTERM)
+        return whole_loss(batch)
+
+    first.loss = with_signal
+    with pytest.raises(Preempted) as ended:
+        train(first, small_split.training, small_split.held_out, tmp_path / "resumed", 0)
+    assert ended.value.code == EXIT_AGAIN
+    assert len(calls) == last
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    train(second, small_split.training, small_split.held_out, tmp_path / "resumed", 0)
+    for (name, wanted), found in zip(straight.state_dict().items(), second.state_dict().values(), strict=True):
+        assert torch.equal(wanted, found), name
+    rows = [
+        [json.loads(line) | {"seconds": 0} for line in (tmp_path / d / "train.jsonl").read_text().splitlines()]
+        for d in ("straight", "resumed")
+    ]
+    assert rows[0] == rows[1]
+
+
 def test_non_finite_loss_stops_with_the_step_and_what_to_do(small_split: Split, tmp_path: Path) -> None:
     with pytest.raises(TrainingDiverged, match=r"step 2: total is nan.*learning_rate"):
         train(fresh(explode=True), small_split.training, small_split.held_out, tmp_path, 0)
@@ -119,20 +151,6 @@ def test_saved_system_loads_and_another_mel_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(CheckpointError, match="not a usable vcbench checkpoint"):
         Toy.load(path, MelSettings())
-
-
-def test_crops_are_real_speech_padding_is_masked_and_references_are_other_utterances(small_split: Split) -> None:
-    utterances = list(small_split.training)
-    crops = CropSampler(utterances, ("mel", "pitch", "phones"), torch.device("cpu"))
-    longest = max(utterance.mel.shape[-1] for utterance in utterances)
-    batch = crops.draw(16, longest + 10, 40, torch.Generator().manual_seed(1))
-    assert (batch.mel * (1 - batch.mask) == 0).all()
-    assert (batch.phones * (1 - batch.mask[:, 0]) == 0).all()
-    for row in range(16):
-        length = int(batch.lengths[row])
-        same = [u for u in utterances if u.mel.shape[-1] == length and torch.equal(u.mel, batch.mel[row, :, :length])]
-        assert len(same) == 1
-        assert not torch.equal(same[0].mel[:, :40], batch.reference[row])
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_almost_nothing() -> None:

@@ -20,7 +20,8 @@ class Batch:
     Shapes: mel (batch, n_mels, frames); mask (batch, 1, frames), 1 where real; log_f0 (batch, 1, frames), the contour
     that `normalise_log_f0` makes of a whole utterance; voiced (batch, 1, frames) 0 or 1; phones (batch, frames) int64;
     reference (batch, n_mels, reference_frames) another recording of the same speaker, with reference_mask; speaker
-    (batch,) int64, index of the training speaker. What a system does not ask for in `needs` is ``None``.
+    (batch,) int64, index of the training speaker. What a system does not ask for in `needs` is ``None``. `whole` says that
+    every frame of `mel` is real, so that a system may leave the mask out; a GPU would have to be waited for to see it.
     """
 
     mel: Tensor
@@ -31,6 +32,7 @@ class Batch:
     reference: Tensor | None = None
     reference_mask: Tensor | None = None
     speaker: Tensor | None = None
+    whole: bool = False
 
     @property
     def lengths(self) -> Tensor:

@@ -130,7 +130,7 @@ class AudioMetric(Metric):
         """Release the model: one model is resident at a time."""
 
     def measure(self, conversions: Sequence[Conversion]) -> list[list[Measurement]]:
-        """Per conversion, its measurements. Other recordings in the batch change nothing."""
+        """Per conversion, its measurements. Other recordings in the batch change no more than rounding does."""
         raise NotImplementedError
 
     def finish(self, scores: list[Score], run: RunView) -> list[Score]:

@@ -16,6 +16,7 @@ from vcbench.api.checkpoint import CheckpointError, read_header
 from vcbench.api.system import NeuralSystem
 from vcbench.base.errors import UserError, did_you_mean
 from vcbench.base.files import hash_file, write_bytes
+from vcbench.base.nouns import counted
 from vcbench.base.settings import Strict
 from vcbench.base.state import read_state, write_state
 from vcbench.speech.features.settings import MelSettings
@@ -38,7 +39,7 @@ class Origin(Strict):
 
     def __str__(self) -> str:
         corpus = f"{self.corpus} (version {self.corpus_version})" if self.corpus_version else self.corpus
-        return f"pretrained on {corpus}, preset {self.preset}, {self.steps:,} steps"
+        return f"pretrained on {corpus}, preset {self.preset}, {counted(self.steps, 'step')}"
 
 
 class OneShot(Strict):

@@ -18,7 +18,8 @@ from vcbench.base import worker
 from vcbench.base.errors import UserError
 
 POLL_SECONDS = 0.5  # between looks at whether a process has ended without its channel showing it
-END_SECONDS = 10.0  # for a process to end by itself once its work is done, or when it is told to
+END_SECONDS = 10.0  # for a process to end by itself once its work is done
+STOP_SECONDS = 60.0  # for one that is told to end amid its work: a training ends its step and writes its checkpoint
 
 
 class JobFailed(RuntimeError):
@@ -88,12 +89,12 @@ class Worker:
             "Fewer processes need less memory: --set workers=1."
         )
 
-    def end(self) -> None:
-        """Say that there are no more jobs and wait until it has ended; end it if that takes long."""
+    def end(self, seconds: float = END_SECONDS) -> None:
+        """Say that there are no more jobs and wait until it has ended; kill it if that takes longer than `seconds`."""
         with suppress(OSError):
             self.channel.send_bytes(b"")
         try:
-            self.process.wait(END_SECONDS)
+            self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -106,7 +107,7 @@ def end_all(workers: Iterable[Worker]) -> None:
     for one in workers:
         one.process.terminate()
     for one in workers:
-        one.end()
+        one.end(STOP_SECONDS)
 
 
 def ready(workers: Iterable[Worker]) -> list[Worker]:

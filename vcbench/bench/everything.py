@@ -16,6 +16,7 @@ from vcbench.api import registry
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.jobs import Progress, torch_threads
 from vcbench.base.machine import peak_memory, pick_device
+from vcbench.base.nouns import counted
 from vcbench.bench import scoring
 from vcbench.bench.peaks import copy_peak, forget_peak, matrix_peak, seconds
 from vcbench.bench.speed import CONVERTED, Speech, speech, time_conversion, time_training, trained_rows
@@ -139,7 +140,7 @@ def _training(preset: str, config: RunConfig, row: str, steps: int) -> list[Line
     line = Line(
         f"train {row}",
         preset,
-        f"{utterances} x {frames} frames",
+        f"{utterances} x {counted(frames, 'frame')}",
         1 / found.seconds,
         "steps/s",
         found.seconds,

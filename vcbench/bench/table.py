@@ -9,6 +9,7 @@ from pathlib import Path
 from vcbench.base.escape import one_line
 from vcbench.base.files import write_text
 from vcbench.base.machine import git_commit, today, versions
+from vcbench.base.nouns import counted
 from vcbench.bench.everything import Line, Measured, Sizes
 from vcbench.reporting.text import NOT_MEASURED, markdown_table
 
@@ -42,7 +43,8 @@ def page(device: str, found: Measured, sizes: Sizes, threads: int, remark: str) 
         f"- Measured on {today()} by `vcbench bench all`, commit {git_commit() or 'unknown'}, torch {versions()['torch']}, "
         f"{threads} threads of this process (0: PyTorch's default).",
         f"- Peaks measured here: a large matrix product {peaks}; a large copy {scaled(found.copied)}B/s, read and written.",
-        f"- Medians of {sizes.steps} training steps and of {sizes.repeats} conversions; {sizes.conversions} recordings of "
+        f"- Medians of {counted(sizes.steps, 'training step')} and of {counted(sizes.repeats, 'conversion')}; "
+        f"{counted(sizes.conversions, 'recording')} of "
         f"{sizes.seconds:g} s for each metric, with its time for their sources. RTF: seconds of work for a second of speech.",
         "- Operations and bytes are those of a step, of a second of speech, of a recording. Operations: matrix products, convolutions "
         "and attention as PyTorch counts them. Bytes at least: weights and moments read and written once a step, or weights read "

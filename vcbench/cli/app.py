@@ -14,6 +14,7 @@ from vcbench import __version__
 from vcbench.base.console import say
 from vcbench.base.errors import ModelUnavailable, UserError
 from vcbench.base.files import PLACE
+from vcbench.base.preemption import EXIT_AGAIN, ends_at_sigterm
 from vcbench.cli import bench, complete, conversion, listen, lists, papers, pretrained, reports, vocoder
 from vcbench.cli.options import (
     EXIT_FAILURES,
@@ -71,6 +72,8 @@ def main() -> None:
     except SystemExit as stop:
         if stop.code == EXIT_INTERRUPTED:
             errors.print("Interrupted. Run the same command to continue.")
+        if stop.code == EXIT_AGAIN:
+            errors.print(f"Ended by SIGTERM, with exit code {EXIT_AGAIN}. Run the same command to continue.")
         raise
 
 
@@ -84,6 +87,7 @@ def version(
 
 
 @app.command()
+@ends_at_sigterm()
 def run(
     systems: Systems = "all",
     preset: Preset = "quick",
@@ -106,6 +110,7 @@ def run(
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
 
     The same command continues an interrupted run; `--from RUN` repeats one in a new folder; `--pretrained` trains nothing.
+    After SIGTERM it writes checkpoints and ends with code 75.
     """
     from vcbench.cli.repeat import repeat
     from vcbench.cli.verbs import download_corpus, print_board, run_all, run_seeds
@@ -149,6 +154,7 @@ def prepare(
 
 
 @app.command()
+@ends_at_sigterm()
 def train(folder: RunFolder, systems: Systems = "all", log: Log = None, allow_code: AllowCode = False) -> None:
     """Train the systems of a prepared run."""
     from vcbench.cli.verbs import train_systems
@@ -184,6 +190,7 @@ def score(
 
 
 @app.command()
+@ends_at_sigterm()
 def study(
     name: Annotated[
         str | None,

@@ -83,7 +83,8 @@ def _data(run: Run) -> Iterator[str]:
 def _training(run: Run, system: NeuralSystem, row: str, manifest: dict[str, Any]) -> Iterator[str]:
     recipe, costs = system.config.training, run.efficiency(row)
     yield (
-        f"Preset {run.config.preset}: {costs['training_steps']:,.0f} steps of {recipe.batch_size} x {recipe.frames} frames, "
+        f"Preset {run.config.preset}: {counted(int(costs['training_steps']), 'step')} of "
+        f"{recipe.batch_size} x {counted(recipe.frames, 'frame')}, "
         f"learning rate {recipe.learning_rate:g} ({recipe.schedule}), seed {system.seed}. "
         f"{costs['training_seconds'] / 60:.0f} minutes on {manifest.get('device', 'an unknown device')}."
     )

@@ -6,9 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from vcbench.api.scores import Column, scores_to_frame
+from vcbench.api.scores import Column
 from vcbench.base.escape import csv
 from vcbench.base.files import ReadOnlyError, write_json, write_text
 from vcbench.base.state import find_state, read_state
@@ -17,7 +15,7 @@ from vcbench.reporting.manifest import write_manifest
 from vcbench.reporting.methods import write_methods
 from vcbench.reporting.ratings import with_ratings
 from vcbench.reporting.sanity import broken_order
-from vcbench.run.folder import RunError, RunFolder, read_scores
+from vcbench.run.folder import RunError, RunFolder, read_scores, together
 from vcbench.run.run import Run
 from vcbench.stages.score import check_metrics
 
@@ -109,5 +107,5 @@ def tabulate(run: Run, missing: dict[str, str]) -> Leaderboard:
         notes.append((tuple(metric.columns), text))
         notes += metric.remarks(scores)
     notes += [((), line) for line in run.notes]
-    board = build(run, pd.concat([scores_to_frame([]), *tables], ignore_index=True), columns, notes, unavailable)
+    board = build(run, together(tables), columns, notes, unavailable)
     return with_ratings(replace(board, notes=(*board.notes, *(((), line) for line in broken_order(board)))), run)

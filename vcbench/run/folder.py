@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -229,4 +229,10 @@ def read_scores(folder: RunFolder, metric: str) -> pd.DataFrame:
 def read_all_scores(folder: RunFolder, metrics: Iterable[str]) -> pd.DataFrame:
     """The scores of those of the metrics that have some, one table after the other."""
     tables = [read_scores(folder, name) for name in metrics if folder.scores(name).is_file()]
-    return pd.concat([scores_to_frame([]), *tables], ignore_index=True)
+    return together(tables)
+
+
+def together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of scores one after the other. An empty one among them would make every column one of objects."""
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else scores_to_frame([])

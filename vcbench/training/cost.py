@@ -26,12 +26,13 @@ def random_batch(settings: TrainingSettings, n_mels: int, device: torch.device) 
         voiced=(torch.rand(size, 1, frames, generator=generator) > 0.4).float(),
         phones=torch.randint(1, len(INVENTORY), (size, frames), generator=generator),
         speaker=torch.zeros(size, dtype=torch.long),
+        whole=True,
     )
     if settings.reference_frames:
         batch.reference = torch.randn(size, n_mels, settings.reference_frames, generator=generator) - 2
         batch.reference_mask = torch.ones(size, 1, settings.reference_frames)
     for name, value in vars(batch).items():
-        if value is not None:
+        if isinstance(value, torch.Tensor):
             setattr(batch, name, value.to(device))
     return batch
 

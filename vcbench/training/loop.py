@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from vcbench.api.settings import TrainingSettings
+from vcbench.base.preemption import holds_sigterm_back
 from vcbench.base.tracking import Track
 from vcbench.speech.conditions import vary
 from vcbench.speech.utterance import Utterance
+from vcbench.training.averages import read
 from vcbench.training.crops import CropSampler
 from vcbench.training.state import TrainingState, resume, save_state, write_log
 from vcbench.training.step import Step
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
 HELD_OUT_BATCHES = 4  # batches of held-out crops, the same ones at every evaluation
 FINITE_CHECK_EVERY = 20  # steps between looks at the loss's value: each look waits for the device
 LossReport = Callable[[int, dict[str, float]], None]
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss or its gradient is no longer finite."""
 
 
 def learning_rate(settings: TrainingSettings, step: int) -> float:
@@ -60,6 +58,7 @@ def train(
 
     Raises:
         TrainingDiverged: the loss is not finite; the last checkpoint stays.
+        Preempted: SIGTERM came; the step that it came in is the checkpoint's last.
     """
     system.before_training(training, held_out)
     varied = vary(training, system.config.training.varied_recordings)
@@ -85,24 +84,29 @@ def fit(
     settings = system.config.training
     torch.manual_seed(seed)
     step = Step(system, settings)
-    state = TrainingState(step.optimizer, torch.Generator().manual_seed(seed))
+    state = TrainingState(step.optimizer, seeded(system.device, seed))
     if not resume(system, state, folder):
-        first = crops.draw(
-            settings.batch_size, settings.frames, settings.reference_frames, torch.Generator().manual_seed(seed)
-        )
+        first = crops.draw(settings.batch_size, settings.frames, settings.reference_frames, seeded(system.device, seed))
         with torch.no_grad():
             system.initialise(*crops.statistics(), first)
     for row in state.log:
         track(row)
     system.train()
     try:
-        _steps(step, crops, kept_out, state, folder, report, track)
+        with holds_sigterm_back() as stopping:
+            _steps(stopping, step, crops, kept_out, state, folder, report, track)
     finally:
         system.eval()
     return state
 
 
+def seeded(device: torch.device, seed: int) -> torch.Generator:
+    """A generator of the device's own, so that what it draws need not be copied there."""
+    return torch.Generator(device).manual_seed(seed)
+
+
 def _steps(
+    stopping: Callable[[], bool],
     step: Step,
     crops: CropSampler,
     kept_out: CropSampler | None,
@@ -111,65 +115,40 @@ def _steps(
     report: LossReport | None,
     track: Track,
 ) -> None:
-    settings, averages = step.recipe, Averages()
+    settings, averages = step.recipe, state.averages
     started = time.perf_counter() - state.seconds
-    while state.step < settings.steps:
+    stopped = False
+    while state.step < settings.steps and not stopped:
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(settings, state.step)
         batch = crops.draw(settings.batch_size, settings.frames, settings.reference_frames, state.generator)
         averages.add(step(batch))
         state.step += 1
-        last = state.step == settings.steps
+        last, stopped = state.step == settings.steps, stopping()
         evaluated = state.step % settings.evaluate_every == 0 or last
-        if state.step % FINITE_CHECK_EVERY == 0 or evaluated:
-            averages.require_finite(state.step, folder)
+        if state.step % FINITE_CHECK_EVERY == 0 or evaluated or stopped:
+            total = averages.latest_total(state.step, folder)
             if report:
-                report(state.step, {"total": float(averages.latest["total"])})
+                report(state.step, {"total": total})
         if evaluated:
             row = {"step": state.step, "learning_rate": learning_rate(settings, state.step - 1)}
             row |= averages.means()
             row |= _held_out_losses(step.model, kept_out) if kept_out else {}
             state.seconds = time.perf_counter() - started
+            averages.clear()
             state.log.append(row | {"seconds": round(state.seconds, 3)})
             write_log(folder, state)
             track(state.log[-1])
-            averages = Averages()
-        if last or (evaluated and state.step % settings.checkpoint_every == 0):
+        if last or stopped or (evaluated and state.step % settings.checkpoint_every == 0):
+            state.seconds = time.perf_counter() - started
             save_state(step.model, state, folder)
-
-
-class Averages:
-    """Sums of losses since the last evaluation; they stay on the device until they are read."""
-
-    def __init__(self) -> None:
-        self.latest: dict[str, Tensor] = {}
-        self._sums: dict[str, Tensor] = {}
-        self._count = 0
-
-    def add(self, losses: dict[str, Tensor]) -> None:
-        self.latest = {name: value.detach() for name, value in losses.items()}
-        self._count += 1
-        for name, value in self.latest.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value.float()
-
-    def means(self) -> dict[str, float]:
-        return {name: float(value) / self._count for name, value in self._sums.items()}
-
-    def require_finite(self, step: int, folder: Path) -> None:
-        for name, value in self._sums.items():
-            if not math.isfinite(float(value)):
-                raise TrainingDiverged(
-                    f"Training stopped at step {step}: {name} is {float(value)}. The last good checkpoint, if any, is in "
-                    f"{folder}. Lower training.learning_rate or training.clip, or look for a broken utterance with "
-                    "`vcbench prepare`."
-                )
 
 
 def _held_out_losses(system: NeuralSystem, kept_out: CropSampler) -> dict[str, float]:
     """Mean losses on held-out crops, the same at every call; leaves the random state as it was."""
     settings = system.config.training
-    generator = torch.Generator().manual_seed(0)
-    sums: dict[str, float] = {}
+    generator = seeded(system.device, 0)
+    sums: dict[str, Tensor] = {}
     devices = [system.device] if system.device.type == "cuda" else []
     with torch.random.fork_rng(devices), torch.no_grad():
         torch.manual_seed(0)
@@ -177,6 +156,6 @@ def _held_out_losses(system: NeuralSystem, kept_out: CropSampler) -> dict[str, f
         for _ in range(HELD_OUT_BATCHES):
             batch = kept_out.draw(settings.batch_size, settings.frames, settings.reference_frames, generator)
             for name, value in system.loss(batch).items():
-                sums[f"held_out_{name}"] = sums.get(f"held_out_{name}", 0.0) + float(value) / HELD_OUT_BATCHES
+                sums[f"held_out_{name}"] = sums.get(f"held_out_{name}", 0.0) + value.float() / HELD_OUT_BATCHES
         system.train()
-    return sums
+    return read(sums)

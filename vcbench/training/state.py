@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vcbench.api.checkpoint import CheckpointError
 from vcbench.base.files import write_bytes, write_text
+from vcbench.training.averages import Averages
 
 if TYPE_CHECKING:
     from vcbench.api.system import NeuralSystem
@@ -31,6 +32,7 @@ class TrainingState:
     step: int = 0
     seconds: float = 0.0
     log: list[dict[str, float]] = field(default_factory=list)
+    averages: Averages = field(default_factory=Averages)
 
 
 def write_log(folder: Path, state: TrainingState) -> None:
@@ -38,15 +40,22 @@ def write_log(folder: Path, state: TrainingState) -> None:
 
 
 def save_state(system: NeuralSystem, state: TrainingState, folder: Path) -> None:
-    """Weights, Adam's state, random states and the step, in one safetensors file."""
+    """Weights, Adam's state, random states, sums of losses and the step, in one safetensors file."""
     tensors = {f"system.{name}": value.contiguous() for name, value in system.state_dict().items()}
     for index, moments in state.optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+    tensors |= {f"sum.{name}": value.clone() for name, value in state.averages.sums.items()}
     tensors["random.crops"] = state.generator.get_state()
     tensors["random.torch"] = torch.get_rng_state()
     if system.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(system.device)
-    training = {"step": state.step, "seconds": state.seconds, "log": state.log}
+    training = {
+        "step": state.step,
+        "seconds": state.seconds,
+        "log": state.log,
+        "sums": list(state.averages.sums),
+        "summed": state.averages.count,
+    }
     metadata = {"vcbench": json.dumps(system.description()), "training": json.dumps(training)}
     write_bytes(folder / STATE_FILE, save(tensors, metadata))
 
@@ -83,4 +92,6 @@ def resume(system: NeuralSystem, state: TrainingState, folder: Path) -> bool:
         torch.cuda.set_rng_state(tensors["random.cuda"], system.device)
     training = json.loads(metadata["training"])
     state.step, state.seconds, state.log = training["step"], training["seconds"], training["log"]
+    state.averages.sums = {name: tensors[f"sum.{name}"].to(system.device) for name in training["sums"]}
+    state.averages.count = training["summed"]
     return True

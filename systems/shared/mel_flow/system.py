@@ -12,13 +12,13 @@ from vcbench.api.batch import Batch, collate, noise_generator
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
 
-from ...layers.flow import Flow, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
+from ...layers.flow import Flow, Projected, negative_log_likelihood, squeeze, unsqueeze, whole_pairs
+from ...layers.precision import full_float32
 from .condition import ConditionEncoder
 from .conditioned import ConditionedSystem, ConversionError, refuse_without_recordings
 from .settings import MelFlowConfig
 from .speaker import SpeakerEncoder
 
-Projected = list[list[Tensor]]  # what Flow.project returns
 LARGEST_MEL = 10.0  # log10 magnitude; speech lies between -5 and 2, so a larger value means that the inverse exploded
 
 
@@ -65,7 +65,7 @@ class MelFlow(ConditionedSystem):
         return normalised + self.config.noise * torch.randn_like(normalised) * batch.mask
 
     def _projected(self, batch: Batch, speaker: Tensor | None) -> Projected:
-        """The condition projected for every coupling; computed once for both directions of the flow."""
+        """The condition projected for every coupling, and the rotations; computed once for both directions of the flow."""
         return self.flow.project(self.condition(batch, speaker))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -119,31 +119,30 @@ class MelFlow(ConditionedSystem):
 
     @torch.no_grad()
     def convert_batch(self, sources: Sequence[Utterance], targets: Sequence[Speaker]) -> list[Tensor]:
-        """Converted log10 mels (n_mels, frames).
+        """Converted log10 mels (n_mels, frames), computed in float32 without TF32, else the inverse would not be exact.
 
         Raises:
             ConversionError: a target has no recordings, or a result is not finite or far outside the range of speech.
         """
         refuse_without_recordings(targets)
         batch = collate(sources, self.needs, self.device)
-        if self.skip_encoding:
-            latent = self._samples(sources, targets, batch.mask)
-        else:
-            own = self._projected(batch, self._speaker([[source] for source in sources]))
-            latent = self.encode(batch.mel, batch.mask, own)
-        projected = self._projected(batch, self._speaker([target.utterances for target in targets]))
-        mels = self.decode(latent, batch.mask, projected)
-        return [
-            _sound(mel[:, :length], source, target)
-            for mel, length, source, target in zip(mels, batch.lengths.tolist(), sources, targets, strict=True)
-        ]
+        lengths = batch.lengths.tolist()
+        with full_float32(self.device):
+            if self.skip_encoding:
+                latent = self._samples(sources, targets, lengths)
+            else:
+                own = self._projected(batch, self._speaker([[source] for source in sources]))
+                latent = self.encode(batch.mel, batch.mask, own)
+            projected = self._projected(batch, self._speaker([target.utterances for target in targets]))
+            mels = self.decode(latent, batch.mask, projected)
+        _require_sound(mels, sources, targets)
+        return [mel[:, :length] for mel, length in zip(mels, lengths, strict=True)]
 
-    def _samples(self, sources: Sequence[Utterance], targets: Sequence[Speaker], mask: Tensor) -> Tensor:
-        """Samples of the prior that depend only on the seed, the source and the target."""
-        channels, pairs = 2 * self.mel_settings.n_mels, math.ceil(mask.shape[-1] / 2)
-        latent = torch.zeros(len(sources), channels, pairs)
-        for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
-            own = math.ceil(int(mask[row].sum()) / 2)
+    def _samples(self, sources: Sequence[Utterance], targets: Sequence[Speaker], lengths: Sequence[int]) -> Tensor:
+        """Samples of the prior that depend only on the seed, the source and the target; `lengths` are frames."""
+        channels, pairs = 2 * self.mel_settings.n_mels, [math.ceil(length / 2) for length in lengths]
+        latent = torch.zeros(len(sources), channels, max(pairs))
+        for row, (source, target, own) in enumerate(zip(sources, targets, pairs, strict=True)):
             latent[row, :, :own] = torch.randn(
                 channels, own, generator=noise_generator(self.seed, source.id, target.id)
             )
@@ -153,16 +152,18 @@ class MelFlow(ConditionedSystem):
     def latents(self, utterance: Utterance) -> dict[str, Tensor]:
         """ "content" (2 * n_mels, ceil(frames / 2)), the latent; "speaker" (channels,), only with a speaker condition."""
         batch = collate([utterance], self.needs, self.device)
-        speaker = self._speaker([[utterance]])
-        latents = {"content": self.encode(batch.mel, batch.mask, self._projected(batch, speaker))[0]}
+        with full_float32(self.device):
+            speaker = self._speaker([[utterance]])
+            latents = {"content": self.encode(batch.mel, batch.mask, self._projected(batch, speaker))[0]}
         return latents if speaker is None else {**latents, "speaker": speaker[0]}
 
 
-def _sound(mel: Tensor, source: Utterance, target: Speaker) -> Tensor:
-    largest = float(mel.abs().max())
-    if not largest <= LARGEST_MEL:  # NaN too
-        raise ConversionError(
-            f"Converting {source.id!r} to {target.id!r}: the flow's inverse exploded (largest log10 magnitude {largest:g}; at most "
-            f"{LARGEST_MEL:g} is possible). Train longer or with a lower learning rate, or lower temperature or log_scale_limit."
-        )
-    return mel
+def _require_sound(mels: Tensor, sources: Sequence[Utterance], targets: Sequence[Speaker]) -> None:
+    """Raise a ConversionError at the first of (batch, n_mels, frames) that is no speech."""
+    for largest, source, target in zip(mels.abs().amax((1, 2)).tolist(), sources, targets, strict=True):
+        if not largest <= LARGEST_MEL:  # NaN too
+            raise ConversionError(
+                f"Converting {source.id!r} to {target.id!r}: the flow's inverse exploded (largest log10 magnitude {largest:g}; at "
+                f"most {LARGEST_MEL:g} is possible). Train longer or with a lower learning rate, or lower temperature or "
+                "log_scale_limit."
+            )

@@ -21,7 +21,7 @@ Vectors = NDArray[np.float64]
 
 def embed(path: Path) -> Vectors:
     """(256,) of unit length."""
-    return np.asarray(_encoder()(audio.read(path, RATE)), dtype=np.float64)
+    return np.asarray(_encoder()([audio.read(path, RATE)])[0], dtype=np.float64)
 
 
 def errors(paths: Sequence[Path], texts: Sequence[str]) -> NDArray[np.int64]:
