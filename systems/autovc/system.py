@@ -45,7 +45,7 @@ class AutoVC(NeuralSystem):
         self.model.initialise(mel_mean)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        mel, mask = frames_first(batch.mel, batch.mask)
+        mel, mask = frames_first(batch.mel, batch.mask, batch.whole)
         return self.model.loss(mel, self.tables[self.training].to(mel.device)[batch.speaker], mask)
 
     def convert_batch(self, sources: Sequence[Utterance], targets: Sequence[Speaker]) -> list[Tensor]:

@@ -22,16 +22,17 @@ from vcbench.run import config
 from vcbench.speech.features.settings import MelSettings
 from vcbench.stages.convert_files import load_checkpoint
 
-SYSTEMS = ("flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc", "copycat")
+SYSTEMS = ("flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc", "copycat", "autovc", "vqvc")
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A tiny checkpoint of each system."""
     folder = tmp_path_factory.mktemp("checkpoints")
+    tables = config.resolve("tiny")["systems"] | config.named_systems("tiny")
     paths = {}
     for name in SYSTEMS:
-        own = config.system_config(name, config.resolve("tiny")["systems"][name])
+        own = config.system_config(name, tables[name])
         paths[name] = folder / f"{name}.safetensors"
         registry.load("systems", name)(own, MelSettings(), 3).save(paths[name])
     return paths

@@ -16,7 +16,7 @@ from vcbench.speech.features.settings import MelSettings
 
 @cache
 def tiny() -> dict[str, Any]:
-    return config.resolve("tiny")["systems"]
+    return config.named_systems("tiny") | config.resolve("tiny")["systems"]
 
 
 def names() -> list[str]:
