@@ -132,3 +132,13 @@ def test_settings_that_cannot_work_are_refused(changes, message):
 def test_no_reference_is_needed_without_a_learned_speaker():
     assert config(training=TrainingSettings(steps=1), use_speaker=False).training.reference_frames == 0
     assert not config(training=TrainingSettings(steps=1), speaker_embedding="ge2e").learns_speaker
+
+
+@pytest.mark.parametrize("use_energy", [True, False])
+def test_the_condition_hears_loudness_only_where_it_is_asked_to(use_energy):
+    torch.manual_seed(0)
+    encoder = ConditionEncoder(config(use_energy=use_energy), 5)
+    quiet, loud = batch([6, 4]), batch([6, 4])
+    loud.mel = (loud.mel + 1) * loud.mask
+    speaker = torch.ones(2, 5)
+    assert torch.equal(encoder(quiet, speaker), encoder(loud, speaker)) != use_energy

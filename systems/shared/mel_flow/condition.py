@@ -11,6 +11,7 @@ from ...layers.flow import squeeze
 from .settings import MelFlowConfig
 
 POSITIONS = 3  # channels of `phone_positions`
+AVERAGE = 2.0  # log10; makes the mean over bands of speech's log magnitudes about zero
 
 
 def phone_positions(phones: Tensor, mask: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ def phone_positions(phones: Tensor, mask: Tensor) -> Tensor:
 
 
 class ConditionEncoder(nn.Module):
-    """Phones, melody, voicing and speaker to (batch, condition_channels, pairs), at the flow's frame rate.
+    """Phones, melody, voicing, energy and speaker to (batch, condition_channels, pairs), at the flow's frame rate.
 
     Per frame, a phone embedding and a linear map of the scalars; then two frames are stacked and the speaker is added;
     then residual dilated convolutions, in which phones see their neighbours and the speaker. A part that is switched off has
@@ -47,7 +48,8 @@ class ConditionEncoder(nn.Module):
         super().__init__()
         channels = config.condition_channels
         self.use_phones, self.use_pitch, self.use_voicing = config.use_phones, config.use_pitch, config.use_voicing
-        scalars = POSITIONS * config.use_phones + config.use_pitch + config.use_voicing
+        self.use_energy = config.use_energy
+        scalars = POSITIONS * config.use_phones + config.use_pitch + config.use_voicing + config.use_energy
         self.phones = nn.Embedding(config.phones, channels) if config.use_phones else None
         # A constant extra channel keeps the layer valid when everything is switched off.
         self.scalars = nn.Conv1d(scalars + 1, channels, 1, bias=False)
@@ -78,6 +80,8 @@ class ConditionEncoder(nn.Module):
             scalars.append(required(batch.log_f0, "log_f0"))
         if self.use_voicing:
             scalars.append(required(batch.voiced, "voiced"))
+        if self.use_energy:
+            scalars.append((batch.mel.mean(1, keepdim=True) + AVERAGE) * batch.mask)
         if self.phones is None:
             return self.scalars(torch.cat(scalars, 1))
         phones = required(batch.phones, "phones")
