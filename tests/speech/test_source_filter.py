@@ -122,12 +122,12 @@ def test_it_sounds_more_natural_than_griffin_lim(small_corpus: Corpus) -> None:
     unseen = [speaker for speaker in small_corpus.speakers if speaker.seen is False]
     waves = [speaker.utterances[0].wave for speaker in unseen]
     mels = [mel_spectrogram(wave, MEL) for wave in waves]
-    network = DistillMos(load_distillmos())
+    network = DistillMos(load_distillmos()).eval()
 
     @torch.inference_mode()
     def natural(given: list[Tensor]) -> float:
         heard = [torch.from_numpy(audio.resample(wave.numpy(), RATE, 16_000)) for wave in given]
-        return sum(float(network(wave)) for wave in heard) / len(heard)
+        return sum(float(network(wave[None], torch.tensor([len(wave)]))) for wave in heard) / len(heard)
 
     ours = natural(load_vocoder(VocoderSettings(kind="source-filter"), MEL, "cpu")(mels))
     assert ours > natural(load_vocoder(VocoderSettings(), MEL, "cpu")(mels)) + 0.5

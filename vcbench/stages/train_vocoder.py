@@ -115,6 +115,7 @@ def train_vocoder(
         progress("vocoder", step, steps, f"loss {losses['total']:.3f}")
 
     state = fit(model, crops, watching, folder, recipe.seed, report)
-    record |= {"steps": state.step, "seconds": round(state.seconds), "recipe": plain_json(recipe)}
+    before = record.get("began_with", {}).get("steps", 0)
+    record |= {"steps": before + state.step, "seconds": round(state.seconds), "recipe": plain_json(recipe)}
     write_weights(folder / FILE, model.network.cpu(), record)
     return folder / FILE
