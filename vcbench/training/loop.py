@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -67,20 +67,24 @@ def train(
     fit(system, crops, kept_out, folder, seed, report, track)
 
 
+class Crops(Protocol):
+    """Where batches come from."""
+
+    def draw(self, size: int, frames: int, reference_frames: int, generator: torch.Generator) -> Any: ...
+    def statistics(self) -> tuple[Tensor, Tensor]: ...
+
+
 def fit(
     system: Any,
-    crops: Any,
-    kept_out: Any | None,
+    crops: Crops,
+    kept_out: Crops | None,
     folder: Path,
     seed: int,
     report: LossReport | None = None,
     track: Track = lambda row: None,
 ) -> TrainingState:
-    """As `train`, of any module with ``config.training``, ``loss(batch)``, ``initialise`` and ``description``.
-
-    Args:
-        crops, kept_out: have ``draw(size, frames, reference_frames, generator)`` and ``statistics()``.
-    """
+    """As `train`, of any module with ``config.training``, ``device``, ``loss(batch)``, ``initialise`` and ``description``; returns
+    where it ended."""
     settings = system.config.training
     torch.manual_seed(seed)
     step = Step(system, settings)
@@ -108,8 +112,8 @@ def seeded(device: torch.device, seed: int) -> torch.Generator:
 def _steps(
     stopping: Callable[[], bool],
     step: Step,
-    crops: CropSampler,
-    kept_out: CropSampler | None,
+    crops: Crops,
+    kept_out: Crops | None,
     state: TrainingState,
     folder: Path,
     report: LossReport | None,
@@ -144,7 +148,7 @@ def _steps(
             save_state(step.model, state, folder)
 
 
-def _held_out_losses(system: NeuralSystem, kept_out: CropSampler) -> dict[str, float]:
+def _held_out_losses(system: Any, kept_out: Crops) -> dict[str, float]:
     """Mean losses on held-out crops, the same at every call; leaves the random state as it was."""
     settings = system.config.training
     generator = seeded(system.device, 0)
