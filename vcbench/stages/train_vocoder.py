@@ -104,7 +104,10 @@ def train_vocoder(
         VoiceSampler([one for one in group if one.id not in unusable], store, frames, device)
         for group in (recordings.training, recordings.held_out)
     )
-    record = {"corpora": recordings.corpora, "hours": round(crops.seconds(recipe.mel.sampling_rate) / 3600, 2)}
+    record: dict[str, Any] = {
+        "corpora": recordings.corpora,
+        "hours": round(crops.seconds(recipe.mel.sampling_rate) / 3600, 2),
+    }
     model = VocoderTraining(recipe.vocoder, recipe.mel, recipe.seed)
     if start is not None:
         record["began_with"] = model.begin_with(*read_weights(start, recipe.mel))
