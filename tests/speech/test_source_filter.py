@@ -79,13 +79,13 @@ def test_projection_keeps_a_wave_of_that_mel_and_pulls_others_towards_it(small_c
     wave = small_corpus.speakers[0].utterances[0].wave
     wave = wave[None, : len(wave) // 256 * 256]
     mel = mel_spectrogram(wave, MEL)
-    assert torch.allclose(synthesis.project(wave, mel, MEL, 3), wave, atol=1e-3)
+    assert torch.allclose(synthesis.project(wave, mel, MEL), wave, atol=1e-3)
     noise = 0.01 * torch.randn(wave.shape, generator=torch.Generator().manual_seed(0))
     errors = [
-        float((mel_spectrogram(synthesis.project(noise, mel, MEL, times), MEL) - mel).abs().mean())
-        for times in (0, 1, 3)
+        float((mel_spectrogram(synthesis.project(noise, mel, MEL, share), MEL) - mel).abs().mean())
+        for share in (0.0, 0.5, 1.0)
     ]
-    assert errors[0] > 3 * errors[1] > 3 * errors[2]
+    assert errors[0] > 1.7 * errors[1] > 1.7 * errors[2]
 
 
 def test_a_contour_does_not_follow_a_single_octave_error() -> None:

@@ -153,22 +153,20 @@ def split_power(envelope: Tensor, aperiodicity: Tensor, voiced: Tensor) -> tuple
     return pulses, torch.where(voiced[:, None], envelope + share, envelope)
 
 
-def project(wave: Tensor, log_mel: Tensor, mel: MelSettings, times: int) -> Tensor:
-    """Bring a wave's mel spectrogram closer to the wanted one: scale its short-time spectrum by their ratio, and again.
+def project(wave: Tensor, log_mel: Tensor, mel: MelSettings, share: float = 1.0) -> Tensor:
+    """Bring a wave's mel spectrogram closer to the wanted one: scale its short-time spectrum by their ratio.
 
     Args:
         wave: (batch, frames * hop).
         log_mel: (batch, n_mels, frames) log10 magnitudes.
+        share: of the logarithm of the ratio; less than 1 leaves more of the wave's own texture.
     """
     filters = filterbank(mel, wave.device)
-    shares = (filters / filters.sum(0).clamp_min(1e-9)).T  # a bin takes the mean of its bands
+    bands = (filters / filters.sum(0).clamp_min(1e-9)).T  # a bin takes the mean of its bands
     window = torch.hann_window(mel.fft_size, device=wave.device)
     edge = padding(mel)
-    for _ in range(times):
-        padded = torch.nn.functional.pad(
-            wave[:, None], (edge, edge), mode="reflect" if wave.shape[1] > edge else "constant"
-        )
-        spectrum = torch.stft(padded[:, 0], mel.fft_size, mel.hop, window=window, center=False, return_complex=True)
-        own = (filters @ spectrum.abs()).clamp_min(mel.floor).log10()
-        wave = overlap_add(spectrum * 10 ** (shares @ (log_mel - own)), mel)
-    return wave
+    mode = "reflect" if wave.shape[1] > edge else "constant"
+    padded = torch.nn.functional.pad(wave[:, None], (edge, edge), mode=mode)
+    spectrum = torch.stft(padded[:, 0], mel.fft_size, mel.hop, window=window, center=False, return_complex=True)
+    own = (filters @ spectrum.abs()).clamp_min(mel.floor).log10()
+    return overlap_add(spectrum * 10 ** (share * (bands @ (log_mel - own))), mel)

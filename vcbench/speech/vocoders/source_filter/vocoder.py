@@ -28,7 +28,7 @@ from vcbench.speech.vocoders.vocoder import VocoderError
 
 SHIPPED = Path(__file__).parent / "mini.safetensors"
 VERSION = 1  # of the network and the synthesis; raise it when the same weights give another wave
-PROJECTIONS = 3  # onto the given mel; see the README for what each brings
+PROJECTED = 0.5  # of the way to the given mel; the README has what more and less bring
 BATCH_FRAMES = 8192  # of mels that the network sees at once
 
 
@@ -67,7 +67,7 @@ class SourceFilter:
             hiss = white_noise((frames - 1) * self.mel.hop + self.mel.fft_size)[None].to(self.device)
             voice = filter_pulses(find_pulses(f0[None], voiced, self.mel), pulses, self.mel)
             wave = voice + filter_noise(hiss, noise, self.mel)
-            waves.append(project(wave, mels[row][None].to(self.device), self.mel, PROJECTIONS)[0])
+            waves.append(project(wave, mels[row][None].to(self.device), self.mel, PROJECTED)[0])
         return waves
 
 
