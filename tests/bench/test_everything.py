@@ -29,7 +29,7 @@ def test_every_part_of_a_run_is_timed_and_what_is_not_here_has_its_reason(found:
         ("train again_vc", "steps/s"),
         ("convert again_vc", "RTF"),
         ("convert again_vc", "RTF"),
-        ("vocode again_vc's mels (griffin-lim)", "RTF"),
+        ("vocode again_vc's mels (source-filter)", "RTF"),
         ("write FLAC", "RTF"),
         ("read FLAC to 16 kHz", "RTF"),
         ("score prosody", "utterances/min"),
