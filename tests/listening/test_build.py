@@ -88,7 +88,7 @@ def refusals() -> list[tuple[dict[str, Any], str, dict[str, Any], str]]:
         ({"systems": ["flowvc"]}, "mos", {"rows": ("flowvc", "source")}, "two systems; converted here: flowvc"),
         ({}, "mos", {"rows": ("flowvc", "source")}, "at least two systems"),
         ({}, "mos", {"rows": ("flowvc", "nobody")}, "no row nobody; it has flowvc"),
-        ({}, "mos", {"items": 0}, "0 items, 1 training trials"),
+        ({}, "mos", {"items": 0}, "0 items, 1 training trial,"),
         ({}, "mos", {"traps": -1}, "no number may be below 0"),
         ({}, "mushra", {"traps": 1}, "takes no traps or gold clips: its hidden reference"),
         ({}, "mos", {"per_item": 3}, "nobody rates a clip twice"),
