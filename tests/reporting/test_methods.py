@@ -30,7 +30,7 @@ def test_it_names_data_trials_systems_metrics_and_statistics(run: Run) -> None:
         "the same 8 trials (seen->seen 6, unseen->unseen 2)",
         "it is given 1 recording of the target; similarity is measured against other recordings",
         "not trained here: one, two.",
-        "80 bands at 22050 Hz with a hop of 256 samples; the Griffin-Lim algorithm",
+        "80 bands at 22050 Hz with a hop of 256 samples; vcbench's source-filter vocoder",
         "Cosine <x>, WER (%) and Mel error: Made (model none & nowhere).",
         "95% intervals",
         "Holm's correction",

@@ -116,4 +116,6 @@ def test_the_foot_counts_phones_of_a_recogniser_where_a_system_reads_them(tmp_pa
         fallbacks = {"fallbacks": (("one", "because"),), "varied_fallbacks": (("two", "because"), ("three", "because"))}
         split = StoredSplit(training=(), held_out=(), unseen=(), speakers=())
         Prepared(settings={}, rejected=(), corpus_hash="0", split=split, **fallbacks).write(run.files)
-        assert [line.rsplit(maxsplit=1)[1] for line in run.notes] == told
+        *phones, vocoder = run.notes
+        assert [line.rsplit(maxsplit=1)[1] for line in phones] == told
+        assert vocoder.startswith("Vocoder: source-filter, SHA-256 ")

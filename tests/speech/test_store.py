@@ -247,7 +247,7 @@ def test_a_cache_that_cannot_be_written_stops_with_advice(tmp_path: Path, uttera
 
 
 def test_unknown_needs_are_refused(fresh: FeatureStore) -> None:
-    with pytest.raises(ValueError, match="mel, pitch, phones; received energy"):
+    with pytest.raises(ValueError, match="mel, pitch, phones, voice; received energy"):
         prepare_features(fresh, [], ("mel", "energy"))
 
 
