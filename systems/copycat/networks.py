@@ -42,15 +42,14 @@ def phone_sequence(phones: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         phones: (batch, frames) int64.
 
     Returns:
-        The phones (batch, phones), 0 behind an utterance's last one, and the alignment (batch, phones, frames), 1 in the
-        frames of each phone.
+        The phones (batch, frames) in order, 0 behind an utterance's last one, and the alignment (batch, frames, frames): 1 in
+        a phone's row at its frames. There is room for a phone in each frame, as a GPU would be waited for to count them.
     """
     indices = torch.where(mask[:, 0] > 0, phones, -1)
     changes = indices[:, 1:] != indices[:, :-1]
     position = torch.cat([changes.new_zeros(len(phones), 1), changes], 1).cumsum(1)
-    count = int(position.max()) + 1
-    order = phones.new_zeros(len(phones), count).scatter_(1, position, phones)
-    numbers = torch.arange(count, device=phones.device)
+    order = torch.zeros_like(phones).scatter_(1, position, phones)
+    numbers = torch.arange(phones.shape[1], device=phones.device)
     alignment = (position[:, None] == numbers[:, None]).to(mask) * mask
     return order, alignment
 

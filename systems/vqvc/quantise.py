@@ -40,7 +40,7 @@ class Codebook(nn.Module):
         chosen = self.nearest(x)
         codes = F.embedding(chosen, self.weight)
         if self.training:
-            self.count(chosen if mask is None else chosen[mask[..., 0].bool()])
+            self.count(chosen, torch.ones_like(x[..., 0]) if mask is None else mask[..., 0].expand(chosen.shape))
         squared = (codes - x).square()
         loss = squared.mean() if mask is None else (squared * mask).sum() / (mask.sum() * x.shape[-1])
         return Quantised((codes + x + (codes - x).detach()) / 2, loss)
@@ -50,10 +50,10 @@ class Codebook(nn.Module):
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             return (x @ F.normalize(self.weight, dim=-1).t()).argmax(-1)
 
-    def count(self, chosen: Tensor) -> None:
-        used = torch.zeros_like(self.idle, dtype=torch.bool)
-        used[chosen.flatten()] = True
-        self.idle.add_(1).masked_fill_(used, 0)
+    def count(self, chosen: Tensor, real: Tensor) -> None:
+        """`real` is 1 where a frame counts, of the shape of `chosen`."""
+        used = torch.zeros_like(self.idle, dtype=real.dtype).scatter_add(0, chosen.flatten(), real.flatten())
+        self.idle.add_(1).masked_fill_(used > 0, 0)
 
     @property
     def dead(self) -> Tensor:

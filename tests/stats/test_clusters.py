@@ -47,7 +47,7 @@ def test_a_role_that_is_nested_stays_where_speakers_have_both() -> None:
 
 
 def test_the_numbers_of_rows_and_names_must_be_equal() -> None:
-    with pytest.raises(ValueError, match="a speaker for each of 3 values; got 2"):
+    with pytest.raises(ValueError, match="a speaker for each value: 3; got 2"):
         clusters(3, ["a", "b"])
 
 

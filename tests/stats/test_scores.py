@@ -116,7 +116,7 @@ def test_the_seed_decides():
         ([1.0, 2.0], [1.0], None, "one weight for each"),
         ([1.0, 2.0], [0.0, 0.0], None, "at least one must be above zero"),
         ([1.0, 2.0], [1.0, -1.0], None, "not negative"),
-        ([1.0, 2.0], None, ["a"], "a speaker for each of 2 values; got 1"),
+        ([1.0, 2.0], None, ["a"], "a speaker for each value: 2; got 1"),
     ],
 )
 def test_unusable_scores_are_refused(values, weights, speakers, message):

@@ -110,7 +110,6 @@ def run(
     """Train, convert, score and compare: the main command, from nothing to a leaderboard.
 
     The same command continues an interrupted run; `--from RUN` repeats one in a new folder; `--pretrained` trains nothing.
-    After SIGTERM it writes checkpoints and ends with code 75.
     """
     from vcbench.cli.repeat import repeat
     from vcbench.cli.verbs import download_corpus, print_board, run_all, run_seeds

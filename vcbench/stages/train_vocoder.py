@@ -94,16 +94,7 @@ def train_vocoder(
     """
     store = FeatureStore(cache_root() / "features", recipe.mel, recipe.pitch)
     recordings = read_corpora(named, store, engine.slots)
-    everything = [*recordings.training, *recordings.held_out]
-    made = prepare_features(
-        store, everything, ("mel", "voice"), engine, lambda done, total: progress("features", done, total, "")
-    )
-    unusable = {identity for identity, _ in made.rejected}
-    frames = recipe.vocoder.training.frames
-    crops, watching = (
-        VoiceSampler([one for one in group if one.id not in unusable], store, frames, device)
-        for group in (recordings.training, recordings.held_out)
-    )
+    crops, watching = _samplers(recordings, store, recipe.vocoder.training.frames, device, engine, progress)
     record: dict[str, Any] = {
         "corpora": recordings.corpora,
         "hours": round(crops.seconds(recipe.mel.sampling_rate) / 3600, 2),
@@ -122,3 +113,16 @@ def train_vocoder(
     record |= {"steps": before + state.step, "seconds": round(state.seconds), "recipe": plain_json(recipe)}
     write_weights(folder / FILE, model.network.cpu(), record)
     return folder / FILE
+
+
+def _samplers(
+    recordings: Recordings, store: FeatureStore, frames: int, device: torch.device, engine: Engine, progress: Progress
+) -> list[VoiceSampler]:
+    """Of training and of held-out recordings, once their features are computed."""
+    groups = recordings.training, recordings.held_out
+    everything = [utterance for group in groups for utterance in group]
+    made = prepare_features(
+        store, everything, ("mel", "voice"), engine, lambda done, total: progress("features", done, total, "")
+    )
+    unusable = {identity for identity, _ in made.rejected}
+    return [VoiceSampler([one for one in group if one.id not in unusable], store, frames, device) for group in groups]

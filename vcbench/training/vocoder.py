@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.base.errors import UserError
+from vcbench.base.nouns import counted
 from vcbench.base.settings import Strict
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.features.store import FeatureStore
@@ -81,7 +82,7 @@ class VoiceSampler:
         kept = [(one, voice) for one, voice in found if voice is not None]
         if not kept:
             raise UserError(
-                f"No recording has a voice and {frames} frames: give more speech, or lower training.frames."
+                f"No recording has a voice and {counted(frames, 'frame')}: give more speech, or lower training.frames."
             )
         voices = [voice for _, voice in kept]
         self.hop, self.device = store.mel_settings.hop, device

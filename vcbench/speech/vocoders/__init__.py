@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from vcbench.base.files import hash_file
+from vcbench.base.nouns import counted
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.vocoders.griffin_lim import GriffinLim
 from vcbench.speech.vocoders.hifigan import HifiGan
@@ -45,10 +46,10 @@ def weights_hashes(settings: VocoderSettings) -> list[str]:
 def vocoder_note(settings: VocoderSettings) -> str:
     """A line for the foot of a table: which vocoder, which weights, and what these were trained on."""
     if settings.kind == "griffin-lim":
-        return f"Vocoder: Griffin-Lim, {settings.iterations} iterations."
+        return f"Vocoder: Griffin-Lim, {counted(settings.iterations, 'iteration')}."
     hashes = "".join(f", SHA-256 {digest[:12]}" for digest in weights_hashes(settings))
     if settings.kind != "source-filter":
         return f"Vocoder: {settings.kind}{hashes}."
     record = read_record(settings.path or SHIPPED)
     corpora = " and ".join(corpus["name"] for corpus in record.get("corpora", []))
-    return f"Vocoder: source-filter{hashes}, trained on {corpora} ({record.get('steps')} steps)."
+    return f"Vocoder: source-filter{hashes}, trained on {corpora} ({counted(record.get('steps', 0), 'step')})."
