@@ -71,7 +71,6 @@ def test_interrupted_training_goes_on_to_the_same_weights_and_log(small_split: S
         pass
 
     whole_loss, calls = first.loss, []
-    before = signal.getsignal(signal.SIGTERM)  # Ray leaves one of its own
 
     def loss_until_step_seven(batch: Batch) -> dict[str, Tensor]:
         calls.extend([1] if first.training else [])
