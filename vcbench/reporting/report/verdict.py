@@ -79,9 +79,12 @@ def _told(board: Leaderboard, name: str, pairs: pd.DataFrame, apart: pd.DataFram
     first = list(cells.loc[cells["rank"] == 1, "system"])
     if len(apart) <= NAMED:
         return f"{'; '.join(_better(pair, board.columns[name]) for pair in apart.itertuples())}."
-    ahead = (
-        f"{first[0]} is better than every other system" if len(first) == 1 else f"{_listed(first)} share the first rank"
-    )
+    if len(first) == 1:
+        ahead = f"{first[0]} is better than every other system"
+    elif len(first) < cells["rank"].notna().sum():
+        ahead = f"{_listed(first)} share the first rank"
+    else:
+        ahead = "no rank parts the systems, as each has another that cannot be told apart from it"
     return f"{ahead}; {len(apart)} of {counted(len(pairs), 'pair')} {verb(len(apart), 'differs', 'differ')}."
 
 
