@@ -50,7 +50,7 @@
       }
     },
 
-    /** A player of clips {code, name, known}, decoded; null if another tab has taken over meanwhile. */
+    /** A player of clips {code, name, known}, decoded; null if another tab has taken over meanwhile, or the server has stopped the session. */
     async load(clips, together) {
       const waiting = setTimeout(() => announce(text("loading")), 300);
       app.context ??= new AudioContext();
@@ -66,7 +66,7 @@
       } finally {
         clearTimeout(waiting);
       }
-      app.player = app.gone ? null : player;
+      app.player = app.gone || app.stopped() ? null : player; // the page that says so stays
       return app.player;
     },
 
