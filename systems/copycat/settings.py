@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import Field, model_validator
-
-from vcbench.api.settings import TrainingSettings
+from pydantic import Field
 
 from ..shared.mel_flow.conditioned import ConditionedConfig
 
@@ -19,7 +15,6 @@ class CopyCatConfig(ConditionedConfig):
         encoder_width, encoder_layers, encoder_dilation: sizes of the reference encoder; layer i has dilation
             ``encoder_dilation ** i``.
         decoder_width, decoder_layers, decoder_dilation: the same of the decoder.
-        kernel: width of all convolutions in frames or phones, odd.
         rate: the bottleneck's down-sampling rate: frames that share one latent vector.
         latent_channels: channels of the latent.
         divergence_weight: weight of the divergence of the posterior from the standard normal, in nats per value of the mel.
@@ -34,17 +29,7 @@ class CopyCatConfig(ConditionedConfig):
     decoder_width: int = Field(256, ge=1)
     decoder_layers: int = Field(6, ge=1)
     decoder_dilation: int = Field(2, ge=1)
-    kernel: int = Field(5, ge=1)
     rate: int = Field(8, ge=1)
     latent_channels: int = Field(16, ge=1)
     divergence_weight: float = Field(0.1, ge=0)
     annealing_steps: int = Field(20_000, ge=1)
-    training: TrainingSettings = TrainingSettings(
-        steps=100_000, frames=128, learning_rate=5e-4, schedule="one-cycle", reference_frames=128
-    )
-
-    @model_validator(mode="after")
-    def _is_centred(self) -> Self:
-        if self.kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd, so that each frame is centred; received {self.kernel}")
-        return self

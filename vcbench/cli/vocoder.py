@@ -37,7 +37,7 @@ def train(
     """Train the source-filter vocoder on recordings; the same command goes on after an interruption.
 
     Use it with `--set vocoder.kind=source-filter --set vocoder.path=OUT/vocoder.safetensors`. Other mel spectrograms:
-    `--set mel.hop=200`; shorter: `--set vocoder.training.steps=2000`. On two cores, 8000 steps take an hour.
+    `--set mel.hop=200`; shorter: `--set vocoder.training.steps=2000`. On one core, 8000 steps take an hour.
     """
     from vcbench.base.jobs import LocalEngine
     from vcbench.base.machine import pick_device

@@ -72,7 +72,7 @@ class VoiceBatch:
 
 
 class VoiceSampler:
-    """Mels, waves and analyses of many utterances in the device's memory (0.8 GB for an hour), and crops of them.
+    """Mels, waves and analyses of many utterances in the device's memory (1.1 GB for an hour), and crops of them.
 
     Utterances are drawn by their length. One that is shorter than the crop is not drawn.
     """
@@ -185,8 +185,7 @@ class VocoderTraining(nn.Module):
         voiced = batch.voiced.float()
         count = voiced.sum().clamp_min(1)
         settings = self.config.network
-        step = math.log(settings.highest / settings.lowest) / (settings.pitches - 1)
-        place = (batch.log_f0 - math.log(settings.lowest)) / step
+        place = (batch.log_f0 - math.log(settings.lowest)) / settings.step
         classes = torch.arange(settings.pitches, device=place.device)[:, None]
         wanted = torch.softmax(-0.5 * (classes - place[:, None]).square(), 1)
         surprise = -(wanted * source.pitch.log_softmax(1)).sum(1)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from vcbench.api.batch import Batch, collate
-from vcbench.api.settings import SystemConfig
+from vcbench.api.settings import SystemConfig, TrainingSettings
 from vcbench.api.system import NeuralSystem
 from vcbench.speech.features.settings import INVENTORY, MelSettings
 from vcbench.speech.utterance import Speaker, Utterance
@@ -27,6 +27,7 @@ class ConversionError(ValueError):
 class ConditionedConfig(SystemConfig):
     """
     Attributes:
+        kernel: width of the networks' convolutions in frames, odd.
         phones: size of the phone inventory; index 0 is padding and unknown.
         use_pitch, use_voicing, use_speaker: which parts the condition has besides phones.
         speaker_embedding: "learned" with the system, or "ge2e", pretrained (Resemblyzer).
@@ -34,6 +35,7 @@ class ConditionedConfig(SystemConfig):
         speaker_width: hidden channels of the learned speaker encoder.
     """
 
+    kernel: int = Field(5, ge=1)
     phones: int = Field(len(INVENTORY), ge=1)
     use_pitch: bool = True
     use_voicing: bool = True
@@ -41,6 +43,9 @@ class ConditionedConfig(SystemConfig):
     speaker_embedding: Literal["learned", "ge2e"] = "learned"
     speaker_channels: int = Field(128, ge=1)
     speaker_width: int = Field(192, ge=1)
+    training: TrainingSettings = TrainingSettings(
+        steps=100_000, frames=128, learning_rate=5e-4, schedule="one-cycle", reference_frames=128
+    )
 
     @property
     def speaker_encoder(self) -> str | None:
@@ -54,6 +59,12 @@ class ConditionedConfig(SystemConfig):
     def embedding_channels(self) -> int:
         """Channels of the speaker embedding, learned or pretrained."""
         return self.speaker_channels if self.speaker_embedding == "learned" else GE2E_CHANNELS
+
+    @model_validator(mode="after")
+    def _is_centred(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, so that each frame is centred; received {self.kernel}")
+        return self
 
     @model_validator(mode="after")
     def _has_references(self) -> Self:

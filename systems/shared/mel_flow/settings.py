@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
-
-from vcbench.api.settings import TrainingSettings
+from pydantic import Field
 
 from .conditioned import ConditionedConfig
 
@@ -16,7 +14,7 @@ class MelFlowConfig(ConditionedConfig):
 
     Attributes:
         steps: steps of the flow; each is ActNorm, invertible 1x1 convolution, affine coupling.
-        width, layers, kernel, dilation: sizes of each coupling's WaveNet; layer i has dilation ``dilation ** i``.
+        width, layers, dilation: with `kernel`, sizes of each coupling's WaveNet; layer i has dilation ``dilation ** i``.
         log_scale_limit: largest absolute log-scale of a coupling.
         condition_channels, condition_layers: sizes of the condition's encoder.
         use_phones: whether the condition has phones.
@@ -31,7 +29,6 @@ class MelFlowConfig(ConditionedConfig):
     steps: int = Field(12, ge=1)
     width: int = Field(192, ge=1)
     layers: int = Field(4, ge=1)
-    kernel: int = Field(5, ge=1)
     dilation: int = Field(1, ge=1)
     log_scale_limit: float = Field(2.0, gt=0)
     condition_channels: int = Field(192, ge=1)
@@ -40,15 +37,6 @@ class MelFlowConfig(ConditionedConfig):
     use_energy: bool = False
     temperature: float = Field(0.3, ge=0)
     noise: float = Field(0.1, ge=0)
-    training: TrainingSettings = TrainingSettings(
-        steps=100_000, frames=128, learning_rate=5e-4, schedule="one-cycle", reference_frames=128
-    )
-
-    @model_validator(mode="after")
-    def _is_centred(self) -> Self:
-        if self.kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd, so that each frame is centred; received {self.kernel}")
-        return self
 
 
 class SamplingConfig(MelFlowConfig):

@@ -1,1 +1,1 @@
-"""A vocoder that needs minutes of training on a CPU: a network reads pitch and envelopes, and signal processing makes the wave."""
+"""A vocoder that trains in an hour on a CPU: a network reads pitch and envelopes, and signal processing makes the wave."""

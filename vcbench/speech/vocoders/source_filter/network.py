@@ -32,6 +32,11 @@ class NetworkSettings(Strict):
     highest: float = Field(600.0, gt=0)
     pitches: int = Field(160, ge=2)
 
+    @property
+    def step(self) -> float:
+        """Between two classes of F0, as a natural logarithm."""
+        return math.log(self.highest / self.lowest) / (self.pitches - 1)
+
 
 @dataclass
 class Source:
@@ -100,9 +105,8 @@ class SourceFilterNetwork(nn.Module):
         self.register_buffer("deviation", torch.ones(mel.n_mels))
         self.register_buffer("bins", _interpolation(mel), persistent=False)
         self.register_buffer("loudness", -2 * filterbank(mel).sum(1).log(), persistent=False)
-        step = math.log(settings.highest / settings.lowest) / (settings.pitches - 1)
         self.register_buffer(
-            "frequencies", settings.lowest * torch.exp(step * torch.arange(settings.pitches)), persistent=False
+            "frequencies", settings.lowest * torch.exp(settings.step * torch.arange(settings.pitches)), persistent=False
         )
 
     def forward(self, mel: Tensor, mask: Tensor) -> Source:
