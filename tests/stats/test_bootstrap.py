@@ -27,6 +27,7 @@ def test_many_at_once_give_what_each_gives_alone(
     speakers: int, kinds: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bootstrap, "BLOCK", block)
+    monkeypatch.setattr(bootstrap, "PRODUCTS", 4 * block)
     generator = np.random.default_rng(1)
     found = clusters(200, *drawn(speakers, 200, kinds))
     values = generator.normal(0, 1, (12, 200))

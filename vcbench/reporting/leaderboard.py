@@ -10,7 +10,7 @@ import pandas as pd
 
 from vcbench.api.scores import ALL, Column, constructed
 from vcbench.reporting.speakers import few_speakers
-from vcbench.stats.scores import compare_pairs, ranks, weighted_mean_interval
+from vcbench.stats.scores import Interval, compare_pairs, ranks, weighted_mean_intervals
 
 if TYPE_CHECKING:
     from vcbench.run.config import RunConfig
@@ -119,7 +119,7 @@ def _cells(
     cells, comparisons = [], []
     for column, about in columns.items():
         table = scores[scores["column"] == column]
-        conditions = [name for name in dict.fromkeys(table["condition"]) if name != ALL]
+        conditions = [name for name in table["condition"].unique() if name != ALL]
         for condition in [ALL, *conditions] if len(table) else []:
             part = table if condition == ALL else table[table["condition"] == condition]
             made, compared = _column(part, about, run.rows, run.systems, run.config.seed)
@@ -132,14 +132,9 @@ def _column(
     table: pd.DataFrame, about: Column, rows: Sequence[str], systems: Sequence[str], seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cells and comparisons of one column in one condition."""
-    records: list[dict[str, Any]] = []
     by_row = dict(tuple(table.groupby("system", sort=False)))
-    bounds = about.bounds(table["value"])
-    for row in (name for name in rows if name in by_row):
-        part = by_row[row]
-        speakers = part["source_speaker"].tolist(), part["target_speaker"].tolist()
-        interval = weighted_mean_interval(part["value"], part["weight"], *speakers, seed=seed, bounds=bounds)
-        records.append({"system": row, **asdict(interval)})
+    intervals = _intervals(by_row, seed, about.bounds(table["value"]))
+    records: list[dict[str, Any]] = [{"system": row, **asdict(intervals[row])} for row in rows if row in by_row]
     given = constructed(table) if about.constructed else []
     compared = [name for name in systems if name in by_row and name not in given]
     comparisons = compare_pairs(table[table["system"].isin(compared)], about.higher_is_better, compared, seed=seed)
@@ -155,6 +150,20 @@ def _column(
     return pd.DataFrame(records), comparisons
 
 
+def _intervals(by_row: Mapping[str, pd.DataFrame], seed: int, bounds: tuple[float, float]) -> dict[str, Interval]:
+    """Each row's mean and interval; those with the same speakers trial by trial are computed together."""
+    sides = ["source_speaker", "target_speaker"]
+    alike: dict[bytes, list[str]] = {}
+    for row, part in by_row.items():
+        alike.setdefault(pd.util.hash_pandas_object(part[sides], index=False).to_numpy().tobytes(), []).append(row)
+    found: dict[str, Interval] = {}
+    for names in alike.values():
+        speakers = [by_row[names[0]][side].tolist() for side in sides]
+        terms = [(by_row[name]["value"], by_row[name]["weight"]) for name in names]
+        found |= zip(names, weighted_mean_intervals(terms, *speakers, seed=seed, bounds=bounds), strict=True)
+    return found
+
+
 def _stack(tables: Sequence[pd.DataFrame], fields: Sequence[str]) -> pd.DataFrame:
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True)[list(fields)] if filled else pd.DataFrame(columns=list(fields))
@@ -162,7 +171,7 @@ def _stack(tables: Sequence[pd.DataFrame], fields: Sequence[str]) -> pd.DataFram
 
 def _counts(outcomes: pd.DataFrame, rows: Sequence[str]) -> pd.DataFrame:
     records = []
-    for condition in dict.fromkeys([ALL, *outcomes["condition"]]):
+    for condition in dict.fromkeys([ALL, *outcomes["condition"].unique()]):
         tried = outcomes if condition == ALL else outcomes[outcomes["condition"] == condition]
         for row in rows:
             own = tried[tried["system"] == row]
@@ -172,6 +181,6 @@ def _counts(outcomes: pd.DataFrame, rows: Sequence[str]) -> pd.DataFrame:
 
 
 def _refuse_unknown(scores: pd.DataFrame, field: str, known: Iterable[str]) -> None:
-    unknown = sorted(set(scores[field]) - set(known))
+    unknown = sorted(set(scores[field].unique()) - set(known))
     if unknown:
         raise ValueError(f"Scores for an unknown {field}: {', '.join(unknown)}. Known: {', '.join(known)}.")

@@ -100,7 +100,7 @@ def tabulate(run: Run, missing: dict[str, str]) -> Leaderboard:
         unavailable |= {
             key: f"no recording has {column.needs}."
             for key, column in metric.columns.items()
-            if column.needs and key not in set(scores["column"])
+            if column.needs and key not in set(scores["column"].unique())
         }
         settings = read_state(run.files.scoring(name), "`vcbench run` scores the recordings again.")["settings"]
         text = f"{name}: " + ", ".join(f"{key} {value}" for key, value in settings.items())

@@ -25,7 +25,10 @@ from vcbench.stats.dyadic_variance import Error, errors
 
 POWER = 0.8
 MANY = 8  # squares from which `_forms` is faster than one after the other
-BLOCK = 2**22  # numbers that it has in memory of the products, and of the squares
+BLOCK = 2**22  # numbers that it has in memory of the squares
+PRODUCTS = (
+    2**25
+)  # and, counted as squares, of the products, of which half are there: 2000 draws of 128 speakers, 128 MiB
 Terms = Sequence[tuple[Floats, Floats]]  # one or two pairs of values (n,) and weights (n,)
 Places = tuple[Codes, Codes]
 
@@ -99,7 +102,7 @@ def resample_all(comparisons: Iterable[Terms], clusters: Clusters, draws: int, s
         for _, sums, masses in one.parts
         for values in (sums, masses)
     ]
-    drawn = iter(_drawn(grids, multiplicities(draws, clusters.speakers, seed)))
+    drawn = iter(_drawn(grids, Draws(draws, clusters.speakers, seed)))
     found = []
     for one in summed:
         total = np.zeros(draws)
@@ -109,6 +112,14 @@ def resample_all(comparisons: Iterable[Terms], clusters: Clusters, draws: int, s
         deviations = total[np.isfinite(total)] - one.estimate
         found.append(Bootstrap(one.estimate, errors(one.influence, one.shares, clusters), deviations))
     return found
+
+
+class Draws(NamedTuple):
+    """What `multiplicities` takes."""
+
+    draws: int
+    speakers: int
+    seed: int
 
 
 class _Summed(NamedTuple):
@@ -149,9 +160,9 @@ def _places(influence: Floats, shares: Floats, clusters: Clusters) -> Places:
     return rank[clusters.first], rank[clusters.second]
 
 
-def _drawn(grids: Sequence[tuple[Floats, Places]], counts: Floats) -> Iterator[Floats]:
+def _drawn(grids: Sequence[tuple[Floats, Places]], drawn: Draws) -> Iterator[Floats]:
     """(draws,) for each grid: the sum of the pairs' values, each times its speakers' multiplicities."""
-    none = counts.shape[1] - 1
+    counts, none = multiplicities(*drawn), drawn.speakers
     if all((second == none).all() for _, (_, second) in grids):
         yield from (counts @ np.bincount(first, values, none + 1) for values, (first, _) in grids)
         return
@@ -159,7 +170,7 @@ def _drawn(grids: Sequence[tuple[Floats, Places]], counts: Floats) -> Iterator[F
     for begin in range(0, len(grids), together):
         squares = [_square(values, places, none + 1) for values, places in grids[begin : begin + together]]
         if len(squares) >= MANY:
-            yield from _forms(np.stack(squares), counts).T
+            yield from _forms(np.stack(squares), drawn).T
         else:
             yield from (np.einsum("ds,ds->d", counts @ square, counts) for square in squares)
 
@@ -170,17 +181,25 @@ def _square(values: Floats, places: Places, size: int) -> Floats:
     return np.bincount(low * size + high, values, size * size).astype(float).reshape(size, size)
 
 
-def _forms(squares: Floats, counts: Floats) -> Floats:
+def _forms(squares: Floats, drawn: Draws) -> Floats:
     """(draws, n) the quadratic forms of each draw's counts with each square (n, size, size), which has nothing below its diagonal.
 
     As one product of matrices: products of two counts, times the squares' values. Half as much as n products `counts @ square`.
     """
-    size = counts.shape[1]
-    total = np.zeros((len(counts), len(squares)))
-    rows_at_once = max(BLOCK // (len(counts) * size), 1)
+    size = squares.shape[1]
+    total = np.zeros((drawn.draws, len(squares)))
+    rows_at_once = max(PRODUCTS // (drawn.draws * size), 1)
     for begin in range(0, size, rows_at_once):
         rows = range(begin, min(begin + rows_at_once, size))
-        products = np.concatenate([counts[:, row, None] * counts[:, row:] for row in rows], axis=1)
         values = np.concatenate([squares[:, row, row:] for row in rows], axis=1)
-        total += products @ values.T
+        total += _products(drawn, rows) @ values.T
     return total
+
+
+@lru_cache(
+    maxsize=1
+)  # that of a table's first column serves its other columns, unless there are too many speakers for one part
+def _products(drawn: Draws, rows: range) -> Floats:
+    """(draws, ...) the counts of these speakers times their own and those of the speakers after them."""
+    counts = multiplicities(*drawn)
+    return np.concatenate([counts[:, row, None] * counts[:, row:] for row in rows], axis=1)

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from vcbench.stats.bootstrap import Bootstrap, resample, resample_all
+from vcbench.stats.bootstrap import Bootstrap, resample_all
 from vcbench.stats.clusters import Floats, clusters
 
 DRAWS = 2000
@@ -58,12 +58,29 @@ def weighted_mean_interval(
     Raises:
         ValueError: no values, an unusable value or weight, or lengths that differ.
     """
-    numbers, masses = _checked(values, weights)
-    found = clusters(len(numbers), source_speakers, target_speakers, shared)
-    bootstrap = resample([(numbers, masses)], found, draws, seed)
-    least, greatest = min(bounds[0], numbers.min()), max(bounds[1], numbers.max())
-    low, high = np.clip(bootstrap.limits(level), least, greatest)
-    return Interval(bootstrap.estimate, float(low), float(high), len(numbers))
+    speakers = source_speakers, target_speakers
+    return weighted_mean_intervals([(values, weights)], *speakers, draws, seed, level, bounds, shared)[0]
+
+
+def weighted_mean_intervals(
+    terms: Sequence[tuple[ArrayLike, ArrayLike | None]],
+    source_speakers: Sequence[str] | None = None,
+    target_speakers: Sequence[str] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = LEVEL,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    shared: bool = True,
+) -> list[Interval]:
+    """As `weighted_mean_interval`, of many values and weights (n,) with the same speakers, which is faster than one by one."""
+    checked = [_checked(values, weights) for values, weights in terms]
+    found = clusters(len(checked[0][0]), source_speakers, target_speakers, shared)
+    intervals = []
+    for (numbers, _), own in zip(checked, resample_all([[one] for one in checked], found, draws, seed), strict=True):
+        least, greatest = min(bounds[0], numbers.min()), max(bounds[1], numbers.max())
+        low, high = np.clip(own.limits(level), least, greatest)
+        intervals.append(Interval(own.estimate, float(low), float(high), len(numbers)))
+    return intervals
 
 
 def compare_pairs(

@@ -151,7 +151,7 @@ def _heard(
     scores: pd.DataFrame, columns: Mapping[str, Column], rows: Sequence[str], names: Sequence[str]
 ) -> list[list[str | None]]:
     """Transcripts by the recogniser, from the first column that has them; empty if none has."""
-    present = set(scores["column"])
+    present = set(scores["column"].unique())
     name = next((name for name, about in columns.items() if about.detail == "transcript" and name in present), None)
     if name is None:
         return []

@@ -30,7 +30,8 @@ def distributions(
         zero: what a value of 0 means; a line marks it.
         tick: the distance of the axis's marks; by default round numbers.
     """
-    found = {row: look for row, look in looks.items() if row in set(scores["system"])}
+    present = set(scores["system"].unique())
+    found = {row: look for row, look in looks.items() if row in present}
     drawn = scores.assign(value=shown(scores["value"], column))
     figure, (axis,) = new(0.7 + 0.33 * len(found))
     palette = {row: look.colour for row, look in found.items()}
@@ -82,8 +83,9 @@ def speaker_pairs(scores: pd.DataFrame, column: Column, systems: Sequence[str]) 
     """
     drawn = scores[scores["system"].isin(systems)].assign(value=lambda table: shown(table["value"], column))
     means = drawn.groupby(["system", "source_speaker", "target_speaker"], sort=True)["value"].mean()
-    sources, targets = (sorted(set(drawn[f"{side}_speaker"]) - {""}) for side in ("source", "target"))
-    found = [system for system in systems if system in set(drawn["system"])]
+    sources, targets = (sorted(set(drawn[f"{side}_speaker"].unique()) - {""}) for side in ("source", "target"))
+    present = set(drawn["system"].unique())
+    found = [system for system in systems if system in present]
     if not found or len(sources) * len(targets) < 2 or max(len(sources), len(targets)) > SPEAKERS:
         return None
     across = 2 if len(found) > 1 else 1
