@@ -158,9 +158,9 @@ def _intervals(by_row: Mapping[str, pd.DataFrame], seed: int, bounds: tuple[floa
         alike.setdefault(pd.util.hash_pandas_object(part[sides], index=False).to_numpy().tobytes(), []).append(row)
     found: dict[str, Interval] = {}
     for names in alike.values():
-        speakers = [by_row[names[0]][side].tolist() for side in sides]
+        sources, targets = (by_row[names[0]][side].tolist() for side in sides)
         terms = [(by_row[name]["value"], by_row[name]["weight"]) for name in names]
-        found |= zip(names, weighted_mean_intervals(terms, *speakers, seed=seed, bounds=bounds), strict=True)
+        found |= zip(names, weighted_mean_intervals(terms, sources, targets, seed=seed, bounds=bounds), strict=True)
     return found
 
 

@@ -205,26 +205,33 @@ class Run:
 
     @cached_property
     def conversions(self) -> list[Conversion]:
-        trials = {trial.trial: trial for trial in self.trials.itertuples()}
+        trials = {trial.trial: self._of_every_row(trial) for trial in self.trials.itertuples()}
+        spoken = {trial.trial: self.utterance(trial.target_utterance) for trial in self.trials.itertuples()}
         folders = {row: self.files.converted(row) for row in self.rows}
         made = self.outcomes[self.outcomes["error"] == ""]
-        return [self._conversion(one, trials[one.trial], folders[one.system]) for one in made.itertuples()]
+        return [
+            Conversion(
+                system=one.system,
+                path=folders[one.system] / f"{one.trial}.flac",  # `read_trials` refuses names that are paths
+                audio_hash=one.audio_hash,
+                spoken=spoken[one.trial] if one.system in ("target", "oracle") else trials[one.trial]["source"],
+                **trials[one.trial],
+            )
+            for one in made.itertuples()
+        ]
 
-    def _conversion(self, outcome: Any, trial: Any, folder: Path) -> Conversion:
+    def _of_every_row(self, trial: Any) -> dict[str, Any]:
+        """What the conversions of a trial by different systems have in common."""
         source, target_utterance = self.utterance(trial.source), self.utterance(trial.target_utterance)
         same_words = source.text is not None and source.text == target_utterance.text
-        return Conversion(
-            system=outcome.system,
-            trial=trial.trial,
-            condition=trial.condition,
-            path=folder / f"{trial.trial}.flac",  # `read_trials` refuses names that are paths
-            audio_hash=outcome.audio_hash,
-            source=source,
-            spoken=target_utterance if outcome.system in ("target", "oracle") else source,
-            reference=target_utterance if same_words else None,
-            target=self.target(trial),
-            enrolment=tuple(self.utterance(identity) for identity in trial.enrolment),
-        )
+        return {
+            "trial": trial.trial,
+            "condition": trial.condition,
+            "source": source,
+            "reference": target_utterance if same_words else None,
+            "target": self.target(trial),
+            "enrolment": tuple(self.utterance(identity) for identity in trial.enrolment),
+        }
 
     def efficiency(self, row: str) -> dict[str, float]:
         """What training and conversion cost, from the files that these stages left."""
