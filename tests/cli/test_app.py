@@ -67,7 +67,14 @@ def test_what_a_user_can_mend_is_a_message_and_a_code(
 def test_lists_name_every_system_and_metric() -> None:
     listed = CliRunner().invoke(app, ["systems"]).output + CliRunner().invoke(app, ["metrics"]).output
     names = ["flowvc", "nd_flow", "ae_flow", "adain_vc", "again_vc", "word_error_rate", "speaker_similarity_ecapa"]
-    for name in (*names, "naturalness_utmos", "speaker_similarity_wavlm", "reference_quality", "speaking_rate"):
+    for name in (
+        *names,
+        "naturalness_utmos",
+        "speaker_similarity_campplus",
+        "speaker_similarity_wavlm",
+        "reference_quality",
+        "speaking_rate",
+    ):
         assert name in listed
 
 

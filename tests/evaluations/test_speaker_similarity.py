@@ -10,13 +10,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from vcbench.evaluations.speaker_similarity import (
-    EcapaSimilarity,
-    Ge2eSimilarity,
-    cosine,
-    equal_error_rate,
-    verification_cosines,
-)
+from vcbench.evaluations.speaker_similarity import EcapaSimilarity, Ge2eSimilarity
+from vcbench.evaluations.verification import cosine, equal_error_rate, verification_cosines
 
 from tests.support.recordings import FakeRun, conversion
 from vcbench.api.scores import scores_to_frame

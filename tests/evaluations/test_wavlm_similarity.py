@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 from vcbench.evaluations.networks.wavlm_sv import WavLm, load_wavlm_sv
-from vcbench.evaluations.speaker_similarity import WavLmSimilarity, cosine
+from vcbench.evaluations.speaker_similarity import WavLmSimilarity
+from vcbench.evaluations.verification import cosine
 
+from tests.support.mini import sentence
 from tests.support.recordings import FakeRun, conversion
 from tests.support.small_wavlm import save_small_wavlm
 from vcbench.base.errors import ModelUnavailable
 from vcbench.base.machine import cache_root
-from vcbench.speech import audio
 from vcbench.speech.batches import TOGETHER
-from vcbench.speech.corpora import load_corpus
 from vcbench.speech.pretrained.table import WeightsError
 from vcbench.speech.utterance import Corpus
 from vcbench.stages.score_cache import evaluate
@@ -37,12 +37,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("wavlm")
     save_small_wavlm(path / "wavlm_large_finetune.pth")
     return path
-
-
-def sentence(voice: str) -> np.ndarray:
-    speaker = next(one for one in load_corpus("mini").speakers if one.id == voice)
-    spoken = next(one for one in speaker.utterances if one.id.endswith("p01"))
-    return audio.read(spoken.path, 16_000, spoken.span)
 
 
 def test_embeddings_are_those_of_the_published_code(folder: Path) -> None:
@@ -101,5 +95,8 @@ def test_a_damaged_checkpoint_is_refused_and_no_code_in_it_is_run(folder: Path, 
     with pytest.raises(WeightsError, match="does not hold WavLM-large"):
         WavLmSimilarity(tmp_path).load(torch.device("cpu"))
     torch.save({"model": SimpleNamespace()}, tmp_path / "wavlm_large_finetune.pth")
+    with pytest.raises(WeightsError, match="not a checkpoint"):
+        WavLmSimilarity(tmp_path).load(torch.device("cpu"))
+    (tmp_path / "wavlm_large_finetune.pth").write_bytes(b"")
     with pytest.raises(WeightsError, match="not a checkpoint"):
         WavLmSimilarity(tmp_path).load(torch.device("cpu"))

@@ -41,6 +41,11 @@ def test_a_metric_of_the_encoder_that_conditions_is_left_out_as_the_message_says
     assert "speaker_similarity_ecapa" in made.metrics
 
 
+@pytest.mark.parametrize("preset", ["quick", "standard"])
+def test_a_system_given_ge2e_embeddings_is_scored_by_cam_plus_plus(preset: str) -> None:
+    assert "speaker_similarity_campplus" in select(preset, None, [NO_GE2E], "autovc,vqvc").metrics
+
+
 def test_only_a_system_or_metric_that_is_there_can_be_left_out() -> None:
     assert "flowvc" not in select("tiny", None, ["systems.flowvc=false"], "all").systems
     for assignment in ("trials=false", "metrics.word_error_rat=false", "systems.again_vc.training=false"):

