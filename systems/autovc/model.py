@@ -8,6 +8,8 @@ frames.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from pydantic import NonNegativeFloat, PositiveInt
@@ -74,10 +76,10 @@ def run_recurrence(recurrence: nn.LSTM, x: Tensor, mask: Tensor | None) -> Tenso
     return x * mask
 
 
-def run_direction(weights: list[Tensor], x: Tensor, training: bool) -> Tensor:
+def run_direction(weights: Sequence[Tensor], x: Tensor, training: bool) -> Tensor:
     """One layer of an LSTM in one direction; `weights` are those of `nn.LSTM.all_weights`."""
     zero = x.new_zeros(1, x.shape[1], weights[1].shape[1])
-    return torch.lstm(x, (zero, zero), weights, True, 1, 0.0, training, False, False)[0]
+    return torch.lstm(x, (zero, zero), list(weights), True, 1, 0.0, training, False, False)[0]
 
 
 def reversal(mask: Tensor) -> Tensor:
