@@ -27,7 +27,7 @@ fi
 stopping=0
 stop() {
     stopping=1
-    echo "SIGTERM: the run ends; the next start continues." >&2
+    echo "SIGTERM: the run and its tasks save and end; the next start continues." >&2
     kill -TERM "$run" 2>/dev/null || true
 }
 trap stop TERM

@@ -2,8 +2,9 @@
 
     python tests/ray_runs.py --out DIR
 
-Five runs of two systems must end with the same table: on this machine's processes; on the cluster; with a node killed while
-it trains; with a node killed while it scores; with the command killed and started again.
+Six runs of two systems must end with the same table: on this machine's processes; on the cluster; with a node killed while
+it trains; with a node killed while it scores; with the command killed and started again; with the command told to end while it
+trains, which must exit with 75, and started again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from pathlib import Path
 import pandas as pd
 
 from tests.support.ray_cluster import Cluster, cluster, wait_for
+from vcbench.base.preemption import EXIT_AGAIN
 
+TRAINING = "systems/*/training.safetensors"
 CLOCKED = "seconds|factor|peak_memory"  # columns that depend on the clock and the machine
 
 
@@ -70,18 +73,22 @@ def main() -> None:
         began = time.monotonic()
         told("cluster", start(out, "cluster", made.address).wait(), began)
         for name, pattern in (
-            ("killed-in-training", "systems/*/training.safetensors"),
+            ("killed-in-training", TRAINING),
             ("killed-in-scoring", "scores/*.parquet"),
         ):
             began, doomed = time.monotonic(), made.nodes[-1]
             code = disturbed(out, name, made, pattern, lambda _, doomed=doomed: made.kill(doomed))  # type: ignore[misc]
             told(name, code, began)
             made.start(1)
-        began = time.monotonic()
-        disturbed(
-            out, "command-killed", made, "converted/*/*.flac", lambda process: os.kill(process.pid, signal.SIGKILL)
-        )
-        told("command-killed", start(out, "command-killed", made.address).wait(), began)
+        for name, pattern, sent in (
+            ("command-killed", "converted/*/*.flac", signal.SIGKILL),
+            ("command-terminated", TRAINING, signal.SIGTERM),
+        ):
+            began = time.monotonic()
+            code = disturbed(out, name, made, pattern, lambda process, sent=sent: process.send_signal(sent))  # type: ignore[misc]
+            if code != (EXIT_AGAIN if sent == signal.SIGTERM else -sent):
+                raise RuntimeError(f"{name} ended with exit code {code}; see {out / name}.log")
+            told(name, start(out, name, made.address).wait(), began)
 
 
 if __name__ == "__main__":

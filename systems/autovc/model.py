@@ -8,6 +8,8 @@ frames.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from pydantic import NonNegativeFloat, PositiveInt
@@ -60,12 +62,36 @@ def unscale(mel: Tensor) -> Tensor:
 
 
 def run_recurrence(recurrence: nn.LSTM, x: Tensor, mask: Tensor | None) -> Tensor:
-    """The outputs from a zero state; backwards, an utterance begins at its own last frame."""
+    """The outputs of a bidirectional LSTM from a zero state, zero in padding; backwards, an utterance begins at its own last frame.
+
+    PyTorch's packed sequences need the lengths on the host. Here each utterance is reversed within its length, on the device.
+    """
     if mask is None:
         return recurrence(x)[0]
-    lengths = mask[..., 0].sum(0).long().cpu()
-    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
-    return nn.utils.rnn.pad_packed_sequence(recurrence(packed)[0], total_length=x.shape[0])[0]
+    order = reversal(mask)
+    directions = iter(recurrence.all_weights)
+    for forwards, backwards in zip(directions, directions, strict=True):  # of each layer
+        reversed_states = run_direction(backwards, reverse(x, order), recurrence.training)
+        x = torch.cat([run_direction(forwards, x, recurrence.training), reverse(reversed_states, order)], dim=-1)
+    return x * mask
+
+
+def run_direction(weights: Sequence[Tensor], x: Tensor, training: bool) -> Tensor:
+    """One layer of an LSTM in one direction; `weights` are those of `nn.LSTM.all_weights`."""
+    zero = x.new_zeros(1, x.shape[1], weights[1].shape[1])
+    return torch.lstm(x, (zero, zero), list(weights), True, 1, 0.0, training, False, False)[0]
+
+
+def reversal(mask: Tensor) -> Tensor:
+    """(frames * batch,) int64: the frame of the batch to take at each place, so that each utterance is reversed before its padding."""
+    frames, batch = mask.shape[:2]
+    frame, row = torch.arange(frames, device=mask.device)[:, None], torch.arange(batch, device=mask.device)
+    lengths = mask[..., 0].sum(0).long()
+    return (torch.where(frame < lengths, lengths - 1 - frame, frame) * batch + row).flatten()
+
+
+def reverse(x: Tensor, order: Tensor) -> Tensor:
+    return x.flatten(0, 1).index_select(0, order).view_as(x)
 
 
 class Layer(nn.Module):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -11,7 +13,14 @@ import pytest
 
 from tests.support import light_jobs
 from vcbench.base.jobs import Job, run_jobs
-from vcbench.base.preemption import EXIT_AGAIN, Preempted, ends_at_sigterm, holds_sigterm_back
+from vcbench.base.preemption import (
+    EXIT_AGAIN,
+    Preempted,
+    ends_at_sigterm,
+    holds_sigterm_back,
+    keeps_sigterm,
+    takes_sigint_as_sigterm,
+)
 
 
 def test_it_ends_the_process_with_the_code_for_another_try() -> None:
@@ -53,6 +62,25 @@ def test_in_another_thread_nothing_is_held_back() -> None:
     thread.start()
     thread.join()
     assert told == [False]
+
+
+def test_sigint_saves_as_sigterm_does_where_it_cancels() -> None:
+    done = []
+    with pytest.raises(Preempted), takes_sigint_as_sigterm(), holds_sigterm_back() as stopping:  # noqa: PT012
+        _thread.interrupt_main()  # as Ray cancels a task
+        while not stopping():
+            pass
+        done.append("saved")
+    assert done == ["saved"]
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_a_library_that_sets_its_own_handler_changes_neither_code_nor_handler() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Preempted), keeps_sigterm():  # noqa: PT012
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_workers_save_before_they_end(tmp_path: Path) -> None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from tests.support import light_jobs
-from tests.support.ray_cluster import STARTED, Cluster, cluster, wait_for
+from tests.support import light_jobs, slow_training
+from tests.support.ray_cluster import STARTED, Cluster, ancestors, cluster, wait_for
+from tests.support.slow_training import STEPS, steps_taken
 from vcbench.base.errors import UserError
 from vcbench.base.jobs import Job, JobFailed
+from vcbench.base.preemption import EXIT_AGAIN
 from vcbench.base.ray_engine import RayEngine, RayMissing, raise_first
+from vcbench.training.state import STATE_FILE
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'vcbench[ray]'")
 pytestmark = pytest.mark.slow
@@ -87,6 +96,54 @@ def test_a_task_whose_node_dies_goes_on_elsewhere(engine: RayEngine, nodes: Clus
     runner.join(120)
     assert not runner.is_alive()
     assert outcome == {f"slow {number}": 20 for number in range(3)}
+
+
+def test_a_task_that_gets_sigterm_saves_and_goes_on_elsewhere_from_there(
+    engine: RayEngine, nodes: Cluster, tmp_path: Path
+) -> None:
+    """A node that is taken back: its workers get SIGTERM, and then it is gone. No checkpoint was due before the end."""
+    doomed = nodes.start(1)
+    wait_for(lambda: engine.slots == 3, STARTED)
+    folders = [tmp_path / name for name in ("here", "a", "b", "c")]
+    for folder in folders:
+        folder.mkdir()
+    expected = slow_training.train_slowly(str(folders.pop(0)), 0.0, ignore)
+    outcome: dict[str, object] = {}
+    jobs = [slow_training.job(folder) for folder in folders]
+    runner = threading.Thread(target=lambda: outcome.update(engine.run(jobs, ignore)))
+    runner.start()
+    wait_for(lambda: all(steps_taken(folder) for folder in folders), STARTED)
+    (taken_back,) = (folder for folder in folders if doomed.pid in ancestors(steps_taken(folder)[0]))
+    os.kill(steps_taken(taken_back)[0], signal.SIGTERM)
+    wait_for((taken_back / STATE_FILE).exists, 60)
+    assert len(steps_taken(taken_back)) < STEPS
+    nodes.kill(doomed)
+    runner.join(120)
+    assert outcome == {folder.name: expected for folder in folders}
+    assert [len(steps_taken(folder)) for folder in folders] == [STEPS] * 3  # none was taken twice
+    assert [len(set(steps_taken(folder))) for folder in folders] == [1 + (folder == taken_back) for folder in folders]
+
+
+def test_sigterm_to_the_command_lets_tasks_save_and_the_same_command_goes_on(nodes: Cluster, tmp_path: Path) -> None:
+    """Two trainings run and one waits."""
+    folders = [tmp_path / name for name in ("here", "a", "b", "c")]
+    for folder in folders:
+        folder.mkdir()
+    slow_training.train_slowly(str(folders[0]), 0.0, ignore)
+    main = f"from {slow_training.__name__} import main; main()"
+    command = [sys.executable, "-c", main, nodes.address, *map(str, folders[1:])]
+    process = subprocess.Popen(command)
+    wait_for(lambda: sum(bool(steps_taken(folder)) for folder in folders[1:]) == 2, STARTED)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(STARTED) == EXIT_AGAIN
+    begun = [len(steps_taken(folder)) for folder in folders[1:]]
+    assert sorted(count > 0 for count in begun) == [False, True, True]
+    assert max(begun) < STEPS
+    assert [(folder / STATE_FILE).exists() for folder in folders[1:]] == [count > 0 for count in begun]
+    assert subprocess.run(command, timeout=2 * STARTED).returncode == 0
+    assert [len(steps_taken(folder)) for folder in folders] == [STEPS] * 4  # none was taken twice
+    states = [load_file(folder / STATE_FILE) for folder in folders]
+    assert all(torch.equal(state[name], states[0][name]) for state in states for name in states[0])
 
 
 def test_only_a_job_that_wants_its_own_process_has_it(engine: RayEngine) -> None:

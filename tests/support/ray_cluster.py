@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-STARTED = 120.0  # seconds that a node may take to start
+STARTED = 300.0  # seconds that a node may take to start
 
 
 def free_port() -> int:
@@ -83,3 +83,12 @@ def wait_for(true: Callable[[], bool], seconds: float) -> None:
         if time.monotonic() > until:
             raise TimeoutError(f"not within {seconds:g} s")
         time.sleep(0.1)
+
+
+def ancestors(process: int) -> list[int]:
+    """Its parent, the parent's parent and so on: a task's process descends from its node's."""
+    found = [process]
+    while found[-1] > 1:
+        status = Path(f"/proc/{found[-1]}/status").read_text()
+        found.append(int(status.partition("PPid:")[2].split()[0]))
+    return found[1:]

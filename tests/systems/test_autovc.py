@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from vcbench.systems.autovc.model import AutoVCConfig, AutoVCModel, scale, unscale
+from vcbench.systems.autovc.model import AutoVCConfig, AutoVCModel, run_recurrence, scale, unscale
 from vcbench.systems.autovc.reference_model import ReferenceAutoVC
 from vcbench.systems.autovc.system import AutoVC
 
@@ -82,6 +82,24 @@ def test_codes_depend_neither_on_padding_nor_on_neighbours(length: int) -> None:
         assert torch.allclose(codes[: len(alone), 0], alone[:, 0], atol=1e-12)
         assert (codes[len(alone) :, 0] == 0).all()
         assert code_mask[:, 0, 0].sum() == len(alone)
+
+
+@pytest.mark.parametrize("longer", [0, 7])
+def test_padded_recurrences_equal_pytorchs_packed_sequences(longer: int) -> None:
+    torch.manual_seed(0)
+    recurrence, lengths = torch.nn.LSTM(8, 5, 2, bidirectional=True).double(), [1, 17, 4, 17]
+    x, mask = padded([torch.randn(length, 8, dtype=torch.double) for length in lengths], longer)
+    outputs, gradients = [], []
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+    for result in (
+        torch.nn.utils.rnn.pad_packed_sequence(recurrence(packed)[0], total_length=len(x))[0],
+        run_recurrence(recurrence, x + 9 * (1 - mask), mask),  # what lies in padding is never seen
+    ):
+        outputs.append(result)
+        gradients.append(torch.autograd.grad(result.square().sum(), list(recurrence.parameters())))
+    assert torch.allclose(*outputs, atol=1e-12)
+    for packed_gradient, gradient in zip(*gradients, strict=True):
+        assert torch.allclose(packed_gradient, gradient, atol=1e-12)
 
 
 def test_a_code_is_the_last_state_forwards_and_the_first_backwards_of_a_window() -> None:

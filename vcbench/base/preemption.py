@@ -25,7 +25,7 @@ def ends_at_sigterm() -> Iterator[None]:
     def end(*_: object) -> None:
         raise Preempted
 
-    with _handled(end):
+    with _handled(signal.SIGTERM, end):
         yield
 
 
@@ -36,19 +36,36 @@ def holds_sigterm_back() -> Iterator[Callable[[], bool]]:
     Python hears signals in its main thread alone; in another one nothing is held back.
     """
     came = threading.Event()
-    with _handled(lambda *_: came.set()):
+    with _handled(signal.SIGTERM, lambda *_: came.set()):
         yield came.is_set
     if came.is_set():
         raise Preempted
 
 
 @contextmanager
-def _handled(handler: Callable[..., Any]) -> Iterator[None]:
+def takes_sigint_as_sigterm() -> Iterator[None]:
+    """Inside, SIGINT does what SIGTERM does: Ray cancels a task by the former."""
+    with _handled(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM)):
+        yield
+
+
+@contextmanager
+def keeps_sigterm() -> Iterator[None]:
+    """Once left, SIGTERM does what it did before, whatever was set inside; an exit there is Preempted, with its code."""
+    try:
+        with _handled(signal.SIGTERM, signal.getsignal(signal.SIGTERM)):
+            yield
+    except SystemExit:
+        raise Preempted from None
+
+
+@contextmanager
+def _handled(number: signal.Signals, handler: Any) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, handler)
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)

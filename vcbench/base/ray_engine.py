@@ -1,7 +1,8 @@
 """Jobs as tasks of a Ray cluster: many machines that share the run's folder and the cache.
 
 A job's work passes through files; what passes through Ray is its arguments, its result, and how far it is. A task whose machine
-dies starts again on another, up to RETRIES times, from what it has written; one that raises does not.
+dies starts again on another, up to RETRIES times, from what it has written; one that raises does not. To Ray a task that ends by
+SystemExit has died: one that gets SIGTERM saves, raises Preempted, and starts again too, unless the head has cancelled it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import os
 import pickle
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from vcbench.base.errors import UserError
 from vcbench.base.jobs import Job, JobFailed, Progress, next_job, torch_threads
+from vcbench.base.preemption import holds_sigterm_back, keeps_sigterm, takes_sigint_as_sigterm
+from vcbench.base.processes import STOP_SECONDS
 
 RETRIES = 5  # of a task whose machine or process died
 POLL_SECONDS = 0.5  # between looks at what running tasks report
@@ -53,8 +56,18 @@ class RayEngine:
 
         Raises:
             UserError, JobFailed: as the first job that failed, after all others have ended; it names every one that failed.
+            Preempted: SIGTERM came; the tasks that ran have ended as at one of their own, by a checkpoint where they train.
         """
         ray = self._ray()
+        with holds_sigterm_back() as stopping:
+            results, failures = self._run(ray, jobs, progress, threads or self.threads, stopping)
+        raise_first(failures)
+        return results
+
+    def _run(
+        self, ray: Any, jobs: Sequence[Job], progress: Progress, threads: int, stopping: Callable[[], bool]
+    ) -> tuple[dict[str, Any], dict[str, Exception]]:
+        """Results and failures by job; without those that had not ended when `stopping` became true."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -67,25 +80,22 @@ class RayEngine:
         running: dict[Any, Job] = {}
         results: dict[str, Any] = {}
         try:
-            while waiting or running:
+            while (waiting or running) and not stopping():
                 while waiting and (job := next_job(waiting, [one.name for one in running.values()])):
                     if job.after in failures:
                         failures[job.name] = JobFailed(f"{job.name} was not started, as {job.after} failed.")
                         continue
-                    running[self._start(tasks[job.alone], job, threads or self.threads, messages)] = job
+                    running[self._start(tasks[job.alone], job, threads, messages)] = job
                 done, _ = ray.wait(list(running), num_returns=1, timeout=POLL_SECONDS) if running else ([], [])
                 for name, *values in ray.get(messages.take.remote()):
                     progress(name, *values)
                 for reference in done:
                     _collect(ray, running.pop(reference), reference, results, failures)
         finally:
-            for reference in running:
-                with suppress(Exception):  # the cluster itself may be gone
-                    ray.cancel(reference, force=True)
-            with suppress(Exception):
+            _end(ray, list(running))
+            with suppress(Exception):  # the cluster itself may be gone
                 ray.kill(messages)
-        raise_first(failures)
-        return results
+        return results, failures
 
     def _start(self, task: Any, job: Job, threads: int, messages: Any) -> Any:
         options = {"num_cpus": threads, "num_gpus": self.gpus if job.gpu else 0, "name": job.name}
@@ -100,19 +110,30 @@ class RayEngine:
         if not ray.is_initialized():
             variables = {name: value for name, value in os.environ.items() if name.startswith(VARIABLES)}
             try:
-                ray.init(
-                    address=self.address or None,
-                    runtime_env={"env_vars": variables},
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    include_dashboard=False if not self.address and "RAY_ADDRESS" not in os.environ else None,
-                )
+                with keeps_sigterm():  # from a handler of Ray's own
+                    ray.init(
+                        address=self.address or None,
+                        runtime_env={"env_vars": variables},
+                        log_to_driver=False,
+                        logging_level=logging.ERROR,
+                        include_dashboard=False if not self.address and "RAY_ADDRESS" not in os.environ else None,
+                    )
             except (ConnectionError, ValueError) as error:
                 where = self.address or os.environ.get("RAY_ADDRESS", "this machine")
                 raise UserError(
                     f"No Ray cluster answers at {where}: {error}. Start one with `ray start --head`, or name it with --address."
                 ) from error
         return ray
+
+
+def _end(ray: Any, references: list[Any]) -> None:
+    """End running tasks as SIGTERM would, and by force those that have not ended within STOP_SECONDS."""
+    with suppress(Exception):  # the cluster itself may be gone
+        for reference in references:
+            ray.cancel(reference)
+        _, left = ray.wait(references, num_returns=len(references), timeout=STOP_SECONDS) if references else ([], [])
+        for reference in left:
+            ray.cancel(reference, force=True)
 
 
 def _collect(ray: Any, job: Job, reference: Any, results: dict[str, Any], failures: dict[str, Exception]) -> None:
@@ -149,7 +170,7 @@ def work(pickled: bytes, threads: int, path: list[str], folder: str, messages: A
         def report(done: int, total: int, note: str = "") -> None:
             messages.put.remote(job.name, done, total, note)
 
-        with torch_threads(threads):
+        with torch_threads(threads), takes_sigint_as_sigterm():
             return "result", job.function(**job.arguments, progress=report)
     except Exception as error:
         return "error", str(error), isinstance(error, UserError), traceback.format_exc()
