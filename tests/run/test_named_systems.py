@@ -24,6 +24,14 @@ def test_all_leaves_the_named_systems_out_and_naming_one_takes_the_presets_setti
         assert chosen[row]["training"]["steps"] == settings.get("training", {"steps": 100_000})["steps"]
 
 
+def test_of_those_that_come_trained_all_leaves_the_named_ones_out_too() -> None:
+    everything = select("quick", None, None, "all").systems
+    assert list(select("quick", None, None, "all", trained=True).systems) == list(everything)
+    assert [*everything, "autovc", "vqvc"] == list(
+        select("quick", None, [NO_GE2E], "all,autovc,vqvc", trained=True).systems
+    )
+
+
 def test_an_assignment_is_laid_over_a_named_systems_preset(tmp_path: Path) -> None:
     assigned = ["systems.vqvc.latent_weight=0.5", "systems.vqvc.training.steps=7"]
     vqvc = select("tiny", None, assigned, "vqvc").systems["vqvc"]

@@ -24,16 +24,17 @@ def select(
     """A preset with its overlays, and of its systems those that were asked for.
 
     Args:
-        trained: the systems are not the preset's, but those that come trained with vcbench.
+        trained: the systems are not the preset's, but those of their names that come trained with vcbench.
     """
     values = configuration.resolve(preset, files, None if trained else assignments)
+    everything = list(values["systems"])
     if trained:
         values = lay_over(values | {"systems": pretrained.tables(values["systems"])}, None, assignments)
     named = configuration.named_systems(preset)
     chosen: dict[str, Any] = {}
     for name in [part.strip() for part in systems.split(",") if part.strip()]:
         if name == "all":
-            chosen |= values["systems"]
+            chosen |= {row: values["systems"][row] for row in everything if row in values["systems"]}
         elif name in values["systems"]:
             chosen[name] = values["systems"][name]
         elif trained:
