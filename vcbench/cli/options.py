@@ -18,7 +18,7 @@ console = Console()
 Preset = Annotated[
     str,
     typer.Option(
-        help="Settings to start from: quick (CPU, minutes, offline), standard (an hour or two per system) or paper.",
+        help="Settings to start from: quick (CPU, minutes, offline), standard (CPU, up to an hour per system) or paper.",
         autocompletion=complete.presets,
     ),
 ]
