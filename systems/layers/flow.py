@@ -88,13 +88,15 @@ class ActNorm(nn.Module):
 def rotations(turns: Sequence[Tensor]) -> list[Tensor]:
     """Cayley transforms (I + S)^-1 (I - S) of skew-symmetric S, of whose entries (n, n) only the strictly lower triangle counts.
 
-    All layers' in one batched inverse, without the check that a GPU would have to be waited for: I + S is never
-    singular. In full precision: rounded to bfloat16 they would not be rotations.
+    Without the check that a GPU would have to be waited for: I + S is never singular. In full precision: rounded to bfloat16
+    they would not be rotations. On a GPU all layers' in one batch; on a CPU one by one, which is as fast, and PyTorch's batched
+    inverse fails there with several threads (2.11 with oneMKL: "Pivots given to lu_solve must all be greater or equal to 1").
     """
     with torch.autocast(turns[0].device.type, enabled=False):
         lower = torch.stack(list(turns)).tril(-1)
         identity = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
-        inverse, _ = torch.linalg.inv_ex(identity + lower - lower.mT)
+        parts = (identity + lower - lower.mT).split(1 if lower.device.type == "cpu" else len(lower))
+        inverse = torch.cat([torch.linalg.inv_ex(part)[0] for part in parts])
         return list((2 * inverse - identity).unbind())
 
 

@@ -20,6 +20,8 @@ from vcbench.systems.layers.flow import (
 )
 from vcbench.systems.layers.wavenet import WaveNet
 
+from vcbench.base.jobs import torch_threads
+
 CHANNELS, CONDITION = 4, 3
 
 
@@ -164,6 +166,17 @@ def test_rotations_of_160_channels_are_exact_in_float32():
     for turn in (torch.randn(160, 160) / 160**0.5, torch.randn(160, 160)):
         (matrix,) = rotations([turn])
         assert (matrix @ matrix.T - torch.eye(160)).abs().max() < 5e-6
+
+
+def test_rotations_of_many_layers_do_not_depend_on_threads() -> None:
+    """PyTorch's batched inverse fails with several threads from about these sizes on."""
+    generator = torch.Generator().manual_seed(0)
+    turns = [torch.randn(160, 160, generator=generator) / 160**0.5 for _ in range(4)]
+    with torch_threads(1):
+        alone = rotations(turns)
+    with torch_threads(4):
+        for found, expected in zip(rotations(turns), alone, strict=True):
+            torch.testing.assert_close(found, expected, rtol=0, atol=5e-6)
 
 
 def test_autocast_leaves_the_convolution_in_full_precision():
