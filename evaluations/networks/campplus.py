@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -45,10 +44,7 @@ def load_campplus(file: Path) -> Network:
     Raises:
         WeightsError: the file is damaged or holds more than tensors, or a weight is missing or has the wrong shape.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, EOFError, RuntimeError) as error:
-        raise WeightsError(f"{file} is not a checkpoint of tensors alone, or is damaged: {error!r}") from error
+    content = weights.load_tensors(file)
     model = Network()
     try:
         model.load_state_dict(content)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.table import WeightsError
 
 from . import fairseq
@@ -36,9 +37,9 @@ def load_utmos(file: Path) -> Utmos:
     """The network with a file's weights, in evaluation mode; only tensors are read from the file.
 
     Raises:
-        WeightsError: a weight is missing or has the wrong shape.
+        WeightsError: the file is damaged or holds more than tensors, or a weight is missing or has the wrong shape.
     """
-    state = torch.load(file, map_location="cpu", weights_only=True)
+    state = weights.load_tensors(file)
     try:
         return Utmos(state).eval()
     except (KeyError, RuntimeError) as error:

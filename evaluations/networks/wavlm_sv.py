@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import numpy as np
@@ -53,10 +52,7 @@ def load_wavlm_sv(file: Path) -> WavLmSv:
     Raises:
         WeightsError: the file is damaged or holds more than tensors, or a weight is missing or has the wrong shape.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, EOFError, RuntimeError) as error:
-        raise WeightsError(f"{file} is not a checkpoint of tensors alone, or is damaged: {error!r}") from error
+    content = weights.load_tensors(file)
     try:
         return WavLmSv(content["model"]).eval()
     except (KeyError, RuntimeError) as error:

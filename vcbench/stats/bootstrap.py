@@ -26,9 +26,7 @@ from vcbench.stats.dyadic_variance import Error, errors
 POWER = 0.8
 MANY = 8  # squares from which `_forms` is faster than one after the other
 BLOCK = 2**22  # numbers that it has in memory of the squares
-PRODUCTS = (
-    2**25
-)  # and, counted as squares, of the products, of which half are there: 2000 draws of 128 speakers, 128 MiB
+PRODUCTS = 2**25  # and of the products, half of which are there: 2000 draws of 128 speakers, 128 MiB
 Terms = Sequence[tuple[Floats, Floats]]  # one or two pairs of values (n,) and weights (n,)
 Places = tuple[Codes, Codes]
 
@@ -196,10 +194,11 @@ def _forms(squares: Floats, drawn: Draws) -> Floats:
     return total
 
 
-@lru_cache(
-    maxsize=1
-)  # that of a table's first column serves its other columns, unless there are too many speakers for one part
+@lru_cache(maxsize=1)
 def _products(drawn: Draws, rows: range) -> Floats:
-    """(draws, ...) the counts of these speakers times their own and those of the speakers after them."""
+    """(draws, ...) the counts of these speakers times their own and those of the speakers after them.
+
+    What the first column of a table needs serves the others, unless there are too many speakers for one part.
+    """
     counts = multiplicities(*drawn)
     return np.concatenate([counts[:, row, None] * counts[:, row:] for row in rows], axis=1)

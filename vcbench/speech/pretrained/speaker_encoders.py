@@ -78,7 +78,7 @@ class Ecapa:
         from speechbrain.nnet.CNN import Conv1d
 
         file = weights.find("ecapa", path) / weights.get("ecapa").files[0]
-        self._model = build_ecapa(torch.load(file, map_location="cpu", weights_only=True)).to(device)
+        self._model = build_ecapa(weights.load_tensors(file)).to(device)
         self._features = Fbank(n_mels=self._model.blocks[0].conv.conv.in_channels).to(device)
         self._device = device
         self._frames: Tensor | None = None  # (batch,) of each wave, while some are shorter than others

@@ -6,6 +6,8 @@ from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 from vcbench.base.errors import ModelUnavailable, did_you_mean
 from vcbench.base.files import hash_file
@@ -46,6 +48,20 @@ def look(name: str) -> Path | None:
     weights = get(name)
     folder = _installed(weights) or _cached(weights)
     return None if folder is None or _missing(weights, folder) else folder
+
+
+def load_tensors(file: Path) -> Any:
+    """What a checkpoint of PyTorch holds, on the CPU; no code in it is run.
+
+    Raises:
+        WeightsError: it is damaged, or holds more than tensors.
+    """
+    import torch
+
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except (UnpicklingError, EOFError, RuntimeError) as error:
+        raise WeightsError(f"{file} is not a checkpoint of tensors alone, or is damaged: {error!r}") from error
 
 
 def revision(name: str, path: Path | str | None = None) -> str:
