@@ -264,15 +264,18 @@ def test_pickling_keeps_settings_alone(utterances: list[Utterance], tmp_path: Pa
     assert torch.equal(copy.mel, utterance.mel)
 
 
-def test_memory_is_bounded(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path, memory_limit=10 * 5024)
-    for index in range(30):
-        cache.remember(str(index), ({"a": torch.zeros(1000)}, {}))
-        cache.recall("0")
-    kept = [index for index in range(30) if cache.recall(str(index)) is not None]
-    assert kept == [0, *range(21, 30)]
-    cache.remember("29", ({"a": torch.ones(1000)}, {}))
-    assert cache._memory_bytes == 10 * 5024
+def test_waves_take_no_more_memory_than_theirs_and_push_no_feature_out(
+    tmp_path: Path, utterances: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wave = FeatureStore(tmp_path).wave(utterances[0])
+    monkeypatch.setattr("vcbench.speech.features.store.WAVES_LIMIT", wave.nbytes + 2000)
+    store = FeatureStore(tmp_path)
+    first = store.mel(utterances[0])
+    assert store.wave(utterances[0]) is store.wave(utterances[0])
+    for utterance in utterances:
+        store.wave(utterance)
+        assert store._waves._bytes <= wave.nbytes + 2000
+    assert store.mel(utterances[0]) is first
 
 
 def feature(number: int) -> Feature:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from vcbench.base.errors import UserError
 from vcbench.base.files import PlaceError, hash_file
 from vcbench.base.state import find_state, write_memo
+from vcbench.speech.features.memory import Memory, size
 from vcbench.speech.features.shards import Feature, Shards
 
 GATHERED = 512, 2**26  # features and bytes of a shard, at most
@@ -24,14 +24,12 @@ class FeatureCache:
 
     Args:
         folder: created on the first write.
-        memory_limit: bytes kept in memory; the least recently used features are dropped first.
+        memory_limit: bytes kept in memory.
     """
 
     def __init__(self, folder: Path, memory_limit: int) -> None:
         self.folder = folder
-        self.memory_limit = memory_limit
-        self._memory: OrderedDict[str, Feature] = OrderedDict()
-        self._memory_bytes = 0
+        self._memory = Memory(memory_limit)
         self._shards: dict[str, Shards] = {}  # by kind
         self._waiting: dict[str, dict[str, Feature]] = {}  # by kind and key
         self._gathering = 0
@@ -43,19 +41,19 @@ class FeatureCache:
 
     def get(self, kind: str, key: str) -> Feature | None:
         """The feature, or None if it is not cached or its shard is damaged (which is logged)."""
-        if (feature := self.recall(key)) is not None:
+        if (feature := self._memory.recall(key)) is not None:
             return feature
         feature = self._waiting.get(kind, {}).get(key)
         if feature is None:
             with self._usable(kind):
                 feature = self._of(kind).get(key)
         if feature is not None:
-            self.remember(key, feature)
+            self._memory.remember(key, feature)
         return feature
 
     def notes(self, kind: str, key: str) -> dict[str, str] | None:
         """Only a feature's notes, which are read without its tensors."""
-        known = self.recall(key) or self._waiting.get(kind, {}).get(key)
+        known = self._memory.recall(key) or self._waiting.get(kind, {}).get(key)
         if known is not None:
             return known[1]
         with self._usable(kind):
@@ -69,9 +67,9 @@ class FeatureCache:
         """
         waiting = self._waiting.setdefault(kind, {})
         waiting[key] = feature
-        self.remember(key, feature)
+        self._memory.remember(key, feature)
         most, most_bytes = GATHERED
-        if not self._gathering or len(waiting) >= most or sum(map(_size, waiting.values())) >= most_bytes:
+        if not self._gathering or len(waiting) >= most or sum(map(size, waiting.values())) >= most_bytes:
             self._write(kind)
 
     @contextmanager
@@ -87,22 +85,6 @@ class FeatureCache:
             self._gathering -= 1
             for kind in list(self._waiting) if not self._gathering else ():
                 self._write(kind)
-
-    def recall(self, key: str) -> Feature | None:
-        """The feature, if it is in memory."""
-        if key in self._memory:
-            self._memory.move_to_end(key)
-        return self._memory.get(key)
-
-    def remember(self, key: str, feature: Feature) -> None:
-        """Keep in memory only."""
-        if key in self._memory:
-            self._memory_bytes -= _size(self._memory.pop(key))
-        self._memory[key] = feature
-        self._memory_bytes += _size(feature)
-        while self._memory_bytes > self.memory_limit:
-            _, forgotten = self._memory.popitem(last=False)
-            self._memory_bytes -= _size(forgotten)
 
     def _of(self, kind: str) -> Shards:
         return self._shards.setdefault(kind, Shards(self.folder / kind))
@@ -164,7 +146,3 @@ def _unusable(path: Path, error: Exception) -> CacheError:
         f"The feature cache cannot be used: {path}: {error.__cause__ or error}. Check free space and permissions, or choose "
         "another folder with the environment variable VCBENCH_CACHE."
     )
-
-
-def _size(feature: Feature) -> int:
-    return sum(tensor.nbytes for tensor in feature[0].values()) + 1024  # and roughly the size of Python's objects

@@ -17,6 +17,7 @@ from vcbench.speech.conditions import VERSION, apply
 from vcbench.speech.features import phones
 from vcbench.speech.features.cache import ContentHashes, FeatureCache
 from vcbench.speech.features.mel import mel_spectrogram
+from vcbench.speech.features.memory import FEATURES_LIMIT, WAVES_LIMIT, Memory
 from vcbench.speech.features.pitch import pitch
 from vcbench.speech.features.settings import MelSettings, PitchSettings, TranscriptSettings
 from vcbench.speech.features.shards import Feature
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 # Raise a kind's version when its code gives other results; everything computed from it is computed again too.
 VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 2, "transcript": 1, "voice": 1}
-MEMORY_LIMIT = 512 * 2**20  # bytes
 
 
 class FeatureStore:
@@ -56,7 +56,8 @@ class FeatureStore:
         self.pitch_settings = pitch_settings
         self.transcript_settings = transcript_settings
         self.device = device
-        self._cache = FeatureCache(cache, MEMORY_LIMIT)
+        self._cache = FeatureCache(cache, FEATURES_LIMIT)
+        self._waves = Memory(WAVES_LIMIT)
         self._contents = ContentHashes(cache / "contents.json")
         self._transcriber: Transcriber | ModelUnavailable | None = None  # the error, once it is known to be missing
 
@@ -71,13 +72,13 @@ class FeatureStore:
             AudioError: the recording cannot be used.
         """
         key = self._key("wave", utterance)
-        feature = self._cache.recall(key)
+        feature = self._waves.recall(key)
         if feature is None:
             rate = self.sampling_rate
             trimmed = audio.trim_silence(audio.read(utterance.path, rate, utterance.span), rate)
             heard = apply(trimmed, rate, utterance.id) if utterance.varied else trimmed.copy()
             feature = {"wave": torch.from_numpy(heard)}, {}
-            self._cache.remember(key, feature)
+            self._waves.remember(key, feature)
         return feature[0]["wave"]
 
     @property
