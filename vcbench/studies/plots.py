@@ -150,10 +150,10 @@ def _level(results: StudyResults, draw: Panel, axis: Axes) -> None:
 
 
 def _bound(results: StudyResults, draw: Panel, axis: Axes, means: list[float]) -> None:
-    """Limit percentages to 0 to 100, which an interval over few seeds may exceed; means beyond are still shown."""
+    """Limit percentages to 0 to 100, which an interval over few seeds may exceed; word error rates may really be above 100."""
     if results.study.columns[draw.y].percent:
         low, high = axis.get_ylim()
-        axis.set_ylim(max(low, 0.0), min(high, max([103.0, *means])))
+        axis.set_ylim(max(low, 0.0), high if max(means, default=0.0) > 100 else min(high, 103.0))
 
 
 def _legend(axis: Axes) -> None:
