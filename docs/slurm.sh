@@ -33,7 +33,7 @@ if ((nodes > 1)); then
     export RAY_AUTH_MODE=token RAY_AUTH_TOKEN # others are on this network
     ray=(ray start --num-cpus="$cpus" --disable-usage-stats --block)
     "${ray[@]}" --head --port="$port" &
-    # Since Slurm 22.05 a step has one CPU per task unless it asks for the job's.
+    # Since Slurm 22.05 a step does not take over --cpus-per-task, and may be bound to one CPU.
     srun --relative=1 --nodes=$((nodes - 1)) --ntasks=$((nodes - 1)) --cpus-per-task="$cpus" "${ray[@]}" --address="$address" &
     joined() { ray status --address="$address" 2>/dev/null | grep -c " node_"; }
     while ((SECONDS < wait && !stopping && $(joined) < nodes)); do sleep 2; done
