@@ -109,3 +109,11 @@ def test_the_run_waits_for_all_nodes_and_ray_ends_with_it(tmp_path: Path) -> Non
     assert process.wait(30) == 0
     head = int((tmp_path / "head_process").read_text())
     wait_for(lambda: not alive(head), 30)
+
+
+def test_sigterm_while_the_nodes_join_queues_the_job_again(tmp_path: Path) -> None:
+    process = start(tmp_path, nodes=2, JOINED="1")
+    wait_for((tmp_path / "head_process").exists, 30)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert (tmp_path / "requeued").exists()
