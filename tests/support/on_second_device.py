@@ -97,7 +97,7 @@ def crops() -> None:
 
 def small(name: str) -> NeuralSystem:
     """With short crops: each frame of a recurrent layer is a handful of operators here."""
-    return built(name, {"training": {"frames": FRAMES, "reference_frames": FRAMES}})
+    return built(name, {"training": {"frames": FRAMES}})
 
 
 def cases() -> Iterator[tuple[str, Callable[..., None], tuple[Any, ...]]]:
