@@ -14,6 +14,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DATA = (".toml", ".tsv", ".ogg", ".html", ".css", ".js", ".json", ".svg", ".j2", ".safetensors")
+LISTS = """import vcbench
+from vcbench.cli.app import app
+
+print(vcbench.__file__)
+for command in ("metrics", "systems"):
+    app([command], standalone_mode=False)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -49,35 +56,29 @@ def test_the_wheel_holds_vcbench_alone_and_all_its_files(wheel: Path) -> None:
 @pytest.mark.slow
 def test_installed_it_works_next_to_folders_of_the_same_names(wheel: Path, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     python = environment / "bin" / "python"
     own = next((environment / "lib").glob("python*/site-packages"))
     # Everything but vcbench comes from the environment that runs the tests.
     paths = dict.fromkeys([sysconfig.get_paths()["purelib"], *(path for path in sys.path if "site-packages" in path)])
     (own / "tests_environment.pth").write_text("\n".join(paths) + "\n")
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", str(wheel)], check=True
-    )
+    install = ["pip", "--python", str(python), "install", "--quiet", "--no-deps", "--force-reinstall", str(wheel)]
+    subprocess.run([sys.executable, "-m", *install], check=True)
     here = tmp_path / "work"
     for name in ("systems", "evaluations"):
         (here / name).mkdir(parents=True)
         (here / name / "__init__.py").write_text(f"raise ImportError('{name} of the user, not of vcbench')\n")
     variables = os.environ | {"VCBENCH_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"}
 
-    def vcbench(*arguments: str) -> str:
-        done = subprocess.run(
-            [python, "-m", "vcbench", *arguments], cwd=here, env=variables, capture_output=True, text=True
-        )
+    def python_prints(*arguments: str) -> str:
+        done = subprocess.run([python, *arguments], cwd=here, env=variables, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
 
-    where = subprocess.run(
-        [python, "-c", "import vcbench; print(vcbench.__file__)"], cwd=here, capture_output=True, text=True
-    )
-    assert Path(where.stdout.strip()).is_relative_to(own)
+    where, _, listed = python_prints("-c", LISTS).partition("\n")
+    assert Path(where).is_relative_to(own)
     points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
-    for command in ("metrics", "systems"):
-        listed = vcbench(command)
-        assert [name for name in points[f"vcbench.{command}"] if name not in listed] == []
-    assert "again_vc" in vcbench("run", "--systems", "again_vc", "--preset", "tiny")
+    for kind in ("metrics", "systems"):
+        assert [name for name in points[f"vcbench.{kind}"] if name not in listed] == []
+    assert "again_vc" in python_prints("-m", "vcbench", "run", "--systems", "again_vc", "--preset", "tiny")
     assert (here / "runs" / "tiny" / "leaderboard.md").is_file()

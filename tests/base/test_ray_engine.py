@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from tests.support import light_jobs, slow_training
 from tests.support.ray_cluster import STARTED, Cluster, ancestors, cluster, wait_for
-from tests.support.slow_training import STEPS, steps_taken
+from tests.support.slow_training import HURRY, STEPS, steps_taken
 from vcbench.base.errors import UserError
 from vcbench.base.jobs import Job, JobFailed
 from vcbench.base.preemption import EXIT_AGAIN
@@ -118,6 +118,7 @@ def test_a_task_that_gets_sigterm_saves_and_goes_on_elsewhere_from_there(
     wait_for((taken_back / STATE_FILE).exists, 60)
     assert len(steps_taken(taken_back)) < STEPS
     nodes.kill(doomed)
+    (tmp_path / HURRY).touch()
     runner.join(120)
     assert outcome == {folder.name: expected for folder in folders}
     assert [len(steps_taken(folder)) for folder in folders] == [STEPS] * 3  # none was taken twice
@@ -140,6 +141,7 @@ def test_sigterm_to_the_command_lets_tasks_save_and_the_same_command_goes_on(nod
     assert sorted(count > 0 for count in begun) == [False, True, True]
     assert max(begun) < STEPS
     assert [(folder / STATE_FILE).exists() for folder in folders[1:]] == [count > 0 for count in begun]
+    (tmp_path / HURRY).touch()
     assert subprocess.run(command, timeout=2 * STARTED).returncode == 0
     assert [len(steps_taken(folder)) for folder in folders] == [STEPS] * 4  # none was taken twice
     states = [load_file(folder / STATE_FILE) for folder in folders]

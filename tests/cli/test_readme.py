@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shlex
 import shutil
-import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +14,17 @@ import torch
 from vcbench.systems.again_vc.reference_model import ReferenceAgainVC
 from vcbench.systems.again_vc.system import AgainConfig
 
-from vcbench.cli.app import main
+from tests.support.command import run_here
 from vcbench.speech.utterance import Corpus
 
 ROOT = Path(__file__).parents[2]
-
-
+FEWER = {
+    "listen build": ["--items", "2"],
+    "bench score": ["--conversions", "4", "--seconds", "1"],
+    "bench train": ["--steps", "1"],
+    "bench convert": ["--repeats", "1"],
+    "vocoder train": ["--workers", "1"],
+}
 README = (ROOT / "README.md").read_text()
 PAGES = (
     "\n".join((ROOT / "docs" / name).read_text() for name in ("usage.md", "own-system.md", "run-folder.md")) + README
@@ -55,40 +57,29 @@ def desk(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
         utterance = speaker.utterances[0]
         soundfile.write(desk / name, utterance.wave.numpy(), utterance.sampling_rate)
     (desk / "my_system.py").write_text(next(block for block in blocks("python") if "my_system.py" in block))
-    run(desk, small(["run", "--systems", "flowvc,again_vc", "--name", "quick"]))
+    run_here(*small(["run", "--systems", "flowvc,again_vc", "--name", "quick"]), folder=desk)
     (desk / "conversions.csv").write_text("system,converted,source,target\nmine,REF.wav,SOURCE.wav,REF2.wav\n")
     torch.save(ReferenceAgainVC(AgainConfig(hidden=8, gru_hidden=8), 80).state_dict(), desk / "OFFICIAL.pt")
     return desk
 
 
-def run(folder: Path, arguments: list[str]) -> str:
-    """The command's output. It runs in this process, so that PyTorch is loaded once and not forty times."""
-    printed = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["vcbench", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-    assert not stop.value.code, f"{arguments}\n{printed.getvalue()}"
-    return printed.getvalue()
-
-
 def small(arguments: list[str]) -> list[str]:
     """The same command at test size: the tiny preset, and one system instead of all."""
     changed = [argument.replace("training.steps=2000", "training.steps=20") for argument in arguments]
-    if arguments[0] == "listen":
-        changed += ["--items", "2"]
-    if arguments[:2] == ["bench", "score"]:
-        changed += ["--conversions", "4", "--seconds", "1"]
+    changed += FEWER.get(" ".join(arguments[:2]), [])
     if "--from" in arguments:  # it has the settings of the first run, which is small
         return [*arguments, "--set", "workers=1"]
     if arguments[0] in ("run", "prepare", "score", "bench") or arguments[:2] == ["study", "again_table1"]:
         changed = [re.sub(r"^all", "again_vc", argument) for argument in changed]
         changed += ["--preset", "tiny"]
+        if arguments[0] in ("run", "study"):
+            changed += ["--set", "metrics.speaker_probe.steps=20"]
         if arguments[0] == "study":
-            changed += ["--seeds", "1", "--set", "metrics.speaker_probe.steps=40"]
+            changed += ["--seeds", "1"]
         if arguments[0] != "bench":
             changed += ["--set", "workers=1"]
+        if arguments == ["run", "--pretrained"]:  # usage.md has it again, with a name, for all systems
+            changed += ["--systems", "again_vc"]
         if "--name" not in changed and arguments[0] == "run":
             changed += ["--name", "readme-pretrained" if "--pretrained" in changed else "readme"]
     return changed
@@ -96,7 +87,7 @@ def small(arguments: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
 def test_command_of_the_readme(desk: Path, arguments: list[str]) -> None:
-    assert run(desk, small(arguments)).strip()
+    assert run_here(*small(arguments), folder=desk).strip()
 
 
 def test_the_library_s_example_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.fast_playback import SCRIPT
 from tests.support.listening_helpers import make_run
 from tests.support.listening_page import TESTS
 from tests.support.recordings import FakeRun
@@ -66,10 +67,12 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def context(browser: Any) -> Iterator[Any]:
-    """A browser with empty storage."""
+def context(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A browser with empty storage; it plays faster than in real time, unless the test is marked with `real_time`."""
     made = browser.new_context(viewport={"width": 1100, "height": 900}, accept_downloads=True)
     made.set_default_timeout(30_000)
+    if request.node.get_closest_marker("real_time") is None:
+        made.add_init_script(SCRIPT)
     yield made
     made.close()
 

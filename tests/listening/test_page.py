@@ -58,7 +58,7 @@ def test_a_session_by_keyboard_from_a_file_with_a_reload_in_the_middle(
     assert len({given.rating for given in result.answers}) > 1
 
 
-@pytest.mark.parametrize("test", ["similarity-mos", "mushra"])
+@pytest.mark.parametrize("test", [pytest.param("similarity-mos", marks=pytest.mark.real_time), "mushra"])
 def test_a_session_is_collected_by_the_server(page: Any, keys: dict[str, Key], test: str, tmp_path: Path) -> None:
     with Server(keys[test].bundle, tmp_path) as server:
         begin(page, server.address)
@@ -70,6 +70,7 @@ def test_a_session_is_collected_by_the_server(page: Any, keys: dict[str, Key], t
     assert check(keys[test], kept).listener == 1
 
 
+@pytest.mark.real_time
 def test_nothing_is_rated_before_it_is_heard(page: Any, bundles: dict[str, Bundle]) -> None:
     begin(page, (bundles["similarity-mos"].folder / "index.html").as_uri())
     status = page.get_by_role("status")

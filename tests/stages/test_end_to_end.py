@@ -18,18 +18,13 @@ import pytest
 import soundfile
 import torch
 
+from tests.support.command import run_here
 from vcbench import library
 from vcbench.base.preemption import EXIT_AGAIN
 from vcbench.speech.utterance import Corpus
 
 TINY = ["--preset", "tiny", "--systems", "flowvc,again_vc"]
-
-
-def vcbench(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vcbench", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "140"}, check=False)
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
+HERE = ["--set", "workers=1"]  # no processes, each of which would import PyTorch
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +49,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(corpus_folder: Path, runs: Path) -> tuple[Path, str]:
-    """An uninterrupted run, and its output."""
-    done = vcbench(
-        "run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs
-    )
-    return runs / "whole", done.stdout
+def options(corpus_folder: Path, runs: Path) -> list[str]:
+    """Of every run, but for its name."""
+    return ["run", *TINY, "--corpus", "folder", "--corpus-root", str(corpus_folder), "--runs", str(runs)]
+
+
+@pytest.fixture(scope="module")
+def finished(options: list[str], runs: Path) -> tuple[Path, str]:
+    """An uninterrupted run in this process, and its output."""
+    printed = run_here(*options, *HERE, "--name", "whole")
+    return runs / "whole", printed
 
 
 def measured(folder: Path) -> pd.DataFrame:
@@ -102,11 +101,11 @@ def test_every_conversion_is_audio_of_its_sources_length(finished: tuple[Path, s
             assert np.abs(converted).max() > 1e-3
 
 
-def test_a_finished_run_computes_nothing_again(finished: tuple[Path, str], corpus_folder: Path, runs: Path) -> None:
+def test_a_finished_run_computes_nothing_again(finished: tuple[Path, str], options: list[str]) -> None:
     folder, _ = finished
     kept = [*folder.glob("converted/*/*.flac"), *folder.glob("systems/*/*"), *folder.glob("scores/*.parquet")]
     before = {path: path.stat().st_mtime_ns for path in kept}
-    vcbench("run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs)
+    run_here(*options, *HERE, "--name", "whole")
     assert {path: path.stat().st_mtime_ns for path in kept} == before
 
 
@@ -120,44 +119,33 @@ def test_a_finished_run_computes_nothing_again(finished: tuple[Path, str], corpu
     ],
 )
 def test_killed_and_started_again_gives_the_same_table(
-    finished: tuple[Path, str], corpus_folder: Path, runs: Path, waits_for: str, sent: signal.Signals, code: int
+    finished: tuple[Path, str], options: list[str], runs: Path, waits_for: str, sent: signal.Signals, code: int
 ) -> None:
+    """It starts with a process per core. After SIGTERM the same command goes on; after SIGKILL, to save time, one process does."""
     name = f"{sent.name}-" + waits_for.split("/")[0]
-    options = [
-        "run",
-        *TINY,
-        "--corpus",
-        "folder",
-        "--corpus-root",
-        str(corpus_folder),
-        "--name",
-        name,
-        "--runs",
-        str(runs),
-    ]
-    process = subprocess.Popen([sys.executable, "-m", "vcbench", *options], stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "vcbench", *options, "--name", name]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not any((runs / name).glob(waits_for)) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert process.poll() is None, "it ended before it could be killed"
     process.send_signal(sent)
     assert process.wait() == code
-    time.sleep(2)  # its workers notice within a second
-    vcbench(*options)
+    if sent == signal.SIGTERM:
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    else:
+        time.sleep(2)  # its workers notice within a second
+        run_here(*options, *HERE, "--name", name)
     pd.testing.assert_frame_equal(measured(finished[0]), measured(runs / name))
     whole = sorted(path.relative_to(finished[0]) for path in finished[0].glob("converted/*/*.flac"))
     for path in whole:
         assert (runs / name / path).read_bytes() == (finished[0] / path).read_bytes(), path
 
 
-def test_other_settings_for_the_same_folder_are_refused(
-    finished: tuple[Path, str], corpus_folder: Path, runs: Path
-) -> None:
-    options = ["run", *TINY, "--corpus", "folder", "--corpus-root", corpus_folder, "--name", "whole", "--runs", runs]
-    done = vcbench(*options, "--set", "seed=5", check=False)
-    assert done.returncode == 2
-    assert "other settings: seed" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_other_settings_for_the_same_folder_are_refused(finished: tuple[Path, str], options: list[str]) -> None:
+    printed = run_here(*options, *HERE, "--name", "whole", "--set", "seed=5", code=2)
+    assert "other settings: seed" in " ".join(printed.split())
+    assert "Traceback" not in printed
 
 
 def test_converting_two_recordings_writes_the_sources_length(
@@ -165,7 +153,7 @@ def test_converting_two_recordings_writes_the_sources_length(
 ) -> None:
     files = sorted(corpus_folder.rglob("*.ogg"))
     source, targets, output = files[0], files[-2:], tmp_path / "out.wav"
-    vcbench("convert", "--system", "again_vc", "--run", finished[0], source, "--target", *targets, "-o", output)
+    run_here("convert", "--system", "again_vc", "--run", finished[0], source, "--target", *targets, "-o", output)
     assert soundfile.info(output).samplerate == 22050
     assert soundfile.info(output).duration == pytest.approx(soundfile.info(source).duration, abs=0.7)
     wave, rate = library.convert(source, targets, system="again_vc", run=finished[0])
@@ -174,7 +162,8 @@ def test_converting_two_recordings_writes_the_sources_length(
 
 
 def test_errors_are_messages_with_an_exit_code() -> None:
-    done = vcbench("run", "--systems", "again-vc", check=False)
+    command = [sys.executable, "-m", "vcbench", "run", "--systems", "again-vc"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "140"})
     assert done.returncode == 2
     assert "Did you mean 'again_vc'" in done.stderr
     assert "Traceback" not in done.stderr

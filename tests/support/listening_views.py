@@ -17,9 +17,8 @@ GO_TO = """([step, state]) => {
 
 
 def settle(page: Any) -> None:
-    """Wait until a view is there with all that it loads."""
+    """Wait until a view is there with all that it loads: until then there is no heading, or one alone."""
     page.locator("h1").wait_for()
-    page.wait_for_load_state("networkidle")
     page.wait_for_function("!document.querySelector('#page h1:only-child')")
 
 

@@ -21,6 +21,7 @@ from vcbench.training.loop import fit
 
 STEPS = 40
 STEPS_TAKEN = "steps"  # a line for each step of every try: the process that took it
+HURRY = "hurry"  # once a file of this name is beside the folders of the trainings, their steps take no time
 
 
 class Slow(nn.Module):
@@ -42,7 +43,8 @@ class Slow(nn.Module):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         with (self.folder / STEPS_TAKEN).open("a") as file:
             file.write(f"{os.getpid()}\n")
-        time.sleep(self.seconds)
+        if not (self.folder.parent / HURRY).exists():
+            time.sleep(self.seconds)
         return {"total": (self.layers(batch.mel) - batch.mel).abs().mean()}
 
 
@@ -65,7 +67,7 @@ def train_slowly(folder: str, seconds: float, progress: Callable[..., None]) -> 
 
 
 def job(folder: Path) -> Job:
-    """Ten seconds of training."""
+    """Ten seconds of training, unless told to hurry."""
     return Job(folder.name, train_slowly, {"folder": str(folder), "seconds": 10 / STEPS})
 
 

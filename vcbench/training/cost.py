@@ -5,7 +5,6 @@ from __future__ import annotations
 from copy import deepcopy
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from vcbench.api.batch import Batch
 from vcbench.api.settings import TrainingSettings
@@ -39,6 +38,8 @@ def random_batch(settings: TrainingSettings, n_mels: int, device: torch.device) 
 
 def step_operations(system: NeuralSystem) -> float:
     """Floating-point operations of one training step, forward and backward, counted on a batch of two."""
+    from torch.utils.flop_counter import FlopCounterMode  # here, as it imports Triton: a quarter of a second
+
     recipe = system.config.training
     small = recipe.model_copy(update={"batch_size": min(2, recipe.batch_size)})
     copy = deepcopy(system).train()

@@ -5,10 +5,14 @@
   const [SECONDS, GAP] = [1, 0.5];
   const [CENTRE, HALF_BAND] = [600, 0.06]; // Hz of Huggins pitch, and its share on both sides; this band's phase is turned by 180 degrees
   const [TONE, QUIETER] = [200, 10 ** (-6 / 20)]; // Hz, and the gain of the quietest tone
+  const MOST = 2 ** 14; // random numbers that the browser gives at once
 
-  function gaussian() {
-    const [first, second] = crypto.getRandomValues(new Uint32Array(2));
-    return Math.sqrt(-2 * Math.log((first + 1) / 2 ** 32)) * Math.cos((2 * Math.PI * second) / 2 ** 32);
+  /** Samples of white noise with this deviation. */
+  function white(length, deviation) {
+    const random = new Uint32Array(2 * length);
+    for (let from = 0; from < random.length; from += MOST) crypto.getRandomValues(random.subarray(from, from + MOST));
+    const gaussian = (first, second) => Math.sqrt(-2 * Math.log((first + 1) / 2 ** 32)) * Math.cos((2 * Math.PI * second) / 2 ** 32);
+    return Float64Array.from({ length }, (_, index) => deviation * gaussian(random[2 * index], random[2 * index + 1]));
   }
 
   function ramped(ears, rate, seconds) {
@@ -23,24 +27,32 @@
     return ears;
   }
 
+  /** Turn the phase of the components from `low` to `high`, in cycles per length of the samples, by 180 degrees. */
+  function turned(samples, low, high) {
+    const { length } = samples;
+    const circle = (wave) => Float64Array.from({ length }, (_, index) => wave((2 * Math.PI * index) / length));
+    const [cosines, sines, result] = [circle(Math.cos), circle(Math.sin), samples.slice()];
+    for (let bin = low; bin <= high; bin++) {
+      let [real, imaginary] = [0, 0];
+      for (let index = 0; index < length; index++) {
+        const place = (bin * index) % length;
+        real += samples[index] * cosines[place];
+        imaginary += samples[index] * sines[place];
+      }
+      for (let index = 0; index < length; index++) { // twice the component is taken away: its sign is turned
+        const place = (bin * index) % length;
+        result[index] -= (4 / length) * (real * cosines[place] + imaginary * sines[place]);
+      }
+    }
+    return result;
+  }
+
   /** White noise for both ears, [left, right], with deviation `level`; with a Huggins pitch (`tone`) or without (`plain`). */
   function noise(rate, kind, level) {
     const length = Math.round(SECONDS * rate);
-    const left = Float64Array.from({ length }, () => level * gaussian());
-    const right = left.slice();
+    const left = white(length, level);
     const [low, high] = [CENTRE * (1 - HALF_BAND), CENTRE * (1 + HALF_BAND)].map((hertz) => Math.round((hertz * length) / rate));
-    for (let bin = low; kind === "tone" && bin <= high; bin++) {
-      const turn = (2 * Math.PI * bin) / length;
-      let [real, imaginary] = [0, 0];
-      for (let index = 0; index < length; index++) {
-        real += left[index] * Math.cos(turn * index);
-        imaginary += left[index] * Math.sin(turn * index);
-      }
-      for (let index = 0; index < length; index++) { // twice the component is taken away: its sign is turned
-        right[index] -= (4 / length) * (real * Math.cos(turn * index) + imaginary * Math.sin(turn * index));
-      }
-    }
-    return ramped([left, right], rate, 0.05);
+    return ramped([left, kind === "tone" ? turned(left, low, high) : left.slice()], rate, 0.05);
   }
 
   /** A tone for both ears, with RMS `level`; a `quiet` one has less, an `antiphase` one has the opposite sign in the right ear. */
