@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from vcbench.base.preemption import holds_sigterm_back, keeps_sigterm, takes_sig
 from vcbench.base.processes import STOP_SECONDS
 
 RETRIES = 5  # of a task whose machine or process died
+CONNECT_SECONDS = 20  # to the cluster's address
 POLL_SECONDS = 0.5  # between looks at what running tasks report
 VARIABLES = ("VCBENCH_", "HF_", "OMP_", "CUDA_VISIBLE")  # prefixes of environment variables that tasks get
 
@@ -108,22 +110,37 @@ class RayEngine:
         except ImportError as error:
             raise RayMissing("The engine `ray` needs Ray. Install it with: pip install 'vcbench[ray]'") from error
         if not ray.is_initialized():
+            address = self.address or os.environ.get("RAY_ADDRESS", "")
             variables = {name: value for name, value in os.environ.items() if name.startswith(VARIABLES)}
             try:
                 with keeps_sigterm():  # from a handler of Ray's own
                     ray.init(
-                        address=self.address or None,
+                        address=_answering(address) or None,
                         runtime_env={"env_vars": variables},
                         log_to_driver=False,
                         logging_level=logging.ERROR,
-                        include_dashboard=False if not self.address and "RAY_ADDRESS" not in os.environ else None,
+                        include_dashboard=None if address else False,
                     )
-            except (ConnectionError, ValueError) as error:
-                where = self.address or os.environ.get("RAY_ADDRESS", "this machine")
+            except (OSError, ValueError) as error:
                 raise UserError(
-                    f"No Ray cluster answers at {where}: {error}. Start one with `ray start --head`, or name it with --address."
+                    f"No Ray cluster answers at {address or 'this machine'}: {error}. Start one with `ray start --head`, or name it "
+                    "with --address."
                 ) from error
         return ray
+
+
+def _answering(address: str) -> str:
+    """The same address with the host's number. Ray waits for minutes where nothing answers, and for names that only /etc/hosts knows.
+
+    Raises:
+        OSError: nothing answers there.
+    """
+    host, _, port = address.rpartition(":")
+    if "/" in address or not port.isdigit():  # ray://host:port, `auto`, or none
+        return address
+    with socket.create_connection((host, int(port)), CONNECT_SECONDS) as connection:
+        number = connection.getpeername()[0]
+    return address if ":" in number else f"{number}:{port}"
 
 
 def _end(ray: Any, references: list[Any]) -> None:
