@@ -35,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     device, settings = torch.device("cpu"), config.parse(config.resolve(given.preset))
     for row in given.systems:
-        system: Any = speed._untrained(settings, row, device).train()
+        system: Any = speed.untrained(settings, row, device).train()
         compiled = deepcopy(system)
         compiled.loss = torch.compile(compiled.loss)
         recipe = system.config.training

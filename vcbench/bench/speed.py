@@ -107,7 +107,7 @@ def trained_rows(config: RunConfig) -> list[str]:
     ]
 
 
-def _untrained(config: RunConfig, row: str, device: torch.device) -> NeuralSystem:
+def untrained(config: RunConfig, row: str, device: torch.device) -> NeuralSystem:
     """A system as it is before its first step."""
     own: Any = configuration.system_config(row, config.systems[row])
     torch.manual_seed(0)
@@ -122,7 +122,7 @@ def _untrained(config: RunConfig, row: str, device: torch.device) -> NeuralSyste
 def time_training(config: RunConfig, row: str, steps: int) -> StepTime:
     """The median of `steps` steps, in turn with the published code's, so that other load of the machine affects both."""
     device = pick_device(config.device)
-    system, n_mels = _untrained(config, row, device), config.features.mel.n_mels
+    system, n_mels = untrained(config, row, device), config.features.mel.n_mels
     recipe = system.config.training
     batch = random_batch(recipe, n_mels, device)
     step = TimedStep(system, recipe, batch)
@@ -180,7 +180,7 @@ def time_conversion(
 ) -> ConversionTime:
     """Medians over `repeats`."""
     device = pick_device(config.device)
-    system = _untrained(config, row, device)
+    system = untrained(config, row, device)
     alone = partial(_one_by_one, system, spoken.sources, spoken.targets)
     together = partial(system.convert_batch, spoken.sources, spoken.targets)
     with FlopCounterMode(display=False) as counter:
