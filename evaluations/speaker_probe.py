@@ -89,8 +89,9 @@ class SpeakerProbe(SystemMetric):
         }
 
     def measure(self, system: NeuralSystem, row: str, run: RunView) -> list[Score]:
-        training = _first(run.split.training, self._training_utterances)
         test = _first(run.split.held_out, self._test_utterances)
+        tested = {utterance.speaker for utterance in test}
+        training = _first([u for u in run.split.training if u.speaker in tested], self._training_utterances)
         speakers = sorted({utterance.speaker for utterance in training})
         known = [utterance for utterance in test if utterance.speaker in speakers]
         shares = {"probe_chance": torch.full((len(known),), 1 / len(speakers))}

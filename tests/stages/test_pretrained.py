@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from vcbench.systems.again_vc.system import AgainVC
 
 import vcbench
+from tests.support.small_run import stages
 from vcbench.api import pretrained
 from vcbench.api.checkpoint import CheckpointError, read_header
 from vcbench.api.pretrained import Index, PretrainedError, load_pretrained
@@ -24,26 +25,16 @@ from vcbench.base.files import hash_file
 from vcbench.base.state import read_state
 from vcbench.cli.app import app
 from vcbench.reporting.export import export
-from vcbench.reporting.manifest import write_manifest
-from vcbench.reporting.methods import write_methods
-from vcbench.reporting.publish import tabulate, write_leaderboard
 from vcbench.run.folder import RunError
 from vcbench.run.pretrained import weights
 from vcbench.run.run import Run
 from vcbench.run.selection import open_run, select
 from vcbench.speech.features.settings import MelSettings
 from vcbench.speech.utterance import Corpus, Speaker
-from vcbench.stages.pipeline import train_and_convert
-from vcbench.stages.prepare import prepare
-from vcbench.stages.score import score
 
 CHEAP = ["workers=1", "reference_rows=['source', 'target']"]
 METRICS = ("speaker_similarity_ge2e", "word_error_rate", "efficiency")
 NAMES = ("adain_vc", "again_vc")
-
-
-def nothing(*arguments: object) -> None:
-    """No progress is shown."""
 
 
 def small_run(folder: Path, systems: str, trained: bool = False) -> Run:
@@ -53,16 +44,6 @@ def small_run(folder: Path, systems: str, trained: bool = False) -> Run:
     run = Run.create(folder, config.model_copy(update={"metrics": metrics}))
     stages(run)
     return Run.open(folder)
-
-
-def stages(run: Run) -> None:
-    prepare(run, nothing)
-    train_and_convert(run, nothing)
-    score(run, {}, nothing)
-    write_manifest(run, {})
-    board = tabulate(run, {})
-    write_leaderboard(board, run.files)
-    write_methods(run, board, {})
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +93,7 @@ def test_an_export_holds_weights_in_16_bits_an_index_and_cards_with_the_runs_fig
         stored = load_file(exported / f"{name}.safetensors").values()
         assert {value.dtype for value in stored if value.is_floating_point()} == {torch.float16}
         origin = read_header(exported / f"{name}.safetensors").description["origin"]
-        assert origin == {"corpus": "mini", "corpus_version": "2", "preset": "tiny", "steps": 20}
+        assert origin == {"corpus": "mini", "corpus_version": "2", "also": [], "preset": "tiny", "steps": 20}
         own = board[board["system"] == name].set_index("column")["mean"]
         assert figures[name].similarity == pytest.approx(own["similarity_ge2e"])
         assert figures[name].error_rate == pytest.approx(own["wer"])

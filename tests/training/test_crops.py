@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -30,10 +31,11 @@ class Numbered:
         return 1000.0 * index + torch.arange(float(self.frames[utterance.id]))[None]
 
 
-def sampler(**frames: int) -> CropSampler:
+def sampler(uniform: Literal["utterances", "frames"] = "utterances", **frames: int) -> CropSampler:
     """Of utterances named ``speaker_number``."""
     store = Numbered(frames)
-    return CropSampler([Utterance(n, n.split("_")[0], Path(n), features=store) for n in frames], ("mel",), CPU)
+    utterances = [Utterance(n, n.split("_")[0], Path(n), features=store) for n in frames]
+    return CropSampler(utterances, ("mel",), CPU, uniform)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -72,6 +74,14 @@ def test_utterances_starts_and_other_recordings_are_drawn_uniformly() -> None:
         counts = Counter(reference[utterance == index].tolist())
         assert set(counts) == allowed
         assert even(counts, len(allowed))
+
+
+def test_in_proportion_to_its_frames_an_utterance_of_twice_the_length_is_drawn_twice_as_often() -> None:
+    batch = sampler("frames", a_1=12, b_1=6, b_2=24).draw(21_000, 6, 0, seeded(0))
+    utterance = (batch.mel[:, 0, 0] // 1000).int()
+    counts = Counter(utterance.tolist())
+    assert chisquare([counts[index] for index in range(3)], [6_000, 3_000, 12_000]).pvalue > 1e-3
+    assert even(Counter((batch.mel[utterance == 0, 0, 0] % 1000).int().tolist()), 7)  # 12 frames: starts 0 to 6
 
 
 def test_frames_of_a_crop_follow_each_other_and_the_speaker_is_numbered_by_name() -> None:

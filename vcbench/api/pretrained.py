@@ -30,16 +30,18 @@ class PretrainedError(UserError):
 
 
 class Origin(Strict):
-    """What weights were trained on, and how; the checkpoint's header has it."""
+    """What weights were trained on, and how; the checkpoint's header has it. `also` has further corpora."""
 
     corpus: str
+    also: tuple[str, ...] = ()
     corpus_version: str | None
     preset: str
     steps: int
 
     def __str__(self) -> str:
         corpus = f"{self.corpus} (version {self.corpus_version})" if self.corpus_version else self.corpus
-        return f"pretrained on {corpus}, preset {self.preset}, {counted(self.steps, 'step')}"
+        corpora = " and ".join([corpus, *self.also])
+        return f"pretrained on {corpora}, preset {self.preset}, {counted(self.steps, 'step')}"
 
 
 class OneShot(Strict):
@@ -187,6 +189,6 @@ def read_origin(path: Path) -> Origin:
     """
     description: dict[str, Any] = read_header(path).description
     try:
-        return Origin.model_validate(description.get("origin"))
+        return Origin.model_validate(description.get("origin"), strict=False)
     except ValidationError as error:
         raise CheckpointError(f"{path} does not say what it was trained on ({error}). {AGAIN}") from error

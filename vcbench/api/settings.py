@@ -17,6 +17,8 @@ class TrainingSettings(Strict):
         weight_decay: L2 term added to the gradient, as in torch.optim.Adam.
         clip: largest gradient norm.
         schedule: "constant", or "one-cycle" (Smith and Topin 2018) with `learning_rate` as its peak.
+        draw: what is drawn uniformly: "utterances", whatever their length, or "frames", so that an utterance is drawn in proportion to
+            its length.
         reference_frames: length of the crop of another utterance of the same speaker; 0 where the system needs none.
         varied_recordings: share of the training utterances that are heard under other recording conditions: with reverberation, noise
             and a microphone's colour (`vcbench.speech.conditions`).
@@ -33,6 +35,7 @@ class TrainingSettings(Strict):
     clip: float = 3.0
     schedule: Literal["constant", "one-cycle"] = "constant"
     precision: Literal["float32", "bfloat16"] = "float32"
+    draw: Literal["utterances", "frames"] = "utterances"
     reference_frames: int = 0
     varied_recordings: float = Field(0.0, ge=0, le=1)
     evaluate_every: int = 200

@@ -35,6 +35,7 @@ from vcbench.cli.options import (
     RunName,
     Strict,
     Systems,
+    TrainAlso,
     assigned,
     console,
     not_defaults,
@@ -101,6 +102,7 @@ def run(
     seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, on the same trials.")] = 1,
     repeated: Repeated = None,
     download: Download = False,
+    train_also: TrainAlso = None,
     trained: Pretrained = False,
     log: Log = None,
     engine: EngineName = None,
@@ -116,18 +118,17 @@ def run(
     from vcbench.run.selection import open_run
 
     started = time.perf_counter()
-    require_training(trained, repeated, seeds)
+    require_training(trained, repeated, seeds, train_also)
     if download:
         download_corpus(corpus, corpus_root)
-    overlay = assigned(assignments, log=log, engine=engine, address=address)
+    overlay = assigned(assignments, train_also, log=log, engine=engine, address=address)
     if repeated:
         others = not_defaults(systems=systems, preset=preset, corpus=corpus, config=config, seeds=seeds)
         return repeat(repeated, others, name, overlay, corpus_root, runs, strict)
     opened = open_run(preset, config, overlay, systems, name, corpus, corpus_root, runs, trained)
     board = run_all(opened, strict, console)
     print_board(board, opened, console, time.perf_counter() - started)
-    if seeds > 1:
-        run_seeds(opened, board, seeds, strict, console)
+    run_seeds(opened, board, seeds, strict, console)
 
 
 @app.command()
@@ -135,6 +136,7 @@ def prepare(
     corpus: CorpusName = None,
     corpus_root: CorpusRoot = None,
     download: Download = False,
+    train_also: TrainAlso = None,
     preset: Preset = "quick",
     name: RunName = None,
     systems: Systems = "all",
@@ -149,7 +151,8 @@ def prepare(
     if download:
         download_corpus(corpus, corpus_root)
     named = name or (f"prepare-{corpus}" if corpus else None)
-    prepare_corpus(open_run(preset, config, assignments, systems, named, corpus, corpus_root, runs), console)
+    overlay = assigned(assignments, train_also)
+    prepare_corpus(open_run(preset, config, overlay, systems, named, corpus, corpus_root, runs), console)
 
 
 @app.command()

@@ -110,7 +110,7 @@ def bench_all(
     from vcbench.bench import everything, table
     from vcbench.run.selection import select
 
-    chosen = {preset: select(preset, None, assigned(None, device=device), systems) for preset in presets}
+    chosen = {preset: select(preset, None, assigned(None, None, device=device), systems) for preset in presets}
     sizes = everything.Sizes(steps, repeats, conversions, seconds)
     metrics = everything.every_metric(chosen[presets[0]])
     with shown("bench", console) as progress:

@@ -46,6 +46,13 @@ CorpusName = Annotated[
 ]
 
 CorpusRoot = Annotated[Path | None, typer.Option("--corpus-root", help="Folder of the corpus.")]
+TrainAlso = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--train-also",
+        help="A further corpus to train on, of which no trial is: NAME=FOLDER, or mini; repeatable.",
+    ),
+]
 Strict = Annotated[bool, typer.Option(help="A metric whose model is not here is an error.")]
 Repeated = Annotated[
     Path | None, typer.Option("--from", help="Repeat this run, and say where the table differs from its table.")
@@ -88,9 +95,30 @@ EngineName = Annotated[
 Address = Annotated[str | None, typer.Option(help="The Ray cluster's address, HOST:PORT.")]
 
 
-def assigned(assignments: list[str] | None, **options: str | None) -> list[str]:
+def assigned(assignments: list[str] | None, train_also: list[str] | None, **options: str | None) -> list[str]:
     """The assignments of --set, and those of options that are settings too."""
-    return [*(assignments or []), *(f"{name}={json.dumps(value)}" for name, value in options.items() if value)]
+    own = [f"{name}={json.dumps(value)}" for name, value in options.items() if value]
+    return [*(assignments or []), *_training_only(train_also or []), *own]
+
+
+def named_corpora(corpora: list[str]) -> list[tuple[str, Path | None]]:
+    """`mini` and `NAME=FOLDER` as names and folders."""
+    found = []
+    for text in corpora:
+        name, _, root = text.partition("=")
+        if not name:
+            raise UserError(f"{text!r} names no corpus: give a name, or NAME=FOLDER.")
+        found.append((name, Path(root).expanduser().resolve() if root else None))
+    return found
+
+
+def _training_only(corpora: list[str]) -> list[str]:
+    """The assignment of --train-also; none where it was not given."""
+    tables = [
+        ", ".join(f"{key}={json.dumps(str(value))}" for key, value in (("name", name), ("root", root)) if value)
+        for name, root in named_corpora(corpora)
+    ]
+    return [f"corpus.training_only=[{', '.join(f'{{{table}}}' for table in tables)}]"] if tables else []
 
 
 DEFAULTS = {"systems": "all", "preset": "quick", "seeds": 1}
@@ -101,11 +129,12 @@ def not_defaults(**given: object) -> list[str]:
     return [f"--{name}" for name, value in given.items() if value and value != DEFAULTS.get(name)]
 
 
-def require_training(pretrained: bool, repeated: Path | None, seeds: int) -> None:
+def require_training(pretrained: bool, repeated: Path | None, seeds: int, train_also: list[str] | None) -> None:
     """
     Raises:
         UserError: --pretrained, which trains nothing, with options that train.
     """
-    others = ["--from"] * (repeated is not None) + ["--seeds"] * (seeds > 1)
+    given = {"--from": repeated is not None, "--seeds": seeds > 1, "--train-also": bool(train_also)}
+    others = [name for name, there in given.items() if there]
     if pretrained and others:
         raise UserError(f"--pretrained scores what is trained already; leave it out, or {' and '.join(others)}.")

@@ -50,7 +50,9 @@ def run_all(run: Run, strict: bool, console: Console) -> Leaderboard:
 
 
 def run_seeds(run: Run, board: Leaderboard, seeds: int, strict: bool, console: Console) -> None:
-    """Train the run again with further seeds, each in a folder of its own, and tabulate mean and spread over seeds."""
+    """Train the run again with further seeds, if any, each in a folder of its own, and tabulate mean and spread over seeds."""
+    if seeds == 1:
+        return
     boards = {run.config.seed: board}
     for seed in range(run.config.seed + 1, run.config.seed + seeds):
         name = f"{run.config.name}-seed-{seed}"

@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from vcbench.base.console import say
-from vcbench.base.errors import UserError
 from vcbench.base.nouns import counted
 from vcbench.base.progress import stage
-from vcbench.cli.options import Assignments, console
+from vcbench.cli.options import Assignments, console, named_corpora
 
 app = typer.Typer(help="Train a vocoder for your mel spectrograms, and compare vocoders.", no_args_is_help=True)
 
@@ -48,7 +47,7 @@ def train(
     times: dict[str, float] = {}
     with stage("train vocoder", times, console) as progress:
         path = train_vocoder(
-            named(corpora),
+            named_corpora(corpora),
             recipe,
             out,
             start,
@@ -81,7 +80,7 @@ def compare(
     from vcbench.stages.vocode import TABLE, chosen, parsed, vocode
 
     store = FeatureStore(cache_root() / "features")
-    utterances = [one for name, root in named(corpora) for one in chosen(name, root, recordings, store)]
+    utterances = [one for name, root in named_corpora(corpora) for one in chosen(name, root, recordings, store)]
     times: dict[str, float] = {}
     with stage("vocode", times, console) as progress:
         rows = vocode(
@@ -96,14 +95,3 @@ def compare(
         console,
         f"{counted(len(utterances), 'recording')}. Score them: vcbench score {out / TABLE} --out {out / 'scores'}",
     )
-
-
-def named(corpora: list[str]) -> list[tuple[str, Path | None]]:
-    """`mini` and `NAME=FOLDER` as names and folders."""
-    found = []
-    for text in corpora:
-        name, _, root = text.partition("=")
-        if not name:
-            raise UserError(f"--corpus {text!r}: give a name, or NAME=FOLDER.")
-        found.append((name, Path(root) if root else None))
-    return found

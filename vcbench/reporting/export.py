@@ -66,7 +66,13 @@ def _export_row(run: Run, board: Leaderboard, row: str, folder: Path, figures: O
     system = _trained(run, row)
     path = weights_file(folder, system.name)
     steps = int(run.efficiency(row)["training_steps"])
-    origin = Origin(corpus=run.corpus.name, corpus_version=run.corpus.version, preset=run.config.preset, steps=steps)
+    origin = Origin(
+        corpus=run.corpus.name,
+        also=tuple(corpus.label for corpus in run.training_only.values()),
+        corpus_version=run.corpus.version,
+        preset=run.config.preset,
+        steps=steps,
+    )
     save_rounded(system, path, origin)
     rounding = _rounding(run, system, path)
     if rounding.change > LARGEST_CHANGE:

@@ -8,6 +8,7 @@ from vcbench.base.files import hash_file, hash_json
 from vcbench.base.machine import command_line, device_name, git_commit, today, versions
 from vcbench.base.state import find_state, write_state
 from vcbench.run.config import plain
+from vcbench.run.notes import trained_also
 from vcbench.run.trials import trials_hash
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def write_manifest(run: Run, wall_times: dict[str, float]) -> None:
         "device": device_name(run.device),
         "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic, "hash": run.prepared.corpus_hash},
         "corpus_version": run.corpus.version,
+        "trained_also_on": trained_also(run.prepared.split),
         "rejected": run.prepared.rejected,
         "phone_fallbacks": len(run.prepared.fallbacks) + len(run.prepared.varied_fallbacks),
         "trials": {"count": len(run.trials), "hash": trials_hash(run.trials)},

@@ -12,6 +12,7 @@ from vcbench.base.files import write_text
 from vcbench.base.nouns import counted
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.run.config import pretrained_rows
+from vcbench.run.notes import trained_also
 from vcbench.stats.scores import DRAWS, LEVEL
 
 if TYPE_CHECKING:
@@ -64,11 +65,13 @@ def sentences(run: Run, board: Leaderboard, manifest: Mapping[str, Any]) -> Iter
 def _data(run: Run) -> Iterator[str]:
     parts, trials = run.split, run.trials
     kind = ", which is synthetic speech" if run.corpus.synthetic else ""
-    speakers = {"training": {u.speaker for u in parts.training}, "unseen": {u.speaker for u in parts.unseen}}
-    unseen = counted(len(speakers["unseen"]), "speaker")
+    unseen = counted(len({u.speaker for u in parts.unseen}), "speaker")
     if parts.training and len(pretrained_rows(run.config)) < len(run.systems):
-        trained = f"{counted(len(parts.training), 'utterance')} of {counted(len(speakers['training']), 'speaker')}"
-        yield f"We trained on {trained} of the corpus {run.corpus.title}{kind}; {unseen} are not in training."
+        also = trained_also(run.prepared.split)
+        own = [one for one in run.prepared.split.training if not one.corpus]
+        trained = f"{counted(len(own), 'utterance')} of {counted(len({one.speaker for one in own}), 'speaker')}"
+        further = "".join(f", and on {count} of {people} of {label}" for label, (count, people) in also.items())
+        yield f"We trained on {trained} of the corpus {run.corpus.title}{kind}{further}; {unseen} are not in training."
     else:
         yield f"The recordings are of {unseen} of the corpus {run.corpus.title}{kind}."
     settings = run.config.trials

@@ -69,15 +69,22 @@ def _facts(system: NeuralSystem, path: Path, manifest: dict[str, Any]) -> Iterat
 
 def _data(run: Run) -> Iterator[str]:
     training, mel = run.split.training, run.config.features.mel
-    minutes = sum(one.mel.shape[-1] for one in training) * mel.hop / mel.sampling_rate / 60
-    speakers = counted(len({one.speaker for one in training}), "speaker")
-    kind = ", which is synthetic speech" if run.corpus.synthetic else ""
-    unseen = counted(len({one.speaker for one in run.split.unseen}), "speaker")
-    yield (
-        f"{counted(len(training), 'utterance')} ({minutes:.0f} minutes) of {speakers} of the corpus "
-        f"{markdown(run.corpus.title)}{kind}; further {unseen} only for the scores. Licence of the corpus: "
-        f"{markdown(run.corpus.licence)}"
-    )
+    label_of = {one.id: one.corpus for one in run.prepared.split.training}
+    for label, corpus in {"": run.corpus, **run.training_only}.items():
+        own = [one for one in training if label_of[one.id] == label]
+        minutes = sum(one.mel.shape[-1] for one in own) * mel.hop / mel.sampling_rate / 60
+        speakers = counted(len({one.speaker for one in own}), "speaker")
+        kind = ", which is synthetic speech" if corpus.synthetic else ""
+        unseen = (
+            ""
+            if label
+            else f"; further {counted(len({one.speaker for one in run.split.unseen}), 'speaker')} only for the scores"
+        )
+        yield (
+            f"{counted(len(own), 'utterance')} ({minutes:.0f} minutes) of {speakers} of the corpus "
+            f"{markdown(corpus.label)}{kind}{unseen}. Licence of the corpus: {markdown(corpus.licence)}"
+        )
+        yield ""
 
 
 def _training(run: Run, system: NeuralSystem, row: str, manifest: dict[str, Any]) -> Iterator[str]:
@@ -131,7 +138,8 @@ def _cell(board: Leaderboard, column: str, row: str, condition: str) -> str:
 
 def _limits(run: Run, board: Leaderboard, row: str, figures: OneShot) -> Iterator[str]:
     if run.corpus.synthetic:
-        yield "- All voices of training and scores are synthetic: the scores say nothing about real voices."
+        training = "" if run.training_only else "training and "
+        yield f"- All voices of {training}scores are synthetic: the scores say nothing about real voices."
     few = figures.nearer_target
     yield (
         f"- One-shot, {few} of {counted(figures.trials, 'conversion')} {verb(few)} nearer to the target's voice than to the source's."

@@ -14,6 +14,7 @@ from vcbench.api.metric import Metric
 from vcbench.api.settings import SystemConfig
 from vcbench.base.errors import did_you_mean
 from vcbench.base.escape import brief
+from vcbench.base.nouns import verb
 from vcbench.base.settings import (
     ConfigError,
     Strict,
@@ -29,6 +30,7 @@ from vcbench.base.tracking import Tracker
 from vcbench.run.trials import TrialSettings
 from vcbench.speech.corpora import MODULES
 from vcbench.speech.corpora.split import SplitSettings
+from vcbench.speech.corpora.training_only import TrainingCorpus
 from vcbench.speech.features.settings import MelSettings, PitchSettings
 from vcbench.speech.vocoders.vocoder import VocoderSettings
 
@@ -45,12 +47,14 @@ WHOLE = {"corpus", "features", "trials", "vocoder", "reference_rows", "systems",
 class CorpusSettings(Strict):
     """Which speech; `root` is where it lies (the embedded `mini` needs none).
 
-    `recognised_text` says that its texts are what a recogniser heard: every table then says so.
+    `recognised_text` says that its texts are what a recogniser heard: every table then says so. `training_only` has further corpora
+    to train on, of which no trial and no score is.
     """
 
     name: str = "mini"
     root: Path | None = None
     recognised_text: bool = False
+    training_only: tuple[TrainingCorpus, ...] = ()
     split: SplitSettings = SplitSettings()
 
 
@@ -129,18 +133,19 @@ def parse(values: dict[str, Any]) -> RunConfig:
         ConfigError: an unknown key or a value out of range, with the nearest key or what is allowed.
     """
     config = validate(RunConfig, values, "")
-    if config.corpus.name not in MODULES:
-        name = config.corpus.name
-        raise ConfigError(f"corpus.name = {brief(name)!r}: there is no such corpus.{did_you_mean(name, list(MODULES))}")
+    for key, one in (("name", config.corpus), *(("training_only", further) for further in config.corpus.training_only)):
+        if one.name not in MODULES:
+            allowed = did_you_mean(one.name, list(MODULES))
+            raise ConfigError(f"corpus.{key} = {brief(one.name)!r}: there is no such corpus.{allowed}")
     conditioned = {row: _speaker_encoder(row, settings) for row, settings in config.systems.items()}
     for name, options in config.metrics.items():
         encoder = build_metric(name, options).speaker_encoder
         rows = [row for row, own in conditioned.items() if own is not None and own == encoder]
         if rows:
             raise ConfigError(
-                f"{', '.join(rows)} is conditioned on {encoder} embeddings, and {name} scores the run with the same encoder: a "
-                f"system must not be scored by what it was given. Leave the metric out, with --set metrics.{name}=false, or, if the "
-                'system has that setting, set speaker_embedding = "learned".'
+                f"{', '.join(rows)} {verb(len(rows))} conditioned on {encoder} embeddings, and {name} scores the run with the same "
+                "encoder: a system must not be scored by what it was given. Leave the metric out, with --set "
+                f'metrics.{name}=false, or, if the system has that setting, set speaker_embedding = "learned".'
             )
     return config.model_copy(update=_resolved(config))
 

@@ -137,7 +137,10 @@ class RunFolder:
 
 
 class StoredUtterance(Strict):
-    """An utterance without its features; `path` is relative to the corpus, so that a run's folder can be moved."""
+    """An utterance without its features; `path` is relative to the corpus, so that a run's folder can be moved.
+
+    `corpus` is the label of a corpus that is only trained on; of the run's own it is empty.
+    """
 
     id: str
     speaker: str
@@ -145,6 +148,7 @@ class StoredUtterance(Strict):
     span: tuple[float, float] | None
     held_out: bool | None
     path: str
+    corpus: str = ""
 
 
 class StoredSpeaker(Strict):

@@ -30,6 +30,7 @@ from vcbench.run.notes import notes
 from vcbench.run.trust import require_trusted, trust
 from vcbench.speech.corpora import load_corpus
 from vcbench.speech.corpora.split import Split
+from vcbench.speech.corpora.training_only import load_training_only
 from vcbench.speech.features.store import FeatureStore
 from vcbench.speech.utterance import Corpus, Speaker, Utterance
 
@@ -100,6 +101,11 @@ class Run:
         return load_corpus(self.config.corpus.name, self.config.corpus.root)
 
     @cached_property
+    def training_only(self) -> dict[str, Corpus]:
+        """Further corpora to train on, by label."""
+        return load_training_only(self.config.corpus.training_only, self.corpus)
+
+    @cached_property
     def prepared(self) -> Prepared:
         """What `prepare` found: rejected utterances, how phones were found, the corpus's hash, the split."""
         try:
@@ -121,7 +127,8 @@ class Run:
         return Split(training=training, held_out=held_out, unseen=unseen, speakers=speakers)
 
     def _utterance(self, stored: StoredUtterance) -> Utterance:
-        path = self.corpus.root / stored.path
+        corpus = self.training_only[stored.corpus] if stored.corpus else self.corpus
+        path = corpus.root / stored.path
         known = stored.id, stored.speaker, path, stored.text, stored.span, stored.held_out
         return Utterance(*known, features=self.store)
 
@@ -155,7 +162,7 @@ class Run:
         checkpoint = self.files.checkpoint(row)
         if not checkpoint.is_file():
             return None
-        split = self.prepared.split.model_dump(mode="json")
+        split = self.prepared.split.model_dump(mode="json", exclude_defaults=True)
         return hash_json([hash_file(checkpoint), self.prepared.corpus_hash, split])
 
     def build_system(self, row: str) -> VoiceConverter:

@@ -81,6 +81,7 @@ def require_usable(run: Run) -> None:
     require_tracker(run.config.log)
     if not run.corpus.speakers:
         raise UserError(f"The corpus {run.corpus.name} at {run.corpus.root} has no speakers.")
+    _ = run.training_only  # refuses what is missing
     load_vocoder(run.config.vocoder, run.config.features.mel, run.device)
     for row in configuration.pretrained_rows(run.config):
         pretrained.weights(run, row)

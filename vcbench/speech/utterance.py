@@ -136,6 +136,11 @@ class Corpus:
         return f"{self.name} (version {self.version})" if self.version else self.name
 
     @property
+    def label(self) -> str:
+        """As `title`; of a user's folder, that folder's name."""
+        return self.root.name if self.name == "folder" else self.title
+
+    @property
     def utterances(self) -> tuple[Utterance, ...]:
         return tuple(utterance for speaker in self.speakers for utterance in speaker.utterances)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from vcbench.base.files import hash_json
@@ -17,7 +18,7 @@ from vcbench.speech.conditions import vary
 from vcbench.speech.corpora.check import check_corpus
 from vcbench.speech.corpora.split import split
 from vcbench.speech.features.prepare import prepare_features
-from vcbench.speech.utterance import Utterance
+from vcbench.speech.utterance import Speaker, Utterance
 
 
 def prepare(run: Run, progress: Progress) -> None:
@@ -34,25 +35,34 @@ def prepare(run: Run, progress: Progress) -> None:
 def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> Prepared:
     checked = check_corpus(run.corpus, run.workers, _named(progress, "check recordings"), cache_root() / "checked.json")
     parts = split(checked.corpus, run.config.corpus.split, run.config.trials.seed)
+    further, further_rejected = _training_only(run, [*parts.held_out, *parts.unseen])
     groups = {name: getattr(parts, name) for name in ("training", "held_out", "unseen")}
+    groups["training"] += tuple(utterance for speaker in further for utterance in speaker.utterances)
     everything = [utterance.with_features(run.store) for group in groups.values() for utterance in group]
     needs = settings["needs"]
     made = prepare_features(run.store, everything, needs, run.engine, _named(progress, "features"))
-    varied = [one for one in vary(everything[: len(parts.training)], settings["varied"]) if one.varied]
+    varied = [one for one in vary(everything[: len(groups["training"])], settings["varied"]) if one.varied]
     varied_made = prepare_features(run.store, varied, needs, run.engine, _named(progress, "other recording conditions"))
     unusable = {identity for identity, _ in [*made.rejected, *varied_made.rejected]}
     usable = [utterance for utterance in everything if utterance.id not in unusable]
     speaking = {utterance.speaker for utterance in usable}
+    whence = {u.id: label for label, corpus in run.training_only.items() for u in corpus.utterances}
     stored = {
-        name: tuple(_storable(u, run.corpus.root) for u in group if u.id not in unusable)
+        name: tuple(_storable(u, whence.get(u.id, ""), run) for u in group if u.id not in unusable)
         for name, group in groups.items()
     }
     speakers = tuple(
-        StoredSpeaker(id=s.id, sex=s.sex, seen=s.seen) for s in parts.speakers.values() if s.id in speaking
+        StoredSpeaker(id=s.id, sex=s.sex, seen=s.seen) for s in [*parts.speakers.values(), *further] if s.id in speaking
     )
     return Prepared(
         settings=settings,
-        rejected=(*checked.rejected, *parts.rejected, *made.rejected, *varied_made.rejected),
+        rejected=(
+            *checked.rejected,
+            *further_rejected,
+            *parts.rejected,
+            *made.rejected,
+            *varied_made.rejected,
+        ),
         fallbacks=tuple(made.fallbacks),
         varied_fallbacks=tuple(varied_made.fallbacks),
         corpus_hash=hash_json(
@@ -62,14 +72,37 @@ def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> P
     )
 
 
-def _storable(utterance: Utterance, root: Path) -> StoredUtterance:
+def _training_only(run: Run, kept_apart: Sequence[Utterance]) -> tuple[list[Speaker], list[tuple[str, str]]]:
+    """Speakers of the corpora that are only trained on, and (utterance id, reason) of what is rejected.
+
+    Args:
+        kept_apart: utterances that must not be trained on.
+    """
+    found: list[Speaker] = []
+    rejected: list[tuple[str, str]] = []
+    apart = {run.store.content_hash(replace(one, span=None)) for one in kept_apart} if run.training_only else set()
+    for corpus in run.training_only.values():
+        checked = check_corpus(corpus, run.workers, None, cache_root() / "checked.json")
+        rejected += checked.rejected
+        for speaker in checked.corpus.speakers:
+            known = {u.id for u in speaker.utterances if run.store.content_hash(u) in apart}
+            rejected += [
+                (identity, "The run's own corpus has this recording, and keeps it from training.") for identity in known
+            ]
+            found.append(replace(speaker, utterances=tuple(u for u in speaker.utterances if u.id not in known)))
+    return found, rejected
+
+
+def _storable(utterance: Utterance, label: str, run: Run) -> StoredUtterance:
+    corpus = run.training_only[label] if label else run.corpus
     return StoredUtterance(
         id=utterance.id,
         speaker=utterance.speaker,
         text=utterance.text,
         span=utterance.span,
         held_out=utterance.held_out,
-        path=utterance.path.relative_to(root).as_posix(),
+        path=utterance.path.relative_to(corpus.root).as_posix(),
+        corpus=label,
     )
 
 

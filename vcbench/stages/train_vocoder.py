@@ -55,7 +55,7 @@ def read_corpora(named: Sequence[tuple[str, Path | None]], store: FeatureStore, 
         found.held_out.extend(own[index] for index in sorted(watching))
         found.corpora.append(
             {
-                "name": root.name if name == "folder" and root else corpus.title,
+                "name": corpus.label,
                 "licence": corpus.licence,
                 "speakers": len({one.speaker for one in own}),
                 "recordings": len(own),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,11 +16,18 @@ from vcbench.speech.utterance import Utterance
 class CropSampler:
     """Features of many utterances in the device's memory, from which batches of random crops are drawn and cut there.
 
-    Utterances are drawn uniformly, then a start uniformly. An utterance shorter than the crop is padded and masked.
+    Utterances are drawn uniformly, or in proportion to their frames, then a start uniformly. An utterance shorter than the
+    crop is padded and masked.
     Nothing of a draw passes through the host: a GPU need not wait for it.
     """
 
-    def __init__(self, utterances: Sequence[Utterance], needs: Sequence[str], device: torch.device) -> None:
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        needs: Sequence[str],
+        device: torch.device,
+        uniform: Literal["utterances", "frames"] = "utterances",
+    ) -> None:
         if not utterances:
             raise ValueError(
                 "There is no utterance to train on: the split left none. Check the corpus and its split settings."
@@ -29,7 +37,9 @@ class CropSampler:
         lengths = torch.tensor([mel.shape[-1] for mel in mels])
         self.shortest = int(lengths.min())
         self.lengths = lengths.to(device)
-        self.begins = (lengths.cumsum(0) - lengths).to(device)
+        self.ends = lengths.cumsum(0).to(device)
+        self.begins = self.ends - self.lengths
+        self.frames = int(lengths.sum()) if uniform == "frames" else 0
         number = {speaker: index for index, speaker in enumerate(sorted({u.speaker for u in utterances}))}
         self._group([number[utterance.speaker] for utterance in utterances])
         # Frames first, so that a crop is one contiguous copy.
@@ -82,7 +92,9 @@ class CropSampler:
 
         `generator` is one of the sampler's device.
         """
-        chosen = torch.randint(len(self.lengths), (size,), generator=generator, device=self.device)
+        chosen = torch.randint(self.frames or len(self.lengths), (size,), generator=generator, device=self.device)
+        if self.frames:
+            chosen = torch.searchsorted(self.ends, chosen, right=True)
         positions, real = self._window(chosen, frames, generator)
         batch = Batch(mel=self._cut(self.mel, positions, real), mask=real[:, None].float())
         batch.whole = frames <= self.shortest

@@ -61,9 +61,9 @@ def train(
         Preempted: SIGTERM came; the step that it came in is the checkpoint's last.
     """
     system.before_training(training, held_out)
-    varied = vary(training, system.config.training.varied_recordings)
-    crops = CropSampler(varied, system.needs, system.device)
-    kept_out = CropSampler(held_out, system.needs, system.device) if held_out else None
+    settings = system.config.training
+    crops = CropSampler(vary(training, settings.varied_recordings), system.needs, system.device, settings.draw)
+    kept_out = CropSampler(held_out, system.needs, system.device, settings.draw) if held_out else None
     fit(system, crops, kept_out, folder, seed, report, track)
 
 

@@ -44,6 +44,8 @@ def facts(run: Run, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "citation" in manifest:
         yield "Citation", manifest["citation"]
     yield "Licence of the corpus", run.corpus.licence
+    for label, corpus in run.training_only.items():
+        yield f"Licence of {label}", corpus.licence
 
 
 def _duration(seconds: float) -> str:
@@ -65,6 +67,6 @@ def assignments(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def without_roots(text: str, run: Run) -> str:
     """A message about a file, with paths relative to the run's and the corpus's folders."""
-    for root in (run.folder, run.corpus.root):
+    for root in (run.folder, run.corpus.root, *(corpus.root for corpus in run.training_only.values())):
         text = text.replace(f"{root.resolve()}/", "").replace(f"{root}/", "")
     return text
