@@ -63,11 +63,6 @@ def test_a_file_that_is_not_toml_is_told(tmp_path: Path) -> None:
         config.resolve("quick", [file])
 
 
-def test_what_conditions_a_system_never_scores_it() -> None:
-    with pytest.raises(ConfigError, match="must not be scored by what it was given"):
-        config.parse(config.resolve("quick", None, ["systems.flowvc.speaker_embedding=ge2e"]))
-
-
 def test_a_training_table_given_in_part_keeps_the_rest_of_the_recipe() -> None:
     given = {"recipe": "original", "training": {"steps": 7}}
     training = config.system_config("adain_vc", given).training

@@ -82,6 +82,16 @@ def test_every_recording_is_scored_once_and_then_comes_from_the_cache(run: FakeR
     assert scores[2].value == pytest.approx(float(np.abs(audio.read(run.conversions[2].path, 22050)).max()))
 
 
+def test_what_conditions_a_system_never_scores_it(run: FakeRun) -> None:
+    first, *others = run.conversions
+    run.conversions = [replace(first, conditioned_on="mine"), replace(others[0], conditioned_on="another"), *others[1:]]
+    metric, plain = Peak(), Peak()
+    metric.speaker_encoder = "mine"  # type: ignore[misc]
+    assert [score.trial for score in score_recordings(metric, run)] == [one.trial for one in others]
+    assert metric.measured == len(others)
+    assert len(score_recordings(plain, run)) == len(run.conversions)
+
+
 def test_other_settings_version_text_or_audio_are_scored_anew(run: FakeRun, tmp_path: Path) -> None:
     score_recordings(Peak(), run)
     louder = Peak(scale=2.0)

@@ -17,8 +17,6 @@ from vcbench.systems.shared.mel_flow.conditioned import ConversionError
 from tests.support.flows import MEL, PHONES, training_batch, utterances
 from vcbench.api.batch import collate
 from vcbench.api.settings import TrainingSettings
-from vcbench.base.settings import ConfigError
-from vcbench.run import config as run_config
 from vcbench.speech.utterance import Speaker
 from vcbench.training.loop import train
 
@@ -276,13 +274,9 @@ def test_the_training_loop_trains_every_parameter_and_resumes_with_the_annealing
     assert all(torch.equal(resumed.state_dict()[name], value) for name, value in whole.state_dict().items())
 
 
-def test_ge2e_conditions_it_and_a_metric_with_the_same_encoder_is_refused(tmp_path: Path) -> None:
-    values = run_config.resolve("tiny", [], ["systems.copycat.speaker_embedding='ge2e'"])
-    values["systems"] = {"copycat": values["systems"]["copycat"]}
-    with pytest.raises(ConfigError, match="copycat is conditioned on ge2e embeddings"):
-        run_config.parse(values)
-    del values["metrics"]["speaker_similarity_ge2e"]
-    assert run_config.parse(values).systems["copycat"]["speaker_embedding"] == "ge2e"
+def test_ge2e_conditions_it_if_the_settings_say_so(tmp_path: Path) -> None:
+    assert config(speaker_embedding="ge2e").speaker_encoder == "ge2e"
+    assert config().speaker_encoder is None
     pytest.importorskip("resemblyzer")
     made = CopyCat(config(speaker_embedding="ge2e"), MEL)
     train(made, utterances(a_1=90, b_1=95), utterances(b_2=92), tmp_path, seed=0)

@@ -79,7 +79,7 @@ class Metric:
         version: raise it when the code's results change.
         needs_recordings: whether it scores recordings; if no metric of a study does, nothing is converted.
         speaker_encoder: name of the pretrained speaker encoder that it scores with; a system that is conditioned on the
-            same encoder is refused (`SystemConfig.speaker_encoder`).
+            same encoder (`SystemConfig.speaker_encoder`) gets no score, for it would be scored by what it was given.
     """
 
     name: ClassVar[str]

@@ -49,5 +49,5 @@ class SystemConfig(Strict):
 
     @property
     def speaker_encoder(self) -> str | None:
-        """Name of the pretrained speaker encoder that conditions the system; a metric must not score it by the same one."""
+        """Name of the pretrained speaker encoder that conditions the system; a metric with the same one does not score it."""
         return None

@@ -15,6 +15,7 @@ from vcbench.reporting.manifest import write_manifest
 from vcbench.reporting.methods import write_methods
 from vcbench.reporting.ratings import with_ratings
 from vcbench.reporting.sanity import broken_order
+from vcbench.run.config import speaker_encoder
 from vcbench.run.folder import RunError, RunFolder, read_scores, together
 from vcbench.run.run import Run
 from vcbench.stages.score import check_metrics
@@ -88,6 +89,7 @@ def tabulate(run: Run, missing: dict[str, str]) -> Leaderboard:
     the reason.
     """
     tables, notes = [], []
+    encoders = {row: speaker_encoder(row, own) for row, own in run.config.systems.items()}
     columns: dict[str, Column] = {}
     unavailable: dict[str, str] = {}
     for name, metric in run.metrics.items():
@@ -106,6 +108,9 @@ def tabulate(run: Run, missing: dict[str, str]) -> Leaderboard:
         text = f"{name}: " + ", ".join(f"{key} {value}" for key, value in settings.items())
         notes.append((tuple(metric.columns), text))
         notes += metric.remarks(scores)
+        if rows := [row for row, encoder in encoders.items() if encoder and encoder == metric.speaker_encoder]:
+            text = f"{', '.join(rows)}: none, because this encoder's embeddings condition {'it' if len(rows) == 1 else 'them'}."
+            notes.append((tuple(metric.columns), text))
     notes += [((), line) for line in run.notes]
     board = build(run, together(tables), columns, notes, unavailable)
     return with_ratings(replace(board, notes=(*board.notes, *(((), line) for line in broken_order(board)))), run)

@@ -14,7 +14,6 @@ from vcbench.api.metric import Metric
 from vcbench.api.settings import SystemConfig
 from vcbench.base.errors import did_you_mean
 from vcbench.base.escape import brief
-from vcbench.base.nouns import verb
 from vcbench.base.settings import (
     ConfigError,
     Strict,
@@ -137,16 +136,8 @@ def parse(values: dict[str, Any]) -> RunConfig:
         if one.name not in MODULES:
             allowed = did_you_mean(one.name, list(MODULES))
             raise ConfigError(f"corpus.{key} = {brief(one.name)!r}: there is no such corpus.{allowed}")
-    conditioned = {row: _speaker_encoder(row, settings) for row, settings in config.systems.items()}
     for name, options in config.metrics.items():
-        encoder = build_metric(name, options).speaker_encoder
-        rows = [row for row, own in conditioned.items() if own is not None and own == encoder]
-        if rows:
-            raise ConfigError(
-                f"{', '.join(rows)} {verb(len(rows))} conditioned on {encoder} embeddings, and {name} scores the run with the same "
-                "encoder: a system must not be scored by what it was given. Leave the metric out, with --set "
-                f'metrics.{name}=false, or, if the system has that setting, set speaker_embedding = "learned".'
-            )
+        build_metric(name, options)
     return config.model_copy(update=_resolved(config))
 
 
@@ -195,7 +186,8 @@ def system_config(row: str, settings: dict[str, Any]) -> BaseModel | None:
     return validate(config_class, own, f"systems.{row}.")
 
 
-def _speaker_encoder(row: str, settings: dict[str, Any]) -> str | None:
+def speaker_encoder(row: str, settings: dict[str, Any]) -> str | None:
+    """The pretrained speaker encoder that conditions a row's system."""
     own = system_config(row, settings)
     return own.speaker_encoder if isinstance(own, SystemConfig) else None
 

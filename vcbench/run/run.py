@@ -215,16 +215,17 @@ class Run:
         trials = {trial.trial: self._of_every_row(trial) for trial in self.trials.itertuples()}
         spoken = {trial.trial: self.utterance(trial.target_utterance) for trial in self.trials.itertuples()}
         folders = {row: self.files.converted(row) for row in self.rows}
-        made = self.outcomes[self.outcomes["error"] == ""]
+        encoders = {row: configuration.speaker_encoder(row, own) for row, own in self.config.systems.items()}
         return [
             Conversion(
                 system=one.system,
                 path=folders[one.system] / f"{one.trial}.flac",  # `read_trials` refuses names that are paths
                 audio_hash=one.audio_hash,
+                conditioned_on=encoders.get(one.system),
                 spoken=spoken[one.trial] if one.system in ("target", "oracle") else trials[one.trial]["source"],
                 **trials[one.trial],
             )
-            for one in made.itertuples()
+            for one in self.outcomes[self.outcomes["error"] == ""].itertuples()
         ]
 
     def _of_every_row(self, trial: Any) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def metric_key(metric: Metric) -> str:
 
 
 def score_recordings(metric: AudioMetric, run: RunView) -> list[Score]:
-    """Score every conversion of a run.
+    """Score the conversions of a run, but not of systems that the metric's own speaker encoder conditions.
 
     Each recording's scores are a file of the run's score cache, named by a hash of the recording, of what else the metric
     reads (`AudioMetric.reads`), and of its name, version and settings. The same recording in several trials is scored once.
@@ -51,9 +51,12 @@ def score_recordings(metric: AudioMetric, run: RunView) -> list[Score]:
     """
     settings = metric_key(metric)
     folder = run.score_cache / metric.name / settings[:16]
-    paths = [_path(folder, settings, metric, conversion) for conversion in run.conversions]
+    scored = [
+        one for one in run.conversions if not (one.conditioned_on and one.conditioned_on == metric.speaker_encoder)
+    ]
+    paths = [_path(folder, settings, metric, conversion) for conversion in scored]
     found = {path: _read(path) for path in dict.fromkeys(paths)}
-    waiting = {path: one for path, one in zip(paths, run.conversions, strict=True) if found[path] is None}
+    waiting = {path: one for path, one in zip(paths, scored, strict=True) if found[path] is None}
     if waiting:
         found |= _measure_all(metric, run, waiting)
     return [
@@ -68,7 +71,7 @@ def score_recordings(metric: AudioMetric, run: RunView) -> list[Score]:
             conversion.target.id,
             dict(detail),
         )
-        for conversion, path in zip(run.conversions, paths, strict=True)
+        for conversion, path in zip(scored, paths, strict=True)
         for column, value, weight, detail in found[path] or []
     ]
 
