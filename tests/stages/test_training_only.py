@@ -21,6 +21,8 @@ from vcbench.speech.corpora.training_only import TrainingCorpus, load_training_o
 from vcbench.speech.utterance import Corpus, CorpusError
 from vcbench.stages.prepare import prepare
 
+DRAWN = ["systems.again_vc.training.draw=frames"]
+
 
 @pytest.fixture
 def speech(small_corpus: Corpus, tmp_path: Path) -> Path:
@@ -110,7 +112,10 @@ def test_a_recording_that_cannot_be_read_is_told(speech: Path, tmp_path: Path) -
 def test_a_system_trained_on_both_says_so_in_manifest_methods_and_model_card(speech: Path, tmp_path: Path) -> None:
     (speech / "LICENSE.TXT").write_text("Ours, CC BY 4.0")
     config = select(
-        "tiny", None, [f"corpus.training_only=[{table(speech)}]", "workers=1", "reference_rows=['source']"], "again_vc"
+        "tiny",
+        None,
+        [f"corpus.training_only=[{table(speech)}]", "workers=1", "reference_rows=['source']", *DRAWN],
+        "again_vc",
     )
     metrics = {name: config.metrics[name] for name in ("speaker_similarity_ge2e", "word_error_rate", "speaker_probe")}
     run = Run.create(tmp_path / "more", config.model_copy(update={"metrics": metrics}))
@@ -134,5 +139,6 @@ def test_a_system_trained_on_both_says_so_in_manifest_methods_and_model_card(spe
         "4 utterances (0 minutes) of 2 speakers of the corpus my speech. Licence of the corpus: Ours, CC BY 4.0" in card
     )
     assert "All voices of scores are synthetic" in card
+    assert 'Other than in the preset: training.draw="frames".' in card
     text = (run.files.leaderboard("md")).read_text()
     assert "Trained on my_speech as well" in text

@@ -13,11 +13,14 @@ from vcbench.api.system import NeuralSystem
 from vcbench.base.escape import markdown
 from vcbench.base.files import hash_file
 from vcbench.base.nouns import counted, verb
+from vcbench.base.settings import plain_json
 from vcbench.base.state import find_state
 from vcbench.reporting.leaderboard import Leaderboard
 from vcbench.reporting.one_shot import ONE_SHOT
 from vcbench.reporting.report.deciding import deciding
+from vcbench.reporting.report.facts import assignments
 from vcbench.reporting.text import NOT_MEASURED, Marked, markdown_table, number
+from vcbench.run.config import named_systems, resolve, system_config
 from vcbench.run.run import Run
 from vcbench.run.trials import CONDITIONS
 from vcbench.stats.scores import LEVEL
@@ -75,16 +78,13 @@ def _data(run: Run) -> Iterator[str]:
         minutes = sum(one.mel.shape[-1] for one in own) * mel.hop / mel.sampling_rate / 60
         speakers = counted(len({one.speaker for one in own}), "speaker")
         kind = ", which is synthetic speech" if corpus.synthetic else ""
-        unseen = (
-            ""
-            if label
-            else f"; further {counted(len({one.speaker for one in run.split.unseen}), 'speaker')} only for the scores"
-        )
         yield (
             f"{counted(len(own), 'utterance')} ({minutes:.0f} minutes) of {speakers} of the corpus "
-            f"{markdown(corpus.label)}{kind}{unseen}. Licence of the corpus: {markdown(corpus.licence)}"
+            f"{markdown(corpus.label)}{kind}. Licence of the corpus: {markdown(corpus.licence)}"
         )
         yield ""
+    unseen = counted(len({one.speaker for one in run.split.unseen}), "speaker")
+    yield f"Further {unseen} of {markdown(run.corpus.label)} only for the scores."
 
 
 def _training(run: Run, system: NeuralSystem, row: str, manifest: dict[str, Any]) -> Iterator[str]:
@@ -95,10 +95,21 @@ def _training(run: Run, system: NeuralSystem, row: str, manifest: dict[str, Any]
         f"learning rate {recipe.learning_rate:g} ({recipe.schedule}), seed {system.seed}. "
         f"{costs['training_seconds'] / 60:.0f} minutes on {manifest.get('device', 'an unknown device')}."
     )
+    if others := list(_other_than_preset(run, system, row)):
+        yield f"Other than in the preset: {', '.join(others)}."
     last = json.loads(run.files.training_log(row).read_text().splitlines()[-1])
     losses = ", ".join(f"{name.removeprefix('held_out_')} {last[name]:.3g}" for name in last if "held_out_" in name)
     if losses:
         yield f"Losses on held-out utterances at the end: {losses}."
+
+
+def _other_than_preset(run: Run, system: NeuralSystem, row: str) -> Iterator[str]:
+    """Settings of a row that differ from the preset's of its system, as ``key=value``."""
+    known = resolve(run.config.preset)["systems"] | named_systems(run.config.preset) if run.config.preset else {}
+    preset = system_config(row, known[system.name]) if system.name in known else None
+    if preset is not None:
+        before = set(assignments(plain_json(preset)))
+        yield from (one for one in assignments(plain_json(system.config)) if one not in before)
 
 
 def _scores(run: Run, board: Leaderboard, row: str, rounding: Rounding) -> Iterator[str]:
