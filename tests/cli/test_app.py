@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.support.command import run_here
 from vcbench.api import registry
 from vcbench.base.errors import UserError
 from vcbench.cli import verbs as command
@@ -97,3 +99,20 @@ def test_options_that_do_not_go_with_a_repetition_are_named(
         main()
     assert stop.value.code == 2
     assert "leave out --preset, --seeds" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--pretrained", "--train-also", "mini"), "leave it out, or --train-also"),
+        (("run", "--train-also", "=speech"), "'=speech' names no corpus: give a name, or NAME=FOLDER"),
+        (("run", "--train-also", "vctq=speech"), "corpus.training_only = 'vctq': there is no such corpus"),
+        (("run", "--train-also", "folder=speech"), "speech is not a folder"),
+        (("prepare", "--train-also", "mini"), "Two corpora have the name 'mini'"),
+    ],
+)
+def test_a_further_corpus_that_cannot_be_trained_on_is_refused(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    assert said in " ".join(run_here(*arguments, folder=tmp_path, code=2).split())
+    assert not (tmp_path / "runs").exists()

@@ -53,8 +53,8 @@ def test_a_corpus_to_train_on_gives_its_seen_speakers_under_its_name(speech: Pat
     assert [speaker.id for speaker in found["my_speech"].speakers] == ["my_speech/one", "my_speech/two"]
     assert all(u.id.startswith(f"{u.speaker}/") and u.held_out is False for u in found["my_speech"].utterances)
     own = load_corpus("folder", speech)
-    assert list(load_training_only([TrainingCorpus(name="mini")], own)) == ["mini__version_2_"]
-    trained = load_training_only([TrainingCorpus(name="mini")], own)["mini__version_2_"]
+    assert list(load_training_only([TrainingCorpus(name="mini")], own)) == ["mini"]
+    trained = load_training_only([TrainingCorpus(name="mini")], own)["mini"]
     assert len(trained.speakers) == sum(speaker.seen is not False for speaker in mini.speakers)
     assert len(trained.utterances) == sum(
         not u.held_out for s in mini.speakers if s.seen is not False for u in s.utterances

@@ -139,7 +139,7 @@ class RunFolder:
 class StoredUtterance(Strict):
     """An utterance without its features; `path` is relative to the corpus, so that a run's folder can be moved.
 
-    `corpus` is the label of a corpus that is only trained on; of the run's own it is empty.
+    `corpus` is the name of a corpus that is only trained on; of the run's own it is empty.
     """
 
     id: str

@@ -102,7 +102,7 @@ class Run:
 
     @cached_property
     def training_only(self) -> dict[str, Corpus]:
-        """Further corpora to train on, by label."""
+        """Further corpora to train on, by name."""
         return load_training_only(self.config.corpus.training_only, self.corpus)
 
     @cached_property

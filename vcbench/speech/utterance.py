@@ -136,9 +136,14 @@ class Corpus:
         return f"{self.name} (version {self.version})" if self.version else self.name
 
     @property
+    def own_name(self) -> str:
+        """The name; of a user's folder, that folder's name."""
+        return self.root.name if self.name == "folder" else self.name
+
+    @property
     def label(self) -> str:
-        """As `title`; of a user's folder, that folder's name."""
-        return self.root.name if self.name == "folder" else self.title
+        """As `title`, with `own_name`."""
+        return f"{self.own_name} (version {self.version})" if self.version else self.own_name
 
     @property
     def utterances(self) -> tuple[Utterance, ...]:

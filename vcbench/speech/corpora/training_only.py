@@ -20,7 +20,7 @@ class TrainingCorpus(Strict):
 
 
 def load_training_only(settings: Sequence[TrainingCorpus], beside: Corpus) -> dict[str, Corpus]:
-    """What the corpora do not keep from training, by label, which is also in front of the ids: ``LABEL/SPEAKER``.
+    """What the corpora do not keep from training, by name, which is also in front of the ids: ``NAME/SPEAKER``.
 
     Args:
         beside: the run's own corpus, which cannot be one of them.
@@ -28,27 +28,27 @@ def load_training_only(settings: Sequence[TrainingCorpus], beside: Corpus) -> di
     Raises:
         CorpusError: one is missing, two have one label, or one has nothing to train on.
     """
-    own = identifier(beside.label)
+    own = identifier(beside.own_name)
     found: dict[str, Corpus] = {}
     for one in settings:
         corpus = load_corpus(one.name, one.root)
-        label = identifier(corpus.label)
-        if label in (own, *found):
+        name = identifier(corpus.own_name)
+        if name in (own, *found):
             raise CorpusError(
-                f"Two corpora have the name {label!r}: each must be named once, and the run's own corpus is not a further one to "
+                f"Two corpora have the name {name!r}: each must be named once, and the run's own corpus is not a further one to "
                 "train on. If they are two, rename one's folder."
             )
-        speakers = [_renamed(speaker, label) for speaker in corpus.speakers if speaker.seen is not False]
-        found[label] = replace(corpus, speakers=tuple(speaker for speaker in speakers if speaker.utterances))
-        if not found[label].speakers:
-            raise CorpusError(f"{label} has no speaker to train on: the corpus keeps all of them from training.")
+        speakers = [_renamed(speaker, name) for speaker in corpus.speakers if speaker.seen is not False]
+        found[name] = replace(corpus, speakers=tuple(speaker for speaker in speakers if speaker.utterances))
+        if not found[name].speakers:
+            raise CorpusError(f"{name} has no speaker to train on: the corpus keeps all of them from training.")
     return found
 
 
-def _renamed(speaker: Speaker, label: str) -> Speaker:
-    identity = f"{label}/{speaker.id}"
+def _renamed(speaker: Speaker, corpus: str) -> Speaker:
+    identity = f"{corpus}/{speaker.id}"
     utterances = tuple(
-        replace(utterance, id=f"{label}/{utterance.id}", speaker=identity, held_out=False)
+        replace(utterance, id=f"{corpus}/{utterance.id}", speaker=identity, held_out=False)
         for utterance in speaker.utterances
         if not utterance.held_out
     )
