@@ -46,7 +46,7 @@ def _prepare_corpus(run: Run, settings: dict[str, Any], progress: Progress) -> P
     unusable = {identity for identity, _ in [*made.rejected, *varied_made.rejected]}
     usable = [utterance for utterance in everything if utterance.id not in unusable]
     speaking = {utterance.speaker for utterance in usable}
-    whence = {u.id: label for label, corpus in run.training_only.items() for u in corpus.utterances}
+    whence = {u.id: name for name, corpus in run.training_only.items() for u in corpus.utterances}
     stored = {
         name: tuple(_storable(u, whence.get(u.id, ""), run) for u in group if u.id not in unusable)
         for name, group in groups.items()
@@ -85,16 +85,18 @@ def _training_only(run: Run, kept_apart: Sequence[Utterance]) -> tuple[list[Spea
         checked = check_corpus(corpus, run.workers, None, cache_root() / "checked.json")
         rejected += checked.rejected
         for speaker in checked.corpus.speakers:
-            known = {u.id for u in speaker.utterances if run.store.content_hash(u) in apart}
-            rejected += [
-                (identity, "The run's own corpus has this recording, and keeps it from training.") for identity in known
-            ]
-            found.append(replace(speaker, utterances=tuple(u for u in speaker.utterances if u.id not in known)))
+            known = [u for u in speaker.utterances if run.store.content_hash(u) in apart]
+            rejected += [(u.id, "The run's own corpus has this recording, and keeps it from training.") for u in known]
+            found.append(replace(speaker, utterances=tuple(u for u in speaker.utterances if u not in known)))
     return found, rejected
 
 
-def _storable(utterance: Utterance, label: str, run: Run) -> StoredUtterance:
-    corpus = run.training_only[label] if label else run.corpus
+def _storable(utterance: Utterance, further: str, run: Run) -> StoredUtterance:
+    """
+    Args:
+        further: name of the corpus that is only trained on; empty for the run's own.
+    """
+    corpus = run.training_only[further] if further else run.corpus
     return StoredUtterance(
         id=utterance.id,
         speaker=utterance.speaker,
@@ -102,7 +104,7 @@ def _storable(utterance: Utterance, label: str, run: Run) -> StoredUtterance:
         span=utterance.span,
         held_out=utterance.held_out,
         path=utterance.path.relative_to(corpus.root).as_posix(),
-        corpus=label,
+        corpus=further,
     )
 
 
@@ -112,6 +114,7 @@ def _to_prepare(run: Run, before: dict[str, Any]) -> dict[str, Any]:
     same = {
         "corpus": plain_json(run.config.corpus),
         "corpus_version": run.corpus.version,
+        "training_only_versions": [corpus.version for corpus in run.training_only.values()],
         "features": plain_json(run.config.features),
         "seed": run.config.trials.seed,
     }
