@@ -137,7 +137,7 @@ def parse(values: dict[str, Any]) -> RunConfig:
             allowed = did_you_mean(one.name, list(MODULES))
             raise ConfigError(f"corpus.{key} = {brief(one.name)!r}: there is no such corpus.{allowed}")
     for name, options in config.metrics.items():
-        build_metric(name, options)
+        build_metric(name, options)  # refuses unusable options
     return config.model_copy(update=_resolved(config))
 
 

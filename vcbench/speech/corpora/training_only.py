@@ -26,7 +26,7 @@ def load_training_only(settings: Sequence[TrainingCorpus], beside: Corpus) -> di
         beside: the run's own corpus, which cannot be one of them.
 
     Raises:
-        CorpusError: one is missing, two have one label, or one has nothing to train on.
+        CorpusError: one is missing, two have one name, or one has nothing to train on.
     """
     own = identifier(beside.own_name)
     found: dict[str, Corpus] = {}
