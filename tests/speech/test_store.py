@@ -17,6 +17,7 @@ from vcbench.base.files import hash_file
 from vcbench.base.jobs import LocalEngine
 from vcbench.speech import audio
 from vcbench.speech.features import prepare as preparation
+from vcbench.speech.features import speaker as speaker_module
 from vcbench.speech.features import store as store_module
 from vcbench.speech.features.cache import CacheError, ContentHashes, FeatureCache
 from vcbench.speech.features.mel import mel_spectrogram
@@ -52,6 +53,16 @@ def utterances(small_corpus: Corpus, tmp_path: Path) -> list[Utterance]:
 def cached_files(store: FeatureStore) -> dict[Path, int]:
     folder = store._cache.folder
     return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+
+
+def test_the_speaker_embedding_is_computed_once(
+    fresh: FeatureStore, utterances: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding, wave = fresh.ge2e(utterances[0]), audio.resample(fresh.wave(utterances[0]).numpy(), 22050, 16000)
+    np.testing.assert_array_equal(embedding, speaker_module.load_ge2e("cpu").embed_utterance(wave))
+    assert embedding.norm() == pytest.approx(1)
+    monkeypatch.setattr(store_module, "ge2e", lambda wave, rate: pytest.fail("computed again"))
+    torch.testing.assert_close(FeatureStore(fresh._cache.folder).ge2e(utterances[0]), embedding, rtol=0, atol=0)
 
 
 def test_features_fit_each_other(fresh: FeatureStore, utterances: list[Utterance]) -> None:

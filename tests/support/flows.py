@@ -13,6 +13,7 @@ from vcbench.systems.shared.mel_flow.system import MelFlow
 from vcbench.api.batch import Batch, collate
 from vcbench.api.settings import TrainingSettings
 from vcbench.speech.features.settings import MelSettings
+from vcbench.speech.features.speaker import ge2e
 from vcbench.speech.utterance import Utterance
 
 SYSTEMS = [FlowVC, AEFlow, NDFlow]
@@ -55,6 +56,9 @@ class InMemory:
 
     def phones(self, utterance: Utterance) -> Tensor:
         return torch.arange(self.frames[utterance.id]) // 3 % PHONES
+
+    def ge2e(self, utterance: Utterance) -> Tensor:
+        return ge2e(self.wave(utterance).numpy(), self.sampling_rate)
 
 
 def utterances(**frames: int) -> list[Utterance]:

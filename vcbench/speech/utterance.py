@@ -25,6 +25,7 @@ class Features(Protocol):
     def mel(self, utterance: Utterance) -> Tensor: ...
     def pitch(self, utterance: Utterance) -> tuple[Tensor, Tensor]: ...
     def phones(self, utterance: Utterance) -> Tensor: ...
+    def ge2e(self, utterance: Utterance) -> Tensor: ...
     def content_hash(self, utterance: Utterance) -> str: ...
     def pitch_of_wave(self, wave: Tensor) -> tuple[Tensor, Tensor]:
         """As `pitch`, of a wave (samples,) that is not an utterance's."""
@@ -93,6 +94,11 @@ class Utterance:
     def phones(self) -> Tensor:
         """(frames,) int64: index in `vcbench.speech.features.phones.INVENTORY`. Same frames as `mel`."""
         return self._store().phones(self)
+
+    @property
+    def ge2e(self) -> Tensor:
+        """(256,) float32 of unit length: GE2E's speaker embedding, computed on first use."""
+        return self._store().ge2e(self)
 
 
 @dataclass(frozen=True)

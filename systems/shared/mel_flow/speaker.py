@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from vcbench.speech.pretrained.speaker_encoders import load_ge2e
 from vcbench.speech.utterance import Utterance
 
 from ...layers.flow import squeeze
 
 GE2E_CHANNELS = 256
-GE2E_RATE = 16000  # Hz
 GE2E_TRAINING_UTTERANCES = 8  # per speaker; training uses their mean
 
 
@@ -51,19 +47,10 @@ def unit(embedding: Tensor) -> Tensor:
     return nn.functional.normalize(embedding, dim=-1) * embedding.shape[-1] ** 0.5
 
 
-@lru_cache(maxsize=1)
-def _ge2e() -> Any:
-    return load_ge2e("cpu")
-
-
 @torch.inference_mode(False)
 def ge2e_embedding(utterances: Sequence[Utterance]) -> Tensor:
     """GE2E's embedding of a speaker (Wan et al. 2018), (256,) on the CPU: the mean over utterances, scaled by `unit`."""
-    from vcbench.speech import audio
-
-    waves = [audio.resample(utterance.wave.numpy(), utterance.sampling_rate, GE2E_RATE) for utterance in utterances]
-    embeddings = torch.stack([torch.tensor(_ge2e().embed_utterance(wave)) for wave in waves])
-    return unit(embeddings.mean(0))
+    return unit(torch.stack([utterance.ge2e for utterance in utterances]).mean(0))
 
 
 def ge2e_table(utterances: Sequence[Utterance]) -> Tensor:

@@ -21,6 +21,7 @@ from vcbench.speech.features.memory import FEATURES_LIMIT, WAVES_LIMIT, Memory
 from vcbench.speech.features.pitch import pitch
 from vcbench.speech.features.settings import MelSettings, PitchSettings, TranscriptSettings
 from vcbench.speech.features.shards import Feature
+from vcbench.speech.features.speaker import ge2e
 from vcbench.speech.features.voice import Voice, analyse
 from vcbench.speech.utterance import Utterance
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from vcbench.speech.pretrained.whisper import Transcriber
 
 # Raise a kind's version when its code gives other results; everything computed from it is computed again too.
-VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 2, "transcript": 1, "voice": 1}
+VERSIONS = {"wave": 1, "mel": 1, "pitch": 1, "phones": 2, "transcript": 1, "voice": 1, "ge2e": 1}
 
 
 class FeatureStore:
@@ -104,6 +105,10 @@ class FeatureStore:
         tensors, _ = self._feature("voice", utterance)
         return Voice(**tensors) if tensors else None
 
+    def ge2e(self, utterance: Utterance) -> Tensor:
+        """(256,) float32 of unit length: GE2E's speaker embedding."""
+        return self._feature("ge2e", utterance)[0]["embedding"]
+
     def phones_how(self, utterance: Utterance) -> str:
         """How the phones were found: "aligned", or what was done instead, and why."""
         notes = self._cache.notes("phones", self._key("phones", utterance))
@@ -121,10 +126,7 @@ class FeatureStore:
         return self._key("wave", utterance)
 
     def _key(self, kind: str, utterance: Utterance, wave: str = "") -> str:
-        """Hash of everything that the feature depends on.
-
-        Args:
-            wave: the wave's key, if it is known.
+        """Hash of everything that the feature depends on; `wave` is the wave's key, if it is known.
 
         Raises:
             AudioError: the file cannot be read.
@@ -134,8 +136,7 @@ class FeatureStore:
                 content = self._contents(utterance.path)
             except OSError as error:
                 raise audio.AudioError(f"{utterance.path} cannot be read: {error.strerror}.") from error
-            trimming = [audio.TRIM_DECIBELS, audio.TRIM_MARGIN]
-            basis: list[Any] = [content, utterance.span, self.mel_settings.sampling_rate, trimming]
+            basis: list[Any] = [content, utterance.span, self.sampling_rate, [audio.TRIM_DECIBELS, audio.TRIM_MARGIN]]
             if utterance.varied:
                 basis.append([VERSION, utterance.id])
         else:
@@ -182,21 +183,21 @@ class FeatureStore:
         found = analyse(self.wave(utterance), self.mel_settings, self.pitch_settings.low, self.pitch_settings.high)
         return (vars(found) if found else {}), {}
 
+    def _compute_ge2e(self, utterance: Utterance) -> Feature:
+        return {"embedding": ge2e(self.wave(utterance).numpy(), self.sampling_rate)}, {}
+
     def _compute_phones(self, utterance: Utterance) -> Feature:
         text, recogniser = self._words(utterance)
         wave = self.wave(utterance)
         wave16k = audio.resample(wave.numpy(), self.mel_settings.sampling_rate, phones.RATE)
         frames = len(wave) // self.mel_settings.hop
         if text is None:
-            found = phones.recognise(
-                wave16k, self.mel_settings, frames, "there is no text, and " + str(self._recogniser())
-            )
+            reason = f"there is no text, and {self._recogniser()}"
+            found = phones.recognise(wave16k, self.mel_settings, frames, reason)
         else:
             found = phones.align(wave16k, text, self.mel_settings, frames)
-        how = found.how
-        if recogniser and text is not None:
-            how = f"{how} (the text is a transcript by {recogniser})"
-        return {"ids": torch.from_numpy(found.ids)}, {"how": how}
+        whence = f" (the text is a transcript by {recogniser})" if recogniser and text is not None else ""
+        return {"ids": torch.from_numpy(found.ids)}, {"how": found.how + whence}
 
     def _recogniser(self) -> Transcriber | ModelUnavailable:
         """The speech recogniser, or the error that says why there is none."""
@@ -236,8 +237,7 @@ class FeatureStore:
         recogniser = self._recogniser()
         if isinstance(recogniser, ModelUnavailable):
             raise recogniser
-        rate = self.mel_settings.sampling_rate
-        waves = [audio.resample(self.wave(utterance).numpy(), rate, phones.RATE) for utterance in utterances]
+        waves = [audio.resample(self.wave(one).numpy(), self.sampling_rate, phones.RATE) for one in utterances]
         for utterance, heard in zip(utterances, recogniser.transcribe(waves), strict=True):
             self._cache.put("transcript", self._key("transcript", utterance), ({}, {"text": heard.text}))
 
