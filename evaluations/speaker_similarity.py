@@ -5,6 +5,9 @@ shows what its cosines mean on this corpus. Per recording:
 
 - `similarity_*`: cosine to the mean of the target's enrolment recordings, none of which the system received.
 - `similarity_single_*`: cosine to one recording of the target, the first of the enrolment; older tables report this one.
+- `above_others_*`: `similarity_*` minus the mean cosine to further speakers' enrolments. An encoder also hears what all speakers of a
+  corpus share: on four speakers of VCTK, all English, strangers have a cosine of 0.29, on LibriSpeech of 0.10. A system that leaves
+  the source's voice unchanged keeps what is shared and so looks good by `similarity_*`; here it has about 0, as the row `source` has.
 - `leakage_*`: cosine to the source recording; 1 for the row `source` by construction. The difference from the row `target`
   shows how much of the source speaker is left.
 - `accepted_*`: the share of recordings that a speaker verification system would accept as the target: those whose similarity
@@ -54,6 +57,13 @@ def _columns(key: str, encoder: str) -> dict[str, Column]:
     return {
         f"similarity_{key}": Column(f"Cosine to target ({encoder})", True, 3, role="target"),
         f"similarity_single_{key}": Column(f"Cosine to one recording of target ({encoder})", True, 3, main=False),
+        f"above_others_{key}": Column(
+            f"Cosine to target above other speakers ({encoder})",
+            True,
+            3,
+            main=False,
+            needs="a third speaker in the trials",
+        ),
         f"leakage_{key}": Column(f"Cosine to source recording ({encoder})", False, 3, role="source"),
         f"accepted_{key}": Column(f"Accepted as target ({encoder}, %)", True, 1, percent=True, main=False),
     }
@@ -69,8 +79,8 @@ class SpeakerSimilarity(AudioMetric):
     key: ClassVar[str]  # the encoder's name in columns
     weights_name: ClassVar[str]  # and in the table of weights
     encoder_class: ClassVar[Callable[..., Callable[[Sequence[np.ndarray]], np.ndarray]]]
-    version = 1
-    reads: ClassVar[tuple[str, ...]] = ("source", "enrolment")
+    version = 2
+    reads: ClassVar[tuple[str, ...]] = ("source", "enrolment", "others")
 
     def __init__(self, path: Path | str | None = None) -> None:
         self._path = path
@@ -98,16 +108,27 @@ class SpeakerSimilarity(AudioMetric):
         return [self._score(conversion, own) for conversion, own in zip(conversions, converted, strict=True)]
 
     def _compared(self, conversion: Conversion) -> list[Utterance]:
-        return [*conversion.enrolment, conversion.source]
+        others = [utterance for speaker in conversion.others for utterance in speaker.utterances]
+        return [*conversion.enrolment, conversion.source, *others]
 
     def _score(self, conversion: Conversion, converted: np.ndarray) -> list[Measurement]:
         """`converted`: the embedding of the recording."""
-        enrolment = [self._embeddings[utterance.id] for utterance in conversion.enrolment]
-        return [
-            Measurement(f"similarity_{self.key}", cosine(converted, np.mean(enrolment, axis=0))),
+        enrolment = self._embedded(conversion.enrolment)
+        likeness = cosine(converted, enrolment.mean(axis=0))
+        scores = [
+            Measurement(f"similarity_{self.key}", likeness),
             Measurement(f"similarity_single_{self.key}", cosine(converted, enrolment[0])),
             Measurement(f"leakage_{self.key}", cosine(converted, self._embeddings[conversion.source.id])),
         ]
+        if conversion.others:
+            means = [self._embedded(speaker.utterances).mean(axis=0) for speaker in conversion.others]
+            apart = float(np.mean([cosine(converted, mean) for mean in means]))
+            scores.append(Measurement(f"above_others_{self.key}", likeness - apart))
+        return scores
+
+    def _embedded(self, utterances: Iterable[Utterance]) -> np.ndarray:
+        """(utterances, channels)."""
+        return np.stack([self._embeddings[utterance.id] for utterance in utterances])
 
     def _embed(self, utterances: Iterable[Utterance]) -> None:
         """Embed those of the corpus's recordings that are not yet."""
@@ -204,7 +225,7 @@ class WavLmSimilarity(SpeakerSimilarity):
     key = "wavlm"
     weights_name = "wavlm_sv"
     speaker_encoder = "wavlm_sv"
-    reads: ClassVar[tuple[str, ...]] = ("source", "enrolment", "target")
+    reads: ClassVar[tuple[str, ...]] = ("source", "enrolment", "others", "target")
     encoder_class = WavLm
     columns: ClassVar[dict[str, Column]] = {
         **_columns("wavlm", "WavLM"),

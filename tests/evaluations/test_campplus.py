@@ -105,7 +105,9 @@ def test_a_speaker_is_nearer_to_itself_than_to_another(small_corpus: Corpus, tmp
     source, target = small_corpus.speakers[0].utterances[0], small_corpus.speakers[3]
     made = {"source": source, "target": target.utterances[5]}
     conversions = [
-        conversion(tmp_path, spoken.wave.numpy(), source, target, system=system, spoken=spoken)
+        conversion(
+            tmp_path, spoken.wave.numpy(), source, target, system, spoken=spoken, others=small_corpus.speakers[1:3]
+        )
         for system, spoken in made.items()
     ]
     held_out = [one for speaker in small_corpus.speakers for one in speaker.utterances[8:12]]
@@ -117,6 +119,7 @@ def test_a_speaker_is_nearer_to_itself_than_to_another(small_corpus: Corpus, tmp
     values = {key: score.value for key, score in scores.items()}
     assert {column for _, column in scores} == metric.columns.keys()
     assert values["source", "similarity_campplus"] < 0.4 < values["target", "similarity_campplus"]
+    assert values["source", "above_others_campplus"] < 0.2 < 0.4 < values["target", "above_others_campplus"]
     assert values["source", "leakage_campplus"] == pytest.approx(1.0, abs=1e-3)
     assert (values["source", "accepted_campplus"], values["target", "accepted_campplus"]) == (0.0, 1.0)
     assert scores["target", "accepted_campplus"].detail["equal error rate"] < 0.05

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +22,7 @@ from vcbench.speech import audio
 from vcbench.speech.batches import TOGETHER
 from vcbench.speech.pretrained import weights
 from vcbench.speech.pretrained.speaker_encoders import Ecapa, Ge2e
-from vcbench.speech.utterance import Corpus, Speaker
+from vcbench.speech.utterance import Corpus, Speaker, Utterance
 from vcbench.stages.score_cache import evaluate
 
 here = pytest.mark.skipif(weights.look("ge2e") is None, reason="resemblyzer is not installed")
@@ -158,8 +160,9 @@ def run(small_corpus: Corpus, tmp_path: Path) -> FakeRun:
     """A run of one trial: the unconverted source, another recording of the target, and an enrolment recording."""
     source, target = small_corpus.speakers[0], small_corpus.speakers[3]
     made = [("source", source.utterances[0]), ("target", target.utterances[5]), ("copied", target.utterances[1])]
+    others = small_corpus.speakers[1:3]
     conversions = [
-        conversion(tmp_path, spoken.wave.numpy(), source.utterances[0], target, system=system, spoken=spoken)
+        conversion(tmp_path, spoken.wave.numpy(), source.utterances[0], target, system, spoken=spoken, others=others)
         for system, spoken in made
     ]
     held_out = [one for speaker in small_corpus.speakers for one in speaker.utterances[8:12]]
@@ -180,6 +183,21 @@ def test_real_recordings_are_told_apart(run: FakeRun) -> None:
     assert (values["source", "accepted_ge2e"], values["target", "accepted_ge2e"]) == (0.0, 1.0)
     assert {column for _, column in scores} == metric.columns.keys()
     assert scores["target", "accepted_ge2e"].detail["equal error rate"] < 0.2
+
+
+@here
+def test_others_are_subtracted(run: FakeRun) -> None:
+    converted, encoder = run.conversions[1], Ge2e("cpu")
+
+    def embed(utterances: Sequence[Utterance]) -> np.ndarray:
+        return encoder([audio.resample(one.wave.numpy(), one.sampling_rate, 16_000) for one in utterances]).mean(axis=0)
+
+    own = encoder([audio.read(converted.path, 16_000)])[0]
+    target, *apart = (cosine(own, embed(x)) for x in (converted.enrolment, *(s.utterances for s in converted.others)))
+    scores = {score.column: score.value for score in evaluate(Ge2eSimilarity(), run) if score.system == "target"}
+    assert scores["above_others_ge2e"] == pytest.approx(target - np.mean(apart), abs=1e-5)
+    run.conversions = [replace(one, others=()) for one in run.conversions]
+    assert "above_others_ge2e" not in {score.column for score in evaluate(Ge2eSimilarity(), run)}
 
 
 @here

@@ -27,9 +27,10 @@ def conversion(
     system: str = "system",
     trial: str = "t0000",
     spoken: Utterance | None = None,
+    others: Sequence[Speaker] = (),
 ) -> Conversion:
     """A recording `wave` at the source's rate as the conversion of `source` to `target`: its first utterance is the
-    reference, the next three are the enrolment."""
+    reference, the next three are the enrolment, as of the other speakers."""
     path = folder / system / f"{trial}.flac"
     audio.write(path, np.asarray(wave, dtype=np.float32), source.sampling_rate)
     return Conversion(
@@ -42,6 +43,7 @@ def conversion(
         spoken=spoken or source,
         target=Speaker(target.id, target.utterances[:1], target.sex),
         enrolment=target.utterances[1:4],
+        others=tuple(Speaker(other.id, other.utterances[1:4], other.sex) for other in others),
     )
 
 

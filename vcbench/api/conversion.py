@@ -23,6 +23,7 @@ class Conversion:
         target: the target speaker with the reference recordings that the system was given.
         enrolment: recordings of the target for speaker similarity; never one that the system was given.
         reference: the target's own recording of the source's words, where the corpus is parallel.
+        others: further speakers, neither the source's nor the target, each with recordings like the enrolment.
         conditioned_on: name of the pretrained speaker encoder that conditioned the system; a metric with the same one gives no score.
     """
 
@@ -36,4 +37,5 @@ class Conversion:
     target: Speaker
     enrolment: tuple[Utterance, ...]
     reference: Utterance | None = None
+    others: tuple[Speaker, ...] = ()
     conditioned_on: str | None = None

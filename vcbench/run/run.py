@@ -22,6 +22,7 @@ from vcbench.base.settings import read_toml
 from vcbench.base.state import read_state
 from vcbench.run import config as configuration
 from vcbench.run.config import RunConfig, needed_features, plain
+from vcbench.run.conversions import conversions_of
 from vcbench.run.engine import choose
 from vcbench.run.extend import extend
 from vcbench.run.folder import Prepared, RunError, RunFolder, StoredUtterance, read_outcomes, read_trials
@@ -212,34 +213,9 @@ class Run:
 
     @cached_property
     def conversions(self) -> list[Conversion]:
-        trials = {trial.trial: self._of_every_row(trial) for trial in self.trials.itertuples()}
-        spoken = {trial.trial: self.utterance(trial.target_utterance) for trial in self.trials.itertuples()}
         folders = {row: self.files.converted(row) for row in self.rows}
         encoders = {row: configuration.speaker_encoder(row, own) for row, own in self.config.systems.items()}
-        return [
-            Conversion(
-                system=one.system,
-                path=folders[one.system] / f"{one.trial}.flac",  # `read_trials` refuses names that are paths
-                audio_hash=one.audio_hash,
-                conditioned_on=encoders.get(one.system),
-                spoken=spoken[one.trial] if one.system in ("target", "oracle") else trials[one.trial]["source"],
-                **trials[one.trial],
-            )
-            for one in self.outcomes[self.outcomes["error"] == ""].itertuples()
-        ]
-
-    def _of_every_row(self, trial: Any) -> dict[str, Any]:
-        """What the conversions of a trial by different systems have in common."""
-        source, target_utterance = self.utterance(trial.source), self.utterance(trial.target_utterance)
-        same_words = source.text is not None and source.text == target_utterance.text
-        return {
-            "trial": trial.trial,
-            "condition": trial.condition,
-            "source": source,
-            "reference": target_utterance if same_words else None,
-            "target": self.target(trial),
-            "enrolment": tuple(self.utterance(identity) for identity in trial.enrolment),
-        }
+        return conversions_of(self.trials, self.outcomes, self._utterances, self.split.speakers, folders, encoders)
 
     def efficiency(self, row: str) -> dict[str, float]:
         """What training and conversion cost, from the files that these stages left."""

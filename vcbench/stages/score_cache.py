@@ -151,6 +151,7 @@ READABLE: dict[str, Callable[[Conversion], Any]] = {
     "source": lambda conversion: _contents([conversion.source]),
     "target": lambda conversion: _contents(conversion.target.utterances),
     "enrolment": lambda conversion: _contents(conversion.enrolment),
+    "others": lambda conversion: [_contents(speaker.utterances) for speaker in conversion.others],
     "reference": lambda conversion: _contents([conversion.reference] if conversion.reference else []),
 }
 
