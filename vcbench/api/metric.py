@@ -121,7 +121,7 @@ class AudioMetric(Metric):
     that reads less is evaluated less often.
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("text", "spoken", "source", "target", "enrolment", "reference")
+    reads: ClassVar[tuple[str, ...]] = ("text", "spoken", "source", "target", "enrolment", "others", "reference")
 
     def load(self, device: torch.device) -> None:
         """Load the model; called once, only when something is left to score."""
