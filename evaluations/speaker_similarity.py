@@ -5,9 +5,10 @@ shows what its cosines mean on this corpus. Per recording:
 
 - `similarity_*`: cosine to the mean of the target's enrolment recordings, none of which the system received.
 - `similarity_single_*`: cosine to one recording of the target, the first of the enrolment; older tables report this one.
-- `above_others_*`: `similarity_*` minus the mean cosine to further speakers' enrolments. An encoder also hears what all speakers of a
-  corpus share: on four speakers of VCTK, all English, strangers have a cosine of 0.29, on LibriSpeech of 0.10. A system that leaves
-  the source's voice unchanged keeps what is shared and so looks good by `similarity_*`; here it has about 0, as the row `source` has.
+- `above_others_*`: `similarity_*` minus the mean cosine to the enrolments of other targets of the run's trials (12 at most, neither
+  the source's speaker nor the target). An encoder also hears what all speakers of a corpus share: on four speakers of VCTK, all
+  English, strangers have a CAM++ cosine of 0.29, on LibriSpeech of 0.10. A system that leaves the source's voice unchanged keeps
+  what is shared and so looks good by `similarity_*`; here it has about 0, as the row `source` has.
 - `leakage_*`: cosine to the source recording; 1 for the row `source` by construction. The difference from the row `target`
   shows how much of the source speaker is left.
 - `accepted_*`: the share of recordings that a speaker verification system would accept as the target: those whose similarity
